@@ -1,0 +1,1 @@
+//! How a relying party behaves.
