@@ -158,7 +158,7 @@ pub(super) async fn json(url: &str, fetch: &impl Fetch) -> Result<Vec<u8>, Unusa
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{NOON, Peer, metadata};
+    use super::super::fixture::{NOON, Peer, metadata, provider};
     use super::*;
     use pollster::block_on;
 
@@ -171,7 +171,7 @@ mod tests {
             200,
             &serde_json::to_string(&changed).unwrap(),
         );
-        block_on(peer.provider().metadata(&peer.fetch(), NOON)).err()
+        block_on(provider().metadata(&peer.fetch(), NOON)).err()
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
     fn fd_29_fd_31_a_redirect_an_error_and_html_are_no_metadata() {
         let peer = Peer::new();
         let path = "/.well-known/openid-configuration";
-        let ask = || block_on(peer.provider().metadata(&peer.fetch(), NOON)).err();
+        let ask = || block_on(provider().metadata(&peer.fetch(), NOON)).err();
         peer.put(path, 302, "");
         assert_eq!(ask(), Some(Unusable::BadStatus(302)));
         peer.put(path, 200, "<html>");
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn metadata_is_asked_for_once_in_ten_minutes() {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         for seconds in [0, 1, 599] {
             block_on(provider.metadata(&fetch, NOON.plus(seconds))).unwrap();
         }
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn the_last_good_metadata_serves_for_a_day_and_the_provider_is_not_hammered() {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         let at = |seconds| block_on(provider.metadata(&fetch, NOON.plus(seconds)));
         at(0).unwrap();
         peer.cut("/.well-known/openid-configuration");

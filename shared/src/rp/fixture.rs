@@ -32,6 +32,10 @@ pub(super) fn client() -> RelyingParty {
     }
 }
 
+pub(super) fn provider() -> Provider {
+    Provider::new(client().issuer)
+}
+
 pub(super) fn metadata() -> ProviderMetadata {
     let at = |path: &str| format!("https://idp.test/{path}");
     ProviderMetadata {
@@ -90,10 +94,6 @@ impl Peer {
         let peer = Self::new();
         let fetch = peer.fetch();
         (peer, fetch)
-    }
-
-    pub(super) fn provider(&self) -> Provider {
-        Provider::new(client().issuer)
     }
 
     pub(super) fn put(&self, path: &str, status: u16, body: &str) {

@@ -254,7 +254,7 @@ fn hash_matches(claim: Option<&Value>, access_token: &AccessToken) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{NOON, Peer, claims, client, key, sign, sign_typed};
+    use super::super::fixture::{NOON, Peer, claims, client, key, provider, sign, sign_typed};
     use super::*;
     use crate::jose::native::Native;
     use pollster::block_on;
@@ -266,7 +266,7 @@ mod tests {
 
     fn check(token: &str, occasion: Occasion<'_>) -> Result<IdTokenClaims, IdTokenRefused> {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         let (token, access) = (IdToken::new(token), AccessToken::new("access"));
         let keys = (&provider, "https://idp.test/jwks");
         block_on(client().verify(&token, &access, occasion, keys, &fetch, &Native, NOON))

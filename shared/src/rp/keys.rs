@@ -93,7 +93,7 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{NOON, Peer, key};
+    use super::super::fixture::{NOON, Peer, key, provider};
     use super::*;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn jv_08_a_storm_of_unknown_key_ids_costs_one_request_in_thirty_seconds() {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         let ask = |kid: &str, seconds| {
             let token = token(kid);
             let token = Unverified::parse(&token).unwrap();
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn jv_27_a_bad_answer_does_not_replace_a_good_one_and_failures_are_rate_bounded() {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         let token = token(&key().public().kid.unwrap());
         let ask = |seconds| {
             let token = Unverified::parse(&token).unwrap();
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_provider_without_keys_is_asked_again_after_five_seconds() {
         let (peer, fetch) = Peer::with_fetch();
-        let provider = peer.provider();
+        let provider = provider();
         let token = token(&key().public().kid.unwrap());
         let ask = |seconds| {
             let token = Unverified::parse(&token).unwrap();

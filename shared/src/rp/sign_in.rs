@@ -61,7 +61,7 @@ impl RelyingParty {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{NOON, Peer, claims, client, metadata, sign};
+    use super::super::fixture::{NOON, Peer, claims, client, metadata, provider, sign};
     use super::*;
     use crate::jose::native::Native;
     use crate::secret;
@@ -77,7 +77,7 @@ mod tests {
             verifier: secret::Verifier::new("v".repeat(43)),
             max_age: None,
         };
-        let (provider, metadata) = (peer.provider(), metadata());
+        let (provider, metadata) = (provider(), metadata());
         let code = Code::new("c");
         block_on(client().sign_in(&code, &flow, &provider, &metadata, &fetch, &Native, NOON))
     }
