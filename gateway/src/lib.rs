@@ -2,6 +2,9 @@
 //! gives each origin an access token.
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
+pub mod auth;
+pub mod config;
+pub mod jar;
 pub mod session;
 
 #[cfg(test)]

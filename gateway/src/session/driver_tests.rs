@@ -60,12 +60,7 @@ macro_rules! driver {
             crate::fixture::turns(5).await;
             peer.answer(request)
         };
-        let party = Party {
-            client: crate::fixture::client(),
-            provider: crate::fixture::provider(),
-            fetch,
-            verifier: Native,
-        };
+        let party = Party::new(&crate::fixture::config("hybrid"), fetch, Native);
         Driver::new($memory.clone(), $tasks.clone(), Rc::new(party))
     }};
 }

@@ -1,10 +1,12 @@
 //! The token call of a refresh, and what its answer means for the session.
 
 use super::state::{Failure, Person, Renewal};
+use crate::auth::CALLBACK;
+use crate::config::{self, Config};
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
 use shared::metadata::ProviderMetadata;
-use shared::rp::client::RelyingParty;
+use shared::rp::client::{ClientAuth, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, Occasion};
 use shared::rp::token::{TokenError, Tokens};
@@ -25,6 +27,24 @@ pub struct Party<F, V> {
 }
 
 impl<F: Fetch, V: Verifier> Party<F, V> {
+    /// The party that a configuration describes, to which nothing is known of the provider yet.
+    #[must_use]
+    pub fn new(config: &Config, fetch: F, verifier: V) -> Self {
+        let auth = match &config.client_auth {
+            config::ClientAuth::Basic(secret) => ClientAuth::Basic(secret.clone()),
+            config::ClientAuth::Post(secret) => ClientAuth::Post(secret.clone()),
+            config::ClientAuth::None => ClientAuth::None,
+        };
+        let client = RelyingParty {
+            issuer: config.issuer.clone(),
+            client_id: config.client_id.clone(),
+            auth,
+            redirect_uri: config.public_url.at(CALLBACK),
+            scope: config.scope.clone(),
+        };
+        Self { client, provider: Provider::new(config.issuer.clone()), fetch, verifier }
+    }
+
     /// Redeems `token` for the session of `person`.
     ///
     /// # Errors
