@@ -8,6 +8,7 @@ use shared::jose::jwk::JwkSet;
 use shared::jose::jws::{Header, compact, signing_input};
 use shared::jose::native::SigningKey;
 use shared::metadata::ProviderMetadata;
+use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub(crate) fn config(mode: &'static str) -> Config {
         _ => None,
     };
     Config::read(|name| setting(name).map(str::to_owned)).unwrap()
+}
+
+pub(crate) fn provider() -> Rc<Provider> {
+    Rc::new(Provider::new(config("hybrid").issuer))
 }
 
 fn key() -> SigningKey {

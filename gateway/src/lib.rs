@@ -9,3 +9,6 @@ pub mod session;
 
 #[cfg(test)]
 mod fixture;
+
+#[cfg(target_arch = "wasm32")]
+pub mod edge;

@@ -100,7 +100,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
         match complete(seams, request, &pending, now, rng).await {
             Ok(cookies) => {
                 let mut response = respond::see_other(&pending.return_to);
-                carry(&mut response, cookies);
+                carry(&mut response, &cookies);
                 response
             }
             Err(failed) => page::page(failed.page()),
@@ -126,7 +126,7 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
     match seams.authenticate(request.headers(), now, rng).await {
         Authentication::Authenticated(visitor) if visitor.snapshot.person.flow == short(state) => {
             let mut response = respond::see_other("/");
-            carry(&mut response, visitor.cookies);
+            carry(&mut response, &visitor.cookies);
             response
         }
         _ => page::page(Page::Stale),

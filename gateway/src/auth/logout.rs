@@ -41,7 +41,7 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     let mut response = respond::see_other(&next(seams, id_token.as_ref(), now).await);
     let mut cookies = HeaderMap::new();
     jar::delete(&mut cookies, headers, cookie::NAME);
-    carry(&mut response, cookies);
+    carry(&mut response, &cookies);
     response
 }
 

@@ -58,7 +58,7 @@ fn not_allowed(methods: &'static str) -> Response {
 }
 
 /// Puts `Set-Cookie` lines on a response.
-fn carry(response: &mut Response, cookies: HeaderMap) {
+fn carry(response: &mut Response, cookies: &HeaderMap) {
     for line in cookies.get_all(http::header::SET_COOKIE) {
         response.headers_mut().append(http::header::SET_COOKIE, line.clone());
     }

@@ -1,7 +1,7 @@
 use super::handle;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
-use crate::fixture::{NOON, Peer, config, id_token};
+use crate::fixture::{NOON, Peer, config, id_token, provider};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::Visited;
 use crate::session::exchange::Party;
@@ -99,7 +99,7 @@ fn world(mode: &'static str) -> World<impl Fetch> {
     let (config, peer) = (config(mode), Peer::new());
     let line = peer.clone();
     let fetch = async move |request: Request| line.answer(request);
-    let party = Party::new(&config, fetch, Native);
+    let party = Party::new(&config, provider(), fetch, Native);
     let (objects, used) = (Objects::default(), UsedFlows::default());
     let (rng, jar) = (ChaCha20Rng::seed_from_u64(1), BTreeMap::new());
     World { config, peer, party, objects, used, rng, jar }

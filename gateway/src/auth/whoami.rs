@@ -59,7 +59,7 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
         }
     };
     respond::put(&mut response, VARY, "Cookie");
-    carry(&mut response, cookies);
+    carry(&mut response, &cookies);
     response
 }
 

@@ -62,6 +62,16 @@ fn jitter(rng: &mut impl CryptoRng) -> u8 {
     byte
 }
 
+/// Nobody, and the cookie goes.
+fn anonymous(headers: &HeaderMap) -> Authentication {
+    let mut cookies = HeaderMap::new();
+    // Remains of a session are cleaned up; who has none gets no `Set-Cookie` at all.
+    if shared::cookie::all(headers).any(|(name, _)| name.starts_with(cookie::NAME)) {
+        jar::delete(&mut cookies, headers, cookie::NAME);
+    }
+    Authentication::Anonymous(cookies)
+}
+
 impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
     /// Who sent a request with these headers. In hybrid mode the answer is in the cookie nearly
     /// always, and nobody is asked.
@@ -72,13 +82,13 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         rng: &mut impl CryptoRng,
     ) -> Authentication {
         let Some(contents) = Contents::read(self.config, headers, now) else {
-            return self.anonymous(headers);
+            return anonymous(headers);
         };
         let logout_token = contents.logout_token(self.config);
         if let Contents::Sealed { session, secret } = contents {
             return self.sealed(session, secret, headers, logout_token, now, rng).await;
         }
-        let Some(address) = contents.handle(self.config) else { return self.anonymous(headers) };
+        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
         let before = match contents {
             Contents::Hybrid { snapshot, checked_at, .. }
                 if self.is_fresh(&snapshot, checked_at, now) =>
@@ -90,7 +100,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             Contents::Hybrid { ref handle, .. } | Contents::Handle { ref handle, .. } => {
                 handle.clone()
             }
-            Contents::Sealed { .. } => return self.anonymous(headers),
+            Contents::Sealed { .. } => return anonymous(headers),
         };
         let Handle { object, secret, .. } = address;
         let secret = Digest::of(secret);
@@ -109,7 +119,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                 let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
                 Authentication::Authenticated(Box::new(visitor))
             }
-            Ok(Visited::Gone) => self.anonymous(headers),
+            Ok(Visited::Gone) => anonymous(headers),
             Ok(Visited::Unavailable { retry_after }) => {
                 Authentication::Unavailable { retry_after, cookies: HeaderMap::new() }
             }
@@ -124,12 +134,6 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             && now < snapshot.refresh_at
             && now < snapshot.idle_ends_at
             && now.since(checked_at) < self.config.freshness_seconds
-    }
-
-    fn anonymous(&self, headers: &HeaderMap) -> Authentication {
-        let mut cookies = HeaderMap::new();
-        jar::delete(&mut cookies, headers, cookie::NAME);
-        Authentication::Anonymous(cookies)
     }
 
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,
@@ -158,7 +162,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         if session != before && matches!(session, Session::Live(_)) {
             let next = Contents::Sealed { session, secret };
             if next.write(self.config, (&mut cookies, headers), rng).is_err() {
-                return self.anonymous(headers);
+                return anonymous(headers);
             }
         }
         match visit {
@@ -172,7 +176,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             Visit::Refresh(..) | Visit::Wait(_, None) => {
                 Authentication::Unavailable { retry_after: 1, cookies }
             }
-            Visit::Gone => self.anonymous(headers),
+            Visit::Gone => anonymous(headers),
         }
     }
 
