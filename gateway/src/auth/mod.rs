@@ -9,7 +9,11 @@ pub mod return_path;
 pub mod whoami;
 
 #[cfg(test)]
-mod tests;
+mod session_tests;
+#[cfg(test)]
+mod sign_in_tests;
+#[cfg(test)]
+mod world;
 
 use crate::session::Sessions;
 use crate::session::admission::Seams;
