@@ -92,8 +92,18 @@ impl SigningKey {
                 let point = key.verifying_key().to_encoded_point(false);
                 Material::Ec {
                     crv: "P-256".to_owned(),
-                    x: encode(point.x().map(sha2::digest::generic_array::GenericArray::as_slice).unwrap_or_default()),
-                    y: encode(point.y().map(sha2::digest::generic_array::GenericArray::as_slice).unwrap_or_default()),
+                    x: encode(
+                        point
+                            .x()
+                            .map(sha2::digest::generic_array::GenericArray::as_slice)
+                            .unwrap_or_default(),
+                    ),
+                    y: encode(
+                        point
+                            .y()
+                            .map(sha2::digest::generic_array::GenericArray::as_slice)
+                            .unwrap_or_default(),
+                    ),
                 }
             }
             Self::Rs256(key) => {

@@ -1,1 +1,16 @@
-//! How a relying party behaves.
+//! How a relying party behaves: it finds its provider, sends the browser there, redeems what comes
+//! back, and believes nothing that is not signed, addressed to it, and fresh.
+//!
+//! The gateway is one towards its issuer, and the issuer is one towards an upstream.
+
+pub mod authorization;
+pub mod client;
+pub mod discovery;
+pub mod id_token;
+pub mod keys;
+pub mod sign_in;
+pub mod token;
+pub mod userinfo;
+
+#[cfg(test)]
+mod fixture;

@@ -1,0 +1,251 @@
+//! What a session object does: one token call at a time, everybody else waits for its result.
+//!
+//! Load, step and save happen without an await in between. The token call is a task of its own, so
+//! that a browser which goes away does not take it along (GR-17).
+
+use super::exchange::Party;
+use super::state::{Farewell, Lease, Live, Renewed, Session, Snapshot, Visit};
+use futures_channel::oneshot;
+use serde::{Deserialize, Serialize};
+use shared::fetch::Fetch;
+use shared::jose::Verifier;
+use shared::secret::{Digest, RefreshToken};
+use shared::time::UnixTime;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// How many seconds a request waits for somebody else's token call.
+pub const PATIENCE_SECONDS: u64 = 10;
+
+/// The place of one session. Synchronous, so that a step is atomic.
+pub trait Store {
+    /// What is there; none when nothing ever was. Creates nothing.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    fn load(&self) -> Result<Option<Session>, Broken>;
+
+    /// Replaces what is there.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    fn save(&self, session: &Session) -> Result<(), Broken>;
+}
+
+/// The store failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Broken;
+
+/// Runs a task to its end although nobody waits for it.
+pub trait Spawn {
+    /// Starts `task`.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+}
+
+/// What a visit comes to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Visited {
+    /// Somebody is signed in.
+    Present(Box<Snapshot>),
+    /// Somebody is, but there is no usable access token for now.
+    Unavailable {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Nobody is.
+    Gone,
+}
+
+/// One session's object.
+#[derive(Debug)]
+pub struct Driver<S, P, F, V> {
+    store: S,
+    spawn: P,
+    party: Rc<Party<F, V>>,
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+    /// Whether this very instance is making a token call.
+    calling: Cell<bool>,
+}
+
+/// What the synchronous part of a visit decided.
+enum Next {
+    Done(Visited),
+    Wait(oneshot::Receiver<()>, Option<Box<Snapshot>>),
+}
+
+impl<S, P, F, V> Driver<S, P, F, V>
+where
+    S: Store + 'static,
+    P: Spawn + 'static,
+    F: Fetch + 'static,
+    V: Verifier + 'static,
+{
+    /// The object over `store`.
+    #[must_use]
+    pub fn new(store: S, spawn: P, party: Rc<Party<F, V>>) -> Rc<Self> {
+        let (waiting, calling) = (RefCell::default(), Cell::default());
+        Rc::new(Self { store, spawn, party, waiting, calling })
+    }
+
+    /// Opens the session; false when there is, or was, one already.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn open(&self, live: Live) -> Result<bool, Broken> {
+        if self.store.load()?.is_some() {
+            return Ok(false);
+        }
+        self.store.save(&Session::Live(Box::new(live))).map(|()| true)
+    }
+
+    /// A request of the browser. `patience` is over after [`PATIENCE_SECONDS`].
+    pub async fn visit(
+        self: &Rc<Self>,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+        patience: impl Future<Output = ()>,
+    ) -> Visited {
+        let (receiver, meanwhile) = match self.step(secret, jitter, now) {
+            Next::Done(visited) => return visited,
+            Next::Wait(receiver, meanwhile) => (receiver, meanwhile),
+        };
+        if first(receiver, patience).await {
+            // The result is written. Time stands still for this request, so that what was just
+            // received is not found stale again.
+            if let Next::Done(visited) = self.step(secret, jitter, now) {
+                return visited;
+            }
+        }
+        meanwhile.map_or(Visited::Unavailable { retry_after: 1 }, Visited::Present)
+    }
+
+    fn step(self: &Rc<Self>, secret: Digest, jitter: u8, now: UnixTime) -> Next {
+        const BROKEN: Next = Next::Done(Visited::Unavailable { retry_after: 1 });
+        let Ok(before) = self.store.load() else { return BROKEN };
+        let Some(before) = before else { return Next::Done(Visited::Gone) };
+        let (after, visit) = before.clone().visit(secret, now);
+        // The lease is written before the call is made.
+        if after != before && self.store.save(&after).is_err() {
+            return BROKEN;
+        }
+        match (visit, &after) {
+            (Visit::Serve(snapshot), _) => Next::Done(Visited::Present(snapshot)),
+            (Visit::Unavailable { retry_after }, _) => {
+                Next::Done(Visited::Unavailable { retry_after })
+            }
+            (Visit::Wait(_, meanwhile), _) if self.calling.get() => self.wait(meanwhile),
+            // The instance that made the call is gone; its lease runs out by itself.
+            (Visit::Wait(until, meanwhile), _) => {
+                let retry_after = until.since(now).max(1);
+                let unavailable = Visited::Unavailable { retry_after };
+                Next::Done(meanwhile.map_or(unavailable, Visited::Present))
+            }
+            (Visit::Refresh(lease, token), Session::Live(live)) => {
+                self.calling.set(true);
+                let meanwhile = Some(Box::new(live.snapshot()));
+                let meanwhile = meanwhile.filter(|snapshot| now < snapshot.access_ends_at);
+                let next = self.wait(meanwhile);
+                let task = Rc::clone(self).refresh(lease, token, live.clone(), jitter, now);
+                self.spawn.spawn(task);
+                next
+            }
+            (Visit::Refresh(..), Session::Ended { .. }) | (Visit::Gone, _) => {
+                Next::Done(Visited::Gone)
+            }
+        }
+    }
+
+    fn wait(&self, meanwhile: Option<Box<Snapshot>>) -> Next {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.borrow_mut().push(sender);
+        Next::Wait(receiver, meanwhile)
+    }
+
+    /// The token call and what follows from it.
+    async fn refresh(
+        self: Rc<Self>,
+        lease: Lease,
+        token: RefreshToken,
+        live: Box<Live>,
+        jitter: u8,
+        now: UnixTime,
+    ) {
+        // Released however this ends, or the session would wait for nobody.
+        let _calling = Calling(&self);
+        let answer = self.party.refresh(&token, live.person(), jitter, now).await;
+        let Ok(Some(session)) = self.store.load() else { return };
+        let (session, orphan) = match answer {
+            Ok(renewal) => match session.renew(lease, renewal, now) {
+                (session, Renewed::Orphaned(orphan)) => (session, orphan),
+                (session, Renewed::Committed | Renewed::Late) => (session, None),
+            },
+            Err(failure) => (session.fail(lease, failure, now), None),
+        };
+        // A write that fails is tried once more; after that the lease runs out, and the provider
+        // is asked again with the token that is still there (GR-08).
+        let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
+        self.wake();
+        if let Some(orphan) = orphan {
+            self.party.revoke(&orphan, now).await;
+        }
+    }
+
+    fn wake(&self) {
+        self.calling.set(false);
+        for sender in self.waiting.take() {
+            // Whoever no longer listens has gone away.
+            let _ = sender.send(());
+        }
+    }
+
+    /// The browser signs out: the end is written at once, and revocation follows.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn close(
+        self: &Rc<Self>,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Broken> {
+        let Some(session) = self.store.load()? else { return Ok(None) };
+        let (session, farewell) = session.close(secret);
+        let Some(farewell) = farewell else { return Ok(None) };
+        self.store.save(&session)?;
+        if let Some(token) = farewell.refresh_token.clone() {
+            let driver = Rc::clone(self);
+            self.spawn.spawn(async move { driver.party.revoke(&token, now).await });
+        }
+        Ok(Some(farewell))
+    }
+}
+
+/// Ends the call that it stands for, also when the task is dropped.
+struct Calling<
+    'd,
+    S: Store + 'static,
+    P: Spawn + 'static,
+    F: Fetch + 'static,
+    V: Verifier + 'static,
+>(&'d Rc<Driver<S, P, F, V>>);
+
+impl<S: Store, P: Spawn, F: Fetch, V: Verifier> Drop for Calling<'_, S, P, F, V> {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+/// Whether `event` came before `patience` was over.
+async fn first(event: oneshot::Receiver<()>, patience: impl Future<Output = ()>) -> bool {
+    let (mut event, mut patience) = (pin!(event), pin!(patience));
+    poll_fn(|context| {
+        if event.as_mut().poll(context).is_ready() {
+            return Poll::Ready(true);
+        }
+        patience.as_mut().poll(context).map(|()| false)
+    })
+    .await
+}

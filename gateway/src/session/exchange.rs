@@ -1,0 +1,87 @@
+//! The token call of a refresh, and what its answer means for the session.
+
+use super::state::{Failure, Person, Renewal};
+use shared::fetch::Fetch;
+use shared::jose::Verifier;
+use shared::metadata::ProviderMetadata;
+use shared::rp::client::RelyingParty;
+use shared::rp::discovery::Provider;
+use shared::rp::id_token::{Before, Occasion};
+use shared::rp::token::{TokenError, Tokens};
+use shared::secret::RefreshToken;
+use shared::time::UnixTime;
+
+/// Us towards our provider: the registration, what is known of the provider, and the ways out.
+#[derive(Debug)]
+pub struct Party<F, V> {
+    /// Who we are.
+    pub client: RelyingParty,
+    /// What is remembered of the provider.
+    pub provider: Provider,
+    /// The way out.
+    pub fetch: F,
+    /// Checks signatures.
+    pub verifier: V,
+}
+
+impl<F: Fetch, V: Verifier> Party<F, V> {
+    /// Redeems `token` for the session of `person`.
+    ///
+    /// # Errors
+    /// [`Failure`]. An ID token about somebody else is definitive (OpenID Connect Core §12.2). One
+    /// that clocks or unreachable keys keep us from judging is passed over: the tokens beside it
+    /// came over the same connection, and throwing them away would end the session.
+    pub async fn refresh(
+        &self,
+        token: &RefreshToken,
+        person: &Person,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Renewal, Failure> {
+        let metadata = self.provider.metadata(&self.fetch, now).await;
+        let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
+        let tokens = self.client.refresh(&metadata, token, &self.fetch).await.map_err(failure)?;
+        self.believe(tokens, person, &metadata, jitter, now).await
+    }
+
+    async fn believe(
+        &self,
+        tokens: Tokens,
+        person: &Person,
+        metadata: &ProviderMetadata,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Renewal, Failure> {
+        let Tokens { access_token, expires_in, refresh_token, mut id_token, scope: _ } = tokens;
+        if let Some(token) = &id_token {
+            let before = Before { subject: &person.subject, auth_time: person.auth_time };
+            let occasion = Occasion::Refresh(before);
+            let keys = (&self.provider, metadata.jwks_uri.as_str());
+            let (fetch, verifier) = (&self.fetch, &self.verifier);
+            let verified =
+                self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
+            match verified.await {
+                Ok(_) => {}
+                Err(refused) if refused.is_circumstance() => id_token = None,
+                Err(_) => return Err(Failure::Definitive),
+            }
+        }
+        Ok(Renewal { access_token, expires_in, refresh_token, id_token, jitter })
+    }
+
+    /// Revokes a refresh token, as well as that goes.
+    pub async fn revoke(&self, token: &RefreshToken, now: UnixTime) {
+        if let Ok(metadata) = self.provider.metadata(&self.fetch, now).await {
+            self.client.revoke(&metadata, token, &self.fetch).await;
+        }
+    }
+}
+
+fn failure(error: TokenError) -> Failure {
+    match error {
+        TokenError::Refused => Failure::Definitive,
+        // An operator can mend it; meanwhile nobody is signed out by it.
+        TokenError::Misconfigured(_) => Failure::Transient { retry_after: None },
+        TokenError::Unavailable { retry_after } => Failure::Transient { retry_after },
+    }
+}

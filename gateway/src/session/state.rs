@@ -1,0 +1,360 @@
+//! The life of a browser session, as a value. Whoever stores it loads, steps, and saves, with
+//! nothing in between.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
+use shared::time::UnixTime;
+
+/// How long a token call may take before it counts as lost. Longer than the patience of one
+/// exchange, so that a call that will be answered is not made twice.
+pub const LEASE_SECONDS: u64 = 12;
+const _: () = assert!(LEASE_SECONDS > shared::fetch::PATIENCE_SECONDS);
+
+/// No access token is renewed earlier than this before its end.
+const LONGEST_LEEWAY: u64 = 60;
+/// The life of an access token whose provider does not tell.
+const UNTOLD_LIFE: u64 = 300;
+/// The longest pause after failures that named none.
+const LONGEST_REST: u64 = 60;
+/// Idle time is counted in steps, so that not every request is a write.
+const COARSEST_TOUCH: u64 = 30;
+
+/// How long sessions last, in seconds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Limits {
+    /// Without a request.
+    pub idle: u64,
+    /// Altogether.
+    pub absolute: u64,
+}
+
+/// A session at some moment.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Session {
+    /// Somebody is signed in.
+    Live(Box<Live>),
+    /// It is over, and nothing brings it back.
+    Ended {
+        /// When even the memory of it may go.
+        until: UnixTime,
+    },
+}
+
+/// A session that is not over.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Live {
+    /// Digest of the secret that the browser's handle carries.
+    secret: Digest,
+    person: Person,
+    tokens: Tokens,
+    /// Counts token sets; an answer to a question about an older one is too late.
+    generation: u32,
+    limits: Limits,
+    opened_at: UnixTime,
+    seen_at: UnixTime,
+    refreshing: Option<Lease>,
+    rest: Rest,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Person {
+    /// `sub`.
+    pub subject: String,
+    /// When they were authenticated, if the provider says.
+    pub auth_time: Option<UnixTime>,
+    /// A few small claims about them.
+    pub claims: Map<String, Value>,
+    /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
+    pub flow: String,
+}
+
+/// The tokens of a session.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Tokens {
+    /// For the origins.
+    pub access_token: AccessToken,
+    /// When it ends.
+    pub ends_at: UnixTime,
+    /// When to renew it.
+    pub refresh_at: UnixTime,
+    /// For the provider.
+    pub refresh_token: Option<RefreshToken>,
+    /// For the provider, when signing out.
+    pub id_token: Option<IdToken>,
+}
+
+/// The right to make the one token call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lease {
+    generation: u32,
+    until: UnixTime,
+}
+
+/// A pause after failures.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+struct Rest {
+    until: UnixTime,
+    failures: u32,
+}
+
+/// What the gateway may know of a session: everything but what is for the provider alone.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// Who.
+    pub person: Person,
+    /// For the origins.
+    pub access_token: AccessToken,
+    /// When the access token ends.
+    pub access_ends_at: UnixTime,
+    /// When it will be renewed.
+    pub refresh_at: UnixTime,
+    /// When the session ends for want of requests.
+    pub idle_ends_at: UnixTime,
+    /// When it ends in any case.
+    pub ends_at: UnixTime,
+}
+
+/// What a visit finds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Visit {
+    /// Use this.
+    Serve(Box<Snapshot>),
+    /// Make the token call; the lease is already written.
+    Refresh(Lease, RefreshToken),
+    /// Somebody is making it; until when that is believed, and what may serve meanwhile.
+    Wait(UnixTime, Option<Box<Snapshot>>),
+    /// The access token is over and the provider is being left alone.
+    Unavailable {
+        /// Seconds, at least 1.
+        retry_after: u64,
+    },
+    /// There is no such session, or no more.
+    Gone,
+}
+
+/// New tokens from a token call.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// For the origins.
+    pub access_token: AccessToken,
+    /// Seconds, if told.
+    pub expires_in: Option<u64>,
+    /// The next one; absent, the old one stays (RFC 6749 §6).
+    pub refresh_token: Option<RefreshToken>,
+    /// A verified one; absent, the old one stays.
+    pub id_token: Option<IdToken>,
+    /// One random byte, which spreads the renewals of sessions opened together.
+    pub jitter: u8,
+}
+
+/// How a token call failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// The refresh token will never work again, or the answer was about somebody else.
+    Definitive,
+    /// It may work later.
+    Transient {
+        /// Seconds that the provider asked for.
+        retry_after: Option<u64>,
+    },
+}
+
+/// What became of a renewal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Renewed {
+    /// It is in force.
+    Committed,
+    /// The session ended meanwhile: this token must not live on.
+    Orphaned(Option<RefreshToken>),
+    /// Somebody else renewed meanwhile.
+    Late,
+}
+
+/// What a closed session leaves to be done at the provider.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Farewell {
+    /// To revoke.
+    pub refresh_token: Option<RefreshToken>,
+    /// To hint with.
+    pub id_token: Option<IdToken>,
+}
+
+impl Tokens {
+    /// Tokens received at `now`. `forever` is how long one lives that can't be renewed and whose
+    /// provider does not tell.
+    #[must_use]
+    pub fn received(renewal: Renewal, forever: u64, now: UnixTime) -> Self {
+        let Renewal { access_token, expires_in, refresh_token, id_token, jitter } = renewal;
+        let untold = if refresh_token.is_some() { UNTOLD_LIFE } else { forever };
+        let life = expires_in.unwrap_or(untold).max(1);
+        let leeway = LONGEST_LEEWAY.min(life / 10);
+        let later = leeway * u64::from(jitter) / (4 * 256);
+        // Never in the second in which it was received: one refresh a second at most (GR-13).
+        let refresh_at = now.plus((life - leeway + later).max(1));
+        Self { access_token, ends_at: now.plus(life), refresh_at, refresh_token, id_token }
+    }
+}
+
+impl Live {
+    /// A new session.
+    #[must_use]
+    pub fn open(
+        secret: Digest,
+        person: Person,
+        tokens: Tokens,
+        limits: Limits,
+        now: UnixTime,
+    ) -> Self {
+        Self {
+            secret,
+            person,
+            tokens,
+            generation: 0,
+            limits,
+            opened_at: now,
+            seen_at: now,
+            refreshing: None,
+            rest: Rest::default(),
+        }
+    }
+
+    /// When it ends whatever happens. Nothing moves it.
+    #[must_use]
+    pub fn ends_at(&self) -> UnixTime {
+        self.opened_at.plus(self.limits.absolute)
+    }
+
+    fn idle_ends_at(&self) -> UnixTime {
+        self.seen_at.plus(self.limits.idle)
+    }
+
+    fn is_over(&self, now: UnixTime) -> bool {
+        self.ends_at() <= now || self.idle_ends_at() <= now
+    }
+
+    /// Who it is about.
+    #[must_use]
+    pub fn person(&self) -> &Person {
+        &self.person
+    }
+
+    /// What the gateway may know.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            person: self.person.clone(),
+            access_token: self.tokens.access_token.clone(),
+            access_ends_at: self.tokens.ends_at,
+            refresh_at: self.tokens.refresh_at,
+            idle_ends_at: self.idle_ends_at(),
+            ends_at: self.ends_at(),
+        }
+    }
+
+    fn alive(&self, now: UnixTime) -> Option<Box<Snapshot>> {
+        (now < self.tokens.ends_at).then(|| Box::new(self.snapshot()))
+    }
+
+    fn ended(&self) -> Session {
+        Session::Ended { until: self.ends_at() }
+    }
+
+    fn farewell(&self) -> Farewell {
+        let Tokens { refresh_token, id_token, .. } = self.tokens.clone();
+        Farewell { refresh_token, id_token }
+    }
+}
+
+impl Session {
+    /// A request of the session's browser.
+    #[must_use]
+    pub fn visit(self, secret: Digest, now: UnixTime) -> (Self, Visit) {
+        let mut live = match self {
+            Self::Live(live) if live.secret == secret => live,
+            other => return (other, Visit::Gone),
+        };
+        if live.is_over(now) {
+            return (live.ended(), Visit::Gone);
+        }
+        if now.since(live.seen_at) >= COARSEST_TOUCH.min(live.limits.idle / 10) {
+            live.seen_at = now.max(live.seen_at);
+        }
+        if now < live.tokens.refresh_at {
+            let served = Visit::Serve(Box::new(live.snapshot()));
+            return (Self::Live(live), served);
+        }
+        let alive = live.alive(now);
+        let Some(token) = live.tokens.refresh_token.clone() else {
+            return match alive {
+                Some(snapshot) => (Self::Live(live), Visit::Serve(snapshot)),
+                None => (live.ended(), Visit::Gone),
+            };
+        };
+        if let Some(lease) = live.refreshing.filter(|lease| now < lease.until) {
+            return (Self::Live(live), Visit::Wait(lease.until, alive));
+        }
+        if now < live.rest.until {
+            let retry_after = live.rest.until.since(now).max(1);
+            let resting = alive.map_or(Visit::Unavailable { retry_after }, Visit::Serve);
+            return (Self::Live(live), resting);
+        }
+        let lease = Lease { generation: live.generation, until: now.plus(LEASE_SECONDS) };
+        live.refreshing = Some(lease);
+        (Self::Live(live), Visit::Refresh(lease, token))
+    }
+
+    /// The token call that `lease` allowed gave tokens.
+    #[must_use]
+    pub fn renew(self, lease: Lease, renewal: Renewal, now: UnixTime) -> (Self, Renewed) {
+        let mut live = match self {
+            Self::Live(live) if !live.is_over(now) => live,
+            Self::Live(live) => return (live.ended(), Renewed::Orphaned(renewal.refresh_token)),
+            ended @ Self::Ended { .. } => return (ended, Renewed::Orphaned(renewal.refresh_token)),
+        };
+        if live.generation != lease.generation {
+            return (Self::Live(live), Renewed::Late);
+        }
+        let Tokens { refresh_token, id_token, .. } = live.tokens.clone();
+        let renewal = Renewal {
+            refresh_token: renewal.refresh_token.or(refresh_token),
+            id_token: renewal.id_token.or(id_token),
+            ..renewal
+        };
+        live.tokens = Tokens::received(renewal, live.limits.absolute, now);
+        live.generation = live.generation.saturating_add(1);
+        live.refreshing = None;
+        live.rest = Rest::default();
+        (Self::Live(live), Renewed::Committed)
+    }
+
+    /// The token call that `lease` allowed failed.
+    #[must_use]
+    pub fn fail(self, lease: Lease, failure: Failure, now: UnixTime) -> Self {
+        let mut live = match self {
+            // A call that outlived its lease has a successor, and that one's answer counts.
+            Self::Live(live) if live.refreshing == Some(lease) => live,
+            other => return other,
+        };
+        let retry_after = match failure {
+            Failure::Definitive => return live.ended(),
+            Failure::Transient { retry_after } => retry_after,
+        };
+        let failures = live.rest.failures.saturating_add(1);
+        let pause = 1_u64 << failures.min(6);
+        let pause = retry_after.unwrap_or_default().max(pause.min(LONGEST_REST));
+        live.rest = Rest { until: now.plus(pause), failures };
+        live.refreshing = None;
+        Self::Live(live)
+    }
+
+    /// The browser signs out.
+    #[must_use]
+    pub fn close(self, secret: Digest) -> (Self, Option<Farewell>) {
+        match self {
+            Self::Live(live) if live.secret == secret => (live.ended(), Some(live.farewell())),
+            other => (other, None),
+        }
+    }
+}

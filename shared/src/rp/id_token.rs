@@ -1,0 +1,473 @@
+//! ID tokens, OpenID Connect Core §2, §3.1.3.7 and §12.2: every check, in one column.
+
+use super::client::RelyingParty;
+use super::discovery::Provider;
+use super::keys::NoKey;
+use crate::fetch::Fetch;
+use crate::jose::Verifier;
+use crate::jose::jws::{self, Unverified};
+use crate::secret::{AccessToken, IdToken};
+use crate::time::UnixTime;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// How far a provider's clock may be behind ours when a token ends.
+const LEEWAY: u64 = 5;
+/// How far a provider's clock may be ahead of ours when a token was made.
+const AHEAD: u64 = 60;
+/// A token made longer ago was not made for us just now.
+const OLDEST: u64 = 86_400;
+/// The last second of the year 9999. A date beyond it is a mistake or a game.
+const LATEST: f64 = 253_402_300_799.0;
+/// OpenID Connect Core §2.
+const LONGEST_SUBJECT: usize = 255;
+
+/// Claims of a token that passed every check. There is no other way to make one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct IdTokenClaims {
+    /// The person, to this provider.
+    pub subject: String,
+    /// When the token ends.
+    pub expires_at: UnixTime,
+    /// When the person was authenticated.
+    pub auth_time: Option<UnixTime>,
+    /// The provider's session.
+    pub session_id: Option<String>,
+    /// Every claim that is about the person and not about the token.
+    pub other: Map<String, Value>,
+}
+
+/// What is known of the person already, when a token comes with a refresh: §12.2.
+#[derive(Clone, Copy, Debug)]
+pub struct Before<'b> {
+    /// Must be the same.
+    pub subject: &'b str,
+    /// Must be the same when both tokens have it.
+    pub auth_time: Option<UnixTime>,
+}
+
+/// What a token has to answer to.
+#[derive(Clone, Copy, Debug)]
+pub enum Occasion<'o> {
+    /// An authorization response with this nonce and, when one was asked for, maximum age.
+    SignIn {
+        /// Must be in the token.
+        nonce: &'o str,
+        /// Seconds; requires `auth_time`.
+        max_age: Option<u64>,
+    },
+    /// A refresh of a session. A nonce may be repeated; we no longer have ours to compare.
+    Refresh(Before<'o>),
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum IdTokenRefused {
+    /// Not a JWS, or signed by somebody else.
+    Signature(jws::Refused),
+    /// The key could not be had.
+    Key(NoKey),
+    /// It says that it is something else, RFC 8725 §3.11.
+    Type,
+    /// `iss`.
+    Issuer,
+    /// `sub`.
+    Subject,
+    /// `aud` or `azp`.
+    Audience,
+    /// `exp`, `iat` or `nbf`.
+    Time,
+    /// `nonce`.
+    Nonce,
+    /// `at_hash`.
+    AccessTokenHash,
+    /// `auth_time`.
+    AuthTime,
+}
+
+impl IdTokenRefused {
+    /// Whether it shows nothing about the person: clocks that disagree, or keys out of reach.
+    #[must_use]
+    pub fn is_circumstance(self) -> bool {
+        matches!(self, Self::Time | Self::Key(_))
+    }
+}
+
+impl RelyingParty {
+    /// The claims of `token`, once it has passed OpenID Connect Core §3.1.3.7.
+    ///
+    /// # Errors
+    /// [`IdTokenRefused`].
+    #[expect(clippy::too_many_arguments, reason = "the seams are three of them")]
+    pub async fn verify(
+        &self,
+        token: &IdToken,
+        access_token: &AccessToken,
+        occasion: Occasion<'_>,
+        (provider, jwks_uri): (&Provider, &str),
+        fetch: &impl Fetch,
+        verifier: &impl Verifier,
+        now: UnixTime,
+    ) -> Result<IdTokenClaims, IdTokenRefused> {
+        let token = Unverified::parse(token.expose()).map_err(IdTokenRefused::Signature)?;
+        if is_foreign(token.typ().as_deref()) {
+            return Err(IdTokenRefused::Type);
+        }
+        let key = provider.key(&token, jwks_uri, fetch, now).await.map_err(IdTokenRefused::Key)?;
+        let claims = token.verify(&key, verifier).await.map_err(IdTokenRefused::Signature)?;
+        self.check(claims, access_token, occasion, now)
+    }
+
+    fn check(
+        &self,
+        mut claims: Map<String, Value>,
+        access_token: &AccessToken,
+        occasion: Occasion<'_>,
+        now: UnixTime,
+    ) -> Result<IdTokenClaims, IdTokenRefused> {
+        let issuer = claims.get("iss").and_then(Value::as_str);
+        if issuer != Some(self.issuer.as_str()) {
+            return Err(IdTokenRefused::Issuer);
+        }
+        let subject = subject(&claims).ok_or(IdTokenRefused::Subject)?;
+        if !self.is_addressed(&claims) {
+            return Err(IdTokenRefused::Audience);
+        }
+        let expires_at = fresh(&claims, now).ok_or(IdTokenRefused::Time)?;
+        if !hash_matches(claims.get("at_hash"), access_token) {
+            return Err(IdTokenRefused::AccessTokenHash);
+        }
+        let auth_time = date(&claims, "auth_time").map_err(|_| IdTokenRefused::AuthTime)?;
+        match occasion {
+            Occasion::SignIn { nonce, max_age } => {
+                if claims.get("nonce").and_then(Value::as_str) != Some(nonce) {
+                    return Err(IdTokenRefused::Nonce);
+                }
+                let too_long_ago = |limit: u64| {
+                    auth_time.is_none_or(|time| now.since(time) > limit.saturating_add(AHEAD))
+                };
+                if max_age.is_some_and(too_long_ago) {
+                    return Err(IdTokenRefused::AuthTime);
+                }
+            }
+            Occasion::Refresh(before) => {
+                if before.subject != subject {
+                    return Err(IdTokenRefused::Subject);
+                }
+                let moved = before.auth_time.zip(auth_time).is_some_and(|(old, new)| old != new);
+                if moved {
+                    return Err(IdTokenRefused::AuthTime);
+                }
+            }
+        }
+        let session_id = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        for name in ABOUT_THE_TOKEN {
+            claims.remove(name);
+        }
+        Ok(IdTokenClaims { subject, expires_at, auth_time, session_id, other: claims })
+    }
+
+    /// §3.1.3.7 (3) to (5): we are among the audiences, and when there are others, or somebody is
+    /// named as the authorized party, that is us.
+    fn is_addressed(&self, claims: &Map<String, Value>) -> bool {
+        let us = |value: &Value| value.as_str() == Some(self.client_id.as_str());
+        let (named, alone) = match claims.get("aud") {
+            Some(Value::String(one)) => (*one == self.client_id, true),
+            Some(Value::Array(several)) => {
+                let texts = several.iter().all(Value::is_string);
+                (texts && several.iter().any(us), several.len() == 1)
+            }
+            _ => (false, false),
+        };
+        named && claims.get("azp").map_or(alone, us)
+    }
+}
+
+const ABOUT_THE_TOKEN: [&str; 13] = [
+    "iss",
+    "sub",
+    "aud",
+    "azp",
+    "exp",
+    "iat",
+    "nbf",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "auth_time",
+    "sid",
+    "jti",
+];
+
+/// Types of other tokens that a provider signs with the same keys.
+fn is_foreign(typ: Option<&str>) -> bool {
+    // Most providers say `JWT` or nothing. What is not on a short list is not an ID token.
+    typ.is_some_and(|typ| !["jwt", "id_token", "id+jwt"].contains(&typ))
+}
+
+/// OpenID Connect Core §2: 1 to 255 ASCII characters, compared byte for byte.
+fn subject(claims: &Map<String, Value>) -> Option<String> {
+    let subject = claims.get("sub")?.as_str()?;
+    let fits = !subject.is_empty() && subject.len() <= LONGEST_SUBJECT && subject.is_ascii();
+    (fits && !subject.bytes().any(|byte| byte.is_ascii_control())).then(|| subject.to_owned())
+}
+
+/// A claim that is there and is no date.
+struct NoDate;
+
+/// A `NumericDate`: seconds, whole or not, RFC 7519 §2. None when absent.
+fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<UnixTime>, NoDate> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let seconds =
+        value.as_f64().filter(|seconds| (0.0..=LATEST).contains(seconds)).ok_or(NoDate)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the year 9999"
+    )]
+    let seconds = seconds as u64;
+    Ok(Some(UnixTime(seconds)))
+}
+
+/// §3.1.3.7 (9) and (10), RFC 7519 §4.1.5: when the token ends, if it is good now.
+fn fresh(claims: &Map<String, Value>, now: UnixTime) -> Option<UnixTime> {
+    let expires_at = date(claims, "exp").ok()??;
+    let issued_at = date(claims, "iat").ok()??;
+    let not_before = date(claims, "nbf").ok()?.unwrap_or_default();
+    let good = expires_at.plus(LEEWAY) > now
+        && issued_at <= now.plus(AHEAD)
+        && issued_at.plus(OLDEST) > now
+        && not_before <= now.plus(AHEAD);
+    good.then_some(expires_at)
+}
+
+/// §3.1.3.6: the left half of SHA-256, for that is the hash of both algorithms. It is optional
+/// with the code flow, and binding when it is there.
+fn hash_matches(claim: Option<&Value>, access_token: &AccessToken) -> bool {
+    let Some(claim) = claim else { return true };
+    let hash = Sha256::digest(access_token.expose());
+    let half = hash.get(..16).unwrap_or_default();
+    claim.as_str() == Some(URL_SAFE_NO_PAD.encode(half).as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{NOON, Peer, claims, client, key, provider, sign, sign_typed};
+    use super::*;
+    use crate::jose::native::Native;
+    use pollster::block_on;
+    use serde_json::json;
+
+    const SIGN_IN: Occasion<'static> = Occasion::SignIn { nonce: "n", max_age: None };
+    const REFRESH: Occasion<'static> =
+        Occasion::Refresh(Before { subject: "alice", auth_time: Some(UnixTime(NOON.0 - 10)) });
+
+    fn check(token: &str, occasion: Occasion<'_>) -> Result<IdTokenClaims, IdTokenRefused> {
+        let (peer, fetch) = Peer::with_fetch();
+        let provider = provider();
+        let (token, access) = (IdToken::new(token), AccessToken::new("access"));
+        let keys = (&provider, "https://idp.test/jwks");
+        block_on(client().verify(&token, &access, occasion, keys, &fetch, &Native, NOON))
+    }
+
+    /// The outcome when one claim is something else, or missing when it is null.
+    fn with(name: &str, value: Value, occasion: Occasion<'_>) -> Option<IdTokenRefused> {
+        let mut claims = claims();
+        match value {
+            Value::Null => claims.as_object_mut().unwrap().remove(name),
+            value => claims.as_object_mut().unwrap().insert(name.to_owned(), value),
+        };
+        check(&sign(&claims), occasion).err()
+    }
+
+    #[test]
+    fn a_good_token_gives_its_claims_and_keeps_the_others() {
+        let claims = check(&sign(&claims()), SIGN_IN).unwrap();
+        assert_eq!(claims.subject, "alice");
+        assert_eq!(claims.other, *json!({"name": "Alice"}).as_object().unwrap());
+    }
+
+    #[test]
+    fn jv_11_the_issuer_is_a_string_and_equal() {
+        for iss in [
+            json!(null),
+            json!(7),
+            json!({}),
+            json!(["https://idp.test"]),
+            json!("https://idp.test/"),
+            json!("https://IDP.test"),
+            json!("http://idp.test"),
+        ] {
+            assert_eq!(with("iss", iss.clone(), SIGN_IN), Some(IdTokenRefused::Issuer), "{iss}");
+        }
+    }
+
+    #[test]
+    fn jv_12_fd_11_we_are_in_the_audience_and_the_authorized_party_of_several() {
+        let refused = Some(IdTokenRefused::Audience);
+        for aud in [
+            json!(null),
+            json!(7),
+            json!([]),
+            json!([["app"]]),
+            json!("other"),
+            json!(["other"]),
+            json!("App"),
+            json!(["app", "other"]),
+            json!(["app", 7]),
+        ] {
+            assert_eq!(with("aud", aud.clone(), SIGN_IN), refused, "{aud}");
+        }
+        assert_eq!(with("aud", json!(["app"]), SIGN_IN), None);
+    }
+
+    #[test]
+    fn jv_31_the_authorized_party_is_us_when_it_is_named() {
+        for azp in [json!("other"), json!(7), json!("")] {
+            assert_eq!(with("azp", azp, SIGN_IN), Some(IdTokenRefused::Audience));
+        }
+        assert_eq!(with("azp", json!("app"), SIGN_IN), None);
+        let mut several = claims();
+        several["aud"] = json!(["app", "other"]);
+        several["azp"] = json!("app");
+        assert!(check(&sign(&several), SIGN_IN).is_ok());
+    }
+
+    #[test]
+    fn jv_13_jv_15_an_end_must_be_there_and_not_past_by_more_than_five_seconds() {
+        let now = NOON.0;
+        for exp in [
+            json!(null),
+            json!("1800000300"),
+            json!(1e300),
+            json!(-1),
+            json!(0),
+            json!([]),
+            json!(now - 60),
+            json!(now - 6),
+            json!(now - 5),
+        ] {
+            assert_eq!(with("exp", exp.clone(), SIGN_IN), Some(IdTokenRefused::Time), "{exp}");
+        }
+        for exp in [json!(now - 4), json!(now - 1), json!(now + 300), json!(4_000_000_000_u64)] {
+            assert_eq!(with("exp", exp.clone(), SIGN_IN), None, "{exp}");
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a date")]
+        let float = json!(now as f64 + 0.5);
+        assert_eq!(with("exp", float, SIGN_IN), None);
+    }
+
+    #[test]
+    fn jv_14_a_token_from_the_future_or_the_distant_past_is_refused() {
+        let (now, refused) = (NOON.0, Some(IdTokenRefused::Time));
+        for (name, value) in [
+            ("nbf", json!(now + 86_400)),
+            ("nbf", json!("1")),
+            ("iat", json!(now + 86_400)),
+            ("iat", json!(now + 61)),
+            ("iat", json!(now - 86_400)),
+            ("iat", json!(null)),
+            ("iat", json!("1")),
+        ] {
+            assert_eq!(with(name, value.clone(), SIGN_IN), refused, "{name} {value}");
+        }
+        assert_eq!(with("iat", json!(now + 60), SIGN_IN), None);
+        assert_eq!(with("nbf", json!(now), SIGN_IN), None);
+    }
+
+    #[test]
+    fn jv_16_jv_17_a_token_of_another_type_is_refused() {
+        for typ in ["at+jwt", "AT+JWT", "application/at+jwt", "logout+jwt", "dpop+jwt", "x"] {
+            let token = sign_typed(&claims(), typ);
+            assert_eq!(check(&token, SIGN_IN).err(), Some(IdTokenRefused::Type), "{typ}");
+        }
+        for typ in ["JWT", "jwt"] {
+            assert!(check(&sign_typed(&claims(), typ), SIGN_IN).is_ok(), "{typ}");
+        }
+    }
+
+    #[test]
+    fn jv_18_a_repeated_claim_is_refused() {
+        let header = jws::Header::new(key().alg(), &key().public().kid.unwrap(), "JWT");
+        let input = jws::signing_input(&header, &json!({}));
+        let claims = claims().to_string().replacen('{', r#"{"sub":"alice","#, 1);
+        let input =
+            format!("{}.{}", input.split_once('.').unwrap().0, URL_SAFE_NO_PAD.encode(claims));
+        let token = jws::compact(&input, &key().sign(input.as_bytes()).unwrap());
+        let refused = IdTokenRefused::Signature(jws::Refused::BadClaims);
+        assert_eq!(check(&token, SIGN_IN).err(), Some(refused));
+    }
+
+    #[test]
+    fn fd_10_an_unsigned_or_foreign_signature_is_refused() {
+        let token = sign(&claims());
+        let (body, _) = token.rsplit_once('.').unwrap();
+        let (header, rest) = body.split_once('.').unwrap();
+        let none = URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#);
+        for bad in [format!("{none}.{rest}."), format!("{body}."), format!("{header}.e30.AA")] {
+            let refused = check(&bad, SIGN_IN).err();
+            assert!(matches!(refused, Some(IdTokenRefused::Signature(_))), "{bad}");
+        }
+    }
+
+    #[test]
+    fn jv_25_padding_and_stray_characters_are_refused() {
+        let token = sign(&claims());
+        for bad in [format!("{token}="), format!(" {token}"), token.replace('.', ".\n")] {
+            let refused = IdTokenRefused::Signature(jws::Refused::Malformed);
+            assert_eq!(check(&bad, SIGN_IN).err(), Some(refused));
+        }
+    }
+
+    #[test]
+    fn fd_09_gc_09_the_nonce_is_ours() {
+        for nonce in [json!(null), json!(""), json!("N"), json!("other"), json!(7), json!(["n"])] {
+            assert_eq!(
+                with("nonce", nonce.clone(), SIGN_IN),
+                Some(IdTokenRefused::Nonce),
+                "{nonce}"
+            );
+        }
+    }
+
+    #[test]
+    fn jv_30_a_wrong_access_token_hash_is_refused() {
+        let right = URL_SAFE_NO_PAD.encode(&Sha256::digest("access")[..16]);
+        assert_eq!(with("at_hash", json!(right), SIGN_IN), None);
+        for wrong in [json!("AAAA"), json!(7), json!("")] {
+            let refused = Some(IdTokenRefused::AccessTokenHash);
+            assert_eq!(with("at_hash", wrong, SIGN_IN), refused);
+        }
+    }
+
+    #[test]
+    fn jv_32_a_subject_is_a_short_ascii_string() {
+        for sub in [json!(null), json!(7), json!(""), json!("x".repeat(300)), json!("ali\u{e7}e")] {
+            assert_eq!(with("sub", sub.clone(), SIGN_IN), Some(IdTokenRefused::Subject), "{sub}");
+        }
+        assert_eq!(with("sub", json!("x".repeat(255)), SIGN_IN), None);
+    }
+
+    #[test]
+    fn oidc_core_3_1_3_7_13_a_maximum_age_requires_a_recent_auth_time() {
+        let asked = Occasion::SignIn { nonce: "n", max_age: Some(60) };
+        assert_eq!(with("auth_time", json!(NOON.0 - 60), asked), None);
+        for auth_time in [json!(null), json!(NOON.0 - 121), json!("1800000000")] {
+            let refused = Some(IdTokenRefused::AuthTime);
+            assert_eq!(with("auth_time", auth_time.clone(), asked), refused, "{auth_time}");
+        }
+    }
+
+    #[test]
+    fn gr_11_jv_29_oidc_core_12_2_a_refresh_names_the_same_person_and_occasion() {
+        assert_eq!(with("nonce", json!(null), REFRESH), None);
+        assert_eq!(with("auth_time", json!(null), REFRESH), None);
+        assert_eq!(with("sub", json!("Alice"), REFRESH), Some(IdTokenRefused::Subject));
+        assert_eq!(with("sub", json!("mallory"), REFRESH), Some(IdTokenRefused::Subject));
+        assert_eq!(with("iss", json!("https://b.test"), REFRESH), Some(IdTokenRefused::Issuer));
+        assert_eq!(with("aud", json!("other"), REFRESH), Some(IdTokenRefused::Audience));
+        assert_eq!(with("auth_time", json!(NOON.0), REFRESH), Some(IdTokenRefused::AuthTime));
+    }
+}
