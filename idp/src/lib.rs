@@ -1,3 +1,4 @@
 //! idp
 
 pub mod brake;
+pub mod password;
