@@ -1,4 +1,5 @@
 //! idp
 
 pub mod brake;
+pub mod page;
 pub mod password;
