@@ -16,17 +16,17 @@ pub use sign_in::{Problem, SignIn, sign_in};
 /// The style of all pages, as it stands in them.
 const STYLE: &str = include_str!("style.css");
 
-/// The mark: a gate bar that lies in its latch. The icon is the same drawing in one colour, which
+/// The mark: a gate and its latch. The icon is the same drawing in one colour, which
 /// does for light and dark tabs alike.
 const MARK: &str = "<svg class=\"mark\" viewBox=\"0 0 32 32\" width=\"32\" height=\"32\" \
     aria-hidden=\"true\" focusable=\"false\"><rect width=\"32\" height=\"32\" rx=\"8\"/>\
-    <path d=\"M9 7v18M23 7v5.5M23 19.5V25M9 16h15\"/></svg>";
+    <path d=\"M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 19h7.5M19.4 19h.01\"/></svg>";
 
 /// [`MARK`] as a picture.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27 \
     viewBox=%270 0 32 32%27%3E%3Crect width=%2732%27 height=%2732%27 rx=%278%27 \
-    fill=%27%231f6b52%27/%3E%3Cpath d=%27M9 7v18M23 7v5.5M23 19.5V25M9 16h15%27 fill=%27none%27 \
-    stroke=%27%23fff%27 stroke-width=%273%27 stroke-linecap=%27round%27/%3E%3C/svg%3E";
+    fill=%27%231f6b52%27/%3E%3Cpath \
+    d=%27M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 19h7.5M19.4 19h.01%27 fill=%27none%27 stroke=%27%23fff%27 stroke-width=%273%27 stroke-linecap=%27round%27/%3E%3C/svg%3E";
 
 /// Puts the frame around a page. `title` and `main` are HTML already.
 fn page(title: &str, extra_head: &str, main: &str) -> String {

@@ -50,11 +50,10 @@ fn source(uri: &str) -> Option<String> {
             Some(format!("{scheme}://{host}{port}"))
         }
         ("http" | "https", Some(Host::Ipv4(host))) => Some(format!("{scheme}://{host}{port}")),
-        // There is no expression for an IPv6 host or an odd name, only for its scheme.
-        ("http" | "https", Some(_)) => Some(format!("{scheme}:")),
         // These run or show what the URI says; no client is sent there.
         ("javascript" | "data" | "blob" | "file" | "about", _) => None,
-        // A scheme is made of letters, digits, `+`, `-` and `.`, RFC 3986 §3.1.
+        // There is no expression for an IPv6 host, an odd name or what has no host: the scheme it
+        // is, made of letters, digits, `+`, `-` and `.` (RFC 3986 §3.1).
         _ => Some(format!("{scheme}:")),
     }
 }
