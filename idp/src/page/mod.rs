@@ -20,13 +20,13 @@ const STYLE: &str = include_str!("style.css");
 /// does for light and dark tabs alike.
 const MARK: &str = "<svg class=\"mark\" viewBox=\"0 0 32 32\" width=\"32\" height=\"32\" \
     aria-hidden=\"true\" focusable=\"false\"><rect width=\"32\" height=\"32\" rx=\"8\"/>\
-    <path d=\"M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 19h7.5M19.4 19h.01\"/></svg>";
+    <path d=\"M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 18.5h8\"/></svg>";
 
 /// [`MARK`] as a picture.
 const ICON: &str = "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27 \
     viewBox=%270 0 32 32%27%3E%3Crect width=%2732%27 height=%2732%27 rx=%278%27 \
     fill=%27%231f6b52%27/%3E%3Cpath \
-    d=%27M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 19h7.5M19.4 19h.01%27 fill=%27none%27 stroke=%27%23fff%27 stroke-width=%273%27 stroke-linecap=%27round%27/%3E%3C/svg%3E";
+    d=%27M8.5 25V14.5a7.5 7.5 0 0 1 15 0V25M8.5 18.5h8%27 fill=%27none%27 stroke=%27%23fff%27 stroke-width=%273%27 stroke-linecap=%27round%27/%3E%3C/svg%3E";
 
 /// Puts the frame around a page. `title` and `main` are HTML already.
 fn page(title: &str, extra_head: &str, main: &str) -> String {
