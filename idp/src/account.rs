@@ -4,8 +4,10 @@
 //! token families), so none of these commands asks a second object.
 
 use crate::config::Config;
-use crate::grant::{Answer, Binding, Facts, Grant, Issued, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::grant;
+use crate::grant::{
+    Answer, Binding, Facts, Grant, Issued, Redeemed, Redemption, Refresh, Rotation, Seed,
+};
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{self, Session, Visit};
 use serde::{Deserialize, Serialize};
@@ -234,7 +236,8 @@ impl<R: Rows> Account<'_, R> {
             return Ok(Redeemed::Revoked);
         }
         if grant != row.grant {
-            let purpose = Purpose::new("seed", &command.grant.to_string());
+            let context = command.grant.to_string();
+            let purpose = Purpose::new("seed", &context);
             let seed = match grant {
                 Grant::Live(_) => self.config.keys.seal_the_same(purpose, &command.seed),
                 _ => row.seed,
@@ -255,8 +258,7 @@ impl<R: Rows> Account<'_, R> {
         let Some(seed) = self.seed(command.grant, &row.seed) else {
             return refused(Rotation::Unknown);
         };
-        let (grant, rotation) =
-            row.grant.clone().refresh(&seed, &command.with, now, self.grants());
+        let (grant, rotation) = row.grant.clone().refresh(&seed, &command.with, now, self.grants());
         let session = match &rotation {
             Rotation::Rotated(Answer { facts, .. }) | Rotation::Repeated(Answer { facts, .. }) => {
                 if self.is_disabled()? {
@@ -286,12 +288,6 @@ impl<R: Rows> Account<'_, R> {
             _ => None,
         };
         Ok(Rotated { rotation, secret })
-    }
-
-    /// The secret of a new family's first refresh token.
-    #[must_use]
-    pub fn first_secret(seed: [u8; 32]) -> [u8; 32] {
-        Seed(seed).secret(0)
     }
 
     /// Revokes a grant; false when the token is not the client's, which changes nothing.
@@ -368,7 +364,8 @@ impl<R: Rows> Account<'_, R> {
     fn is_disabled(&self) -> Result<bool, Unavailable> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         Ok(profile.is_none_or(|Profile { identity, .. }| {
-            let listed = |subject| self.config.accounts.iter().any(|known| known.username == subject);
+            let listed =
+                |subject| self.config.accounts.iter().any(|known| known.username == subject);
             identity.upstream == LOCAL && !listed(identity.subject)
         }))
     }

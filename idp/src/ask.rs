@@ -1,7 +1,7 @@
 //! Reading what a request asks: its form, its bearer token, where it came from.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, ORIGIN};
 use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, ORIGIN};
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::Request;
 use shared::form::{Form, Malformed};
@@ -138,10 +138,18 @@ mod tests {
 
     #[test]
     fn tc_13_tc_15_a_form_is_a_form_and_in_the_body() {
-        for kind in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-URLencoded; charset=UTF-8"] {
+        for kind in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-URLencoded; charset=UTF-8",
+        ] {
             assert!(form(&post(kind, "")).is_ok(), "{kind}");
         }
-        for kind in ["application/json", "", "multipart/form-data", "application/json, application/x-www-form-urlencoded"] {
+        for kind in [
+            "application/json",
+            "",
+            "multipart/form-data",
+            "application/json, application/x-www-form-urlencoded",
+        ] {
             assert_eq!(form(&post(kind, "")).err(), Some(NoForm::ContentType), "{kind}");
         }
         let query = form(&post("application/x-www-form-urlencoded", "?grant_type=x"));
@@ -151,7 +159,8 @@ mod tests {
     #[test]
     fn jv_34_an_odd_authorization_header_is_malformed_and_no_panic() {
         let read = |line: &[u8]| {
-            let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap())]);
+            let headers =
+                HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_bytes(line).unwrap())]);
             match bearer(&headers) {
                 Bearer::Token(token) => Some(token.to_owned()),
                 _ => None,
@@ -159,7 +168,8 @@ mod tests {
         };
         assert_eq!(read(b"Bearer a.b-c").as_deref(), Some("a.b-c"));
         assert_eq!(read(b"bearer x").as_deref(), Some("x"));
-        for line in [&b"Bearer"[..], b"Bearer ", b"Basic x", b"Bearer \xc3\xa9", b"Bearer a b", b""] {
+        for line in [&b"Bearer"[..], b"Bearer ", b"Basic x", b"Bearer \xc3\xa9", b"Bearer a b", b""]
+        {
             assert_eq!(read(line), None);
         }
         assert_eq!(bearer(&HeaderMap::new()), Bearer::Absent);
@@ -169,12 +179,14 @@ mod tests {
     fn fd_34_a_post_from_elsewhere_is_recognised() {
         let ourselves = Origin::parse("https://idp.test").unwrap();
         let from = |name: &'static str, value: &'static str| {
-            let headers = HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_static(value))]);
+            let headers =
+                HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_static(value))]);
             is_from_ourselves(&headers, &ourselves)
         };
         assert!(from("origin", "https://idp.test"));
         assert!(from("x", "y"));
-        for origin in ["https://evil.test", "null", "https://idp.test.evil.test", "http://idp.test"] {
+        for origin in ["https://evil.test", "null", "https://idp.test.evil.test", "http://idp.test"]
+        {
             assert!(!from("origin", origin), "{origin}");
         }
         assert!(!from("sec-fetch-site", "cross-site"));

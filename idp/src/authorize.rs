@@ -87,10 +87,7 @@ impl Reply {
 ///
 /// # Errors
 /// See [`Refused`].
-pub fn read<'c>(
-    encoded: &[u8],
-    config: &'c Config,
-) -> Result<AuthorizationRequest<'c>, Refused> {
+pub fn read<'c>(encoded: &[u8], config: &'c Config) -> Result<AuthorizationRequest<'c>, Refused> {
     let form = Form::parse(encoded).map_err(|malformed| {
         Refused::Page(match malformed {
             Malformed::Repeated => "a parameter is repeated",
@@ -101,7 +98,8 @@ pub fn read<'c>(
     let client = form.get("client_id").and_then(|id| config.client(id));
     let client = client.ok_or(Refused::Page("client_id names no client of this issuer"))?;
     let redirect = form.get("redirect_uri").and_then(|uri| client.redirect(uri));
-    let redirect = redirect.ok_or(Refused::Page("redirect_uri is not registered for the client"))?;
+    let redirect =
+        redirect.ok_or(Refused::Page("redirect_uri is not registered for the client"))?;
 
     // From here on there is somewhere to send a refusal.
     let state = form.get("state").map(str::to_owned);
@@ -180,7 +178,11 @@ impl Asked<'_> {
             allowed = allowed.without("offline_access");
         }
         let scope = asked.and(&allowed);
-        if scope.is_empty() { Err(refuse("the client may have none of this scope")) } else { Ok(scope) }
+        if scope.is_empty() {
+            Err(refuse("the client may have none of this scope"))
+        } else {
+            Ok(scope)
+        }
     }
 
     fn nonce(&self) -> Result<Option<String>, OAuthError> {

@@ -48,7 +48,8 @@ fn error(changes: &[(&str, &str)]) -> Option<ErrorCode> {
 #[test]
 fn a_valid_request_is_read() {
     let config = config();
-    let request = request(&[("nonce", "n"), ("max_age", "10"), ("extra", "foobar"), ("login_hint", "alice")]);
+    let request =
+        request(&[("nonce", "n"), ("max_age", "10"), ("extra", "foobar"), ("login_hint", "alice")]);
     let request = read(request.as_bytes(), &config).unwrap();
     assert_eq!(request.client.id, "app");
     assert_eq!((request.nonce.as_deref(), request.max_age), (Some("n"), Some(10)));
@@ -67,7 +68,8 @@ fn ar_02_ar_03_az_01_before_the_redirect_uri_is_verified_nobody_is_redirected() 
         vec![("redirect_uri", "")],
         vec![("client_id", "old")],
     ] {
-        let refused = read(request(&changes).as_bytes(), &config());
+        let config = config();
+        let refused = read(request(&changes).as_bytes(), &config);
         assert!(matches!(refused, Err(Refused::Page(_))), "{changes:?}");
     }
 }
@@ -115,7 +117,8 @@ fn az_10_az_12_az_13_pkce_is_s256_and_well_formed() {
 
 #[test]
 fn az_11_only_the_registered_waiver_lets_a_client_off() {
-    let old = [("client_id", "old"), ("redirect_uri", "https://old.test/cb?x=1"), ("code_challenge", "")];
+    let old =
+        [("client_id", "old"), ("redirect_uri", "https://old.test/cb?x=1"), ("code_challenge", "")];
     assert_eq!(error(&[&old[..], &[("code_challenge_method", "")]].concat()), None);
     assert_eq!(error(&old), Some(ErrorCode::InvalidRequest), "a method without a challenge");
     let downgrade = [&old[..2], &[("code_challenge_method", "plain")]].concat();
@@ -125,7 +128,8 @@ fn az_11_only_the_registered_waiver_lets_a_client_off() {
 #[test]
 fn az_14_scope_is_cut_down_to_what_the_client_may_have() {
     let config = config();
-    let granted = read(request(&[("scope", "openid address admin offline_access")]).as_bytes(), &config);
+    let granted =
+        read(request(&[("scope", "openid address admin offline_access")]).as_bytes(), &config);
     assert_eq!(granted.unwrap().scope.to_string(), "openid");
     assert_eq!(error(&[("scope", "admin")]), Some(ErrorCode::InvalidScope));
     assert_eq!(error(&[("scope", "")]), Some(ErrorCode::InvalidScope));

@@ -261,7 +261,9 @@ mod tests {
         ] {
             assert!(!is_registrable(bad, false), "{bad}");
         }
-        for bad in ["javascript:alert(1)", "data:text/html,x", "myapp://cb", "blob:https://a.test/x"] {
+        for bad in
+            ["javascript:alert(1)", "data:text/html,x", "myapp://cb", "blob:https://a.test/x"]
+        {
             assert!(!is_registrable(bad, true), "{bad}");
         }
     }

@@ -156,7 +156,8 @@ fn basic(header: &str) -> Option<(String, ClientSecret)> {
 fn decode(text: &str) -> Option<String> {
     // `&` and `=` would end a value; encoded ones are `%26` and `%3D`, raw ones are taken as meant.
     let raw = text.replace('&', "%26").replace('=', "%3D");
-    let (value, _) = url::form_urlencoded::parse(format!("={raw}").as_bytes()).next()
+    let (value, _) = url::form_urlencoded::parse(format!("={raw}").as_bytes())
+        .next()
         .map(|(_, value)| (value.into_owned(), ()))?;
     (!value.contains('\u{fffd}')).then_some(value)
 }
@@ -186,9 +187,9 @@ mod tests {
     }
 
     fn attempt(authorization: &[&str], body: &str) -> Result<String, Refused> {
-        let headers = authorization.iter().map(|line| {
-            (AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap())
-        });
+        let headers = authorization
+            .iter()
+            .map(|line| (AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
         let form = Form::parse(body.as_bytes()).unwrap();
         let config = config();
         authenticate(&config, &headers.collect(), &form).map(|found| found.client().id.clone())
@@ -248,7 +249,15 @@ mod tests {
 
     #[test]
     fn ca_07_malformed_basic_credentials_are_challenged() {
-        for line in ["Basic", "Basic %%%", &header("nocolon"), "Bearer x", "", "Basic \u{e9}", &header("c1:%ff")] {
+        for line in [
+            "Basic",
+            "Basic %%%",
+            &header("nocolon"),
+            "Bearer x",
+            "",
+            "Basic \u{e9}",
+            &header("c1:%ff"),
+        ] {
             let refused = attempt(&[line], "").err();
             assert_eq!(refused, Some(Refused::MalformedBasic), "{line}");
             assert!(refused.unwrap().public().2);
@@ -259,7 +268,8 @@ mod tests {
 
     #[test]
     fn an_unknown_client_is_told_nothing_else_than_a_wrong_secret() {
-        let (unknown, wrong) = (attempt(&[&header("nobody:x")], ""), attempt(&[&header("c1:x")], ""));
+        let (unknown, wrong) =
+            (attempt(&[&header("nobody:x")], ""), attempt(&[&header("c1:x")], ""));
         assert_eq!(unknown.err().map(Refused::public), wrong.err().map(Refused::public));
     }
 }

@@ -231,7 +231,8 @@ fn client<V: Fn(&str) -> Option<String>>(
     };
     let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
     match (method, digests.len()) {
-        (AuthMethod::None, 0) | (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, 1..=2) => {}
+        (AuthMethod::None, 0)
+        | (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, 1..=2) => {}
         (AuthMethod::None, _) => refuse("client_secret_sha256", "absent for a public client"),
         _ => refuse("client_secret_sha256", "one digest, or two during a rotation"),
     }
@@ -248,7 +249,10 @@ fn client<V: Fn(&str) -> Option<String>>(
     let usual = Scope::parse("openid profile email offline_access").unwrap_or_default();
     let scope = raw.scope.unwrap_or(usual);
     if !scope.within(&known) {
-        refuse("scope", "words that this issuer knows: openid profile email address phone offline_access");
+        refuse(
+            "scope",
+            "words that this issuer knows: openid profile email address phone offline_access",
+        );
     }
     Some(Client {
         name: raw.client_name.unwrap_or_else(|| raw.client_id.clone()),
@@ -280,7 +284,8 @@ fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAc
             settings.refuse(format!("{name}.username"), "there once");
         }
         let known = |claim: &String| {
-            claim != "sub" && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()))
+            claim != "sub"
+                && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()))
         };
         if let Some(claim) = account.claims.keys().find(|claim| !known(claim)) {
             settings.refuse(format!("{name}.{claim}"), "a standard claim other than sub");
@@ -340,7 +345,7 @@ fn upstream<V: Fn(&str) -> Option<String>>(
             client_id: raw.client_id,
             auth,
             redirect_uri: callback,
-            scope: scope.to_string(),
+            scope,
         },
     })
 }
@@ -385,8 +390,11 @@ mod tests {
         let problems = read(&[
             ("ISSUER", "http://idp.test/"),
             ("SEALING_KEYS", "short"),
-            ("CLIENTS", r#"[{"client_id":"a","redirect_uris":["https://*.test/"]},{"client_id":"b"},
-               {"client_id":"c","redirect_uris":["https://c.test/"],"token_endpoint_auth_method":"none","require_pkce":false}]"#),
+            (
+                "CLIENTS",
+                r#"[{"client_id":"a","redirect_uris":["https://*.test/"]},{"client_id":"b"},
+               {"client_id":"c","redirect_uris":["https://c.test/"],"token_endpoint_auth_method":"none","require_pkce":false}]"#,
+            ),
             ("ACCOUNTS", r#"[{"username":"","password":"plain","sub":"x"}]"#),
             ("CODE_SECONDS", "soon"),
         ]);
@@ -420,7 +428,9 @@ mod tests {
     fn the_pkce_waiver_is_for_one_confidential_client_alone() {
         let digest = Digest::of("s").to_text();
         let client = |id: &str| {
-            format!(r#"{{"client_id":"{id}","redirect_uris":["https://a.test/"],"client_secret_sha256":"{digest}","require_pkce":false}}"#)
+            format!(
+                r#"{{"client_id":"{id}","redirect_uris":["https://a.test/"],"client_secret_sha256":"{digest}","require_pkce":false}}"#
+            )
         };
         let with = |clients: &str| {
             read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", KEY), ("CLIENTS", clients)])

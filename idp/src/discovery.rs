@@ -3,7 +3,9 @@
 
 use crate::config::Config;
 use crate::ring::JWKS_MAX_AGE;
-use crate::words::{AuthMethod, Endpoint, GrantType, Prompt, ResponseMode, ResponseType, ScopeWord};
+use crate::words::{
+    AuthMethod, Endpoint, GrantType, Prompt, ResponseMode, ResponseType, ScopeWord,
+};
 use http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;

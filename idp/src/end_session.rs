@@ -33,9 +33,8 @@ pub async fn respond<P: Platform>(
     let current = session(idp, request.headers());
     let Some(current) = current else { return Ok(done(idp, &form, after)) };
 
-    let is_its_client = hint.is_some_and(|hint| {
-        (hint.sub, hint.sid) == (current.object, current.item)
-    });
+    let is_its_client =
+        hint.is_some_and(|hint| (hint.sub, hint.sid) == (current.object, current.item));
     let confirmed = request.method() == Method::POST
         && form.get("confirm") == Some("yes")
         && ask::is_from_ourselves(request.headers(), &idp.config.issuer)
@@ -50,11 +49,7 @@ pub async fn respond<P: Platform>(
     Ok(done(idp, &form, after))
 }
 
-async fn end<P: Platform>(
-    idp: &Idp<'_, P>,
-    current: Handle,
-    now: UnixTime,
-) -> Result<(), Refused> {
+async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {
     let command = SignOut { session: current.item, cookie: Digest::of(current.secret) };
     idp.objects.sign_out(current.object, command, now).await?;
     Ok(())
@@ -75,11 +70,7 @@ async fn hint<P: Platform>(
 }
 
 /// Where the client wants the person next, if it has registered that, §3.
-fn after<P: Platform>(
-    idp: &Idp<'_, P>,
-    form: &Form,
-    hint: Option<&HintClaims>,
-) -> Option<String> {
+fn after<P: Platform>(idp: &Idp<'_, P>, form: &Form, hint: Option<&HintClaims>) -> Option<String> {
     let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"))?;
     let wanted = form.get("post_logout_redirect_uri")?;
     let client = idp.config.client(asks)?;

@@ -201,9 +201,8 @@ impl Grant {
     #[must_use]
     pub fn redeem(self, with: &Redemption, now: UnixTime, policy: Policy) -> (Self, Redeemed) {
         let (facts, binding) = match &self {
-            Self::Issued(Issued { facts, binding, .. }) | Self::Live(Live { facts, binding, .. }) => {
-                (facts, binding)
-            }
+            Self::Issued(Issued { facts, binding, .. })
+            | Self::Live(Live { facts, binding, .. }) => (facts, binding),
             Self::Revoked => return (self, Redeemed::Revoked),
         };
         if binding.code != with.code {

@@ -79,9 +79,15 @@ fn tc_04_tc_07_tc_08_whatever_is_wrong_about_a_redemption_changes_nothing() {
     let wrong = [
         (Redemption { code: Digest::of("x"), ..redemption() }, Redeemed::Unknown),
         (Redemption { client_id: "evil".into(), ..redemption() }, Redeemed::WrongClient),
-        (Redemption { redirect_uri: "https://app.test/cb/".into(), ..redemption() }, Redeemed::WrongRedirect),
+        (
+            Redemption { redirect_uri: "https://app.test/cb/".into(), ..redemption() },
+            Redeemed::WrongRedirect,
+        ),
         (Redemption { verifier: None, ..redemption() }, Redeemed::WrongVerifier),
-        (Redemption { verifier: Some(Verifier::new("w".repeat(43))), ..redemption() }, Redeemed::WrongVerifier),
+        (
+            Redemption { verifier: Some(Verifier::new("w".repeat(43))), ..redemption() },
+            Redeemed::WrongVerifier,
+        ),
     ];
     for grant in [issued(), live()] {
         for (redemption, outcome) in &wrong {
@@ -93,8 +99,14 @@ fn tc_04_tc_07_tc_08_whatever_is_wrong_about_a_redemption_changes_nothing() {
 
 #[test]
 fn tc_09_a_code_is_good_until_its_last_second() {
-    assert!(matches!(issued().redeem(&redemption(), NOON.plus(59), POLICY).1, Redeemed::Redeemed { .. }));
-    assert_eq!(issued().redeem(&redemption(), NOON.plus(60), POLICY), (issued(), Redeemed::Expired));
+    assert!(matches!(
+        issued().redeem(&redemption(), NOON.plus(59), POLICY).1,
+        Redeemed::Redeemed { .. }
+    ));
+    assert_eq!(
+        issued().redeem(&redemption(), NOON.plus(60), POLICY),
+        (issued(), Redeemed::Expired)
+    );
 }
 
 #[test]

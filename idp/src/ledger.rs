@@ -1,15 +1,13 @@
 //! What a `Ledger` shard does: it counts guesses, and remembers what may be used only once.
 
-use crate::brake::{Attempt, Brake};
+use crate::brake::{Attempt, Brake, Bucket, QUIET};
 use crate::rows::{Rows, Table, Unavailable};
-use shared::seal::{Purpose, SealingKeys};
+use shared::seal::SealingKeys;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 
 /// How many shards there are.
 pub const SHARDS: u8 = 16;
-/// How long a brake is kept after it was last stepped on: longer than any of its waits.
-const MEMORY_OF_BRAKE: u64 = 2 * 3600;
 
 /// What a row is about: a keyed digest, which also names the shard.
 #[derive(Clone, Debug, serde::Deserialize, Eq, PartialEq, serde::Serialize)]
@@ -17,13 +15,10 @@ const MEMORY_OF_BRAKE: u64 = 2 * 3600;
 pub struct Entry(String);
 
 impl Entry {
-    /// The brake of a name that somebody tries to sign in with. Names that nobody has share these
-    /// with names that somebody has, among 65,536 in all: a guesser learns nothing from them and
-    /// fills no disk.
+    /// The brake of a name that somebody tries to sign in with.
     #[must_use]
     pub fn guess(username: &str, keys: &SealingKeys) -> Self {
-        let [a, b, ..] = keys.derive(Purpose::new("guess", ""), username.as_bytes());
-        Self(format!("{a:02x}{b:02x}"))
+        Self(format!("{:04x}", Bucket::of(username, keys).number()))
     }
 
     /// Something that may be used only once; `kind` keeps the kinds apart (AZ-32).
@@ -46,7 +41,7 @@ impl Entry {
 pub fn attempt(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
     let brake: Option<Brake> = rows.load(Table::Brake, &entry.0)?;
     let (brake, attempt) = brake.unwrap_or_default().attempt(now);
-    rows.save(Table::Brake, &entry.0, &brake, Some(now.plus(MEMORY_OF_BRAKE)))?;
+    rows.save(Table::Brake, &entry.0, &brake, Some(now.plus(QUIET)))?;
     Ok(attempt)
 }
 
@@ -57,7 +52,7 @@ pub fn attempt(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<Attempt
 pub fn succeeded(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<(), Unavailable> {
     let brake: Option<Brake> = rows.load(Table::Brake, &entry.0)?;
     let brake = brake.unwrap_or_default().succeeded();
-    rows.save(Table::Brake, &entry.0, &brake, Some(now.plus(MEMORY_OF_BRAKE)))
+    rows.save(Table::Brake, &entry.0, &brake, Some(now.plus(QUIET)))
 }
 
 /// Uses something up; false when it had been. It is remembered until `until`, when it must have
@@ -65,11 +60,7 @@ pub fn succeeded(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<(), U
 ///
 /// # Errors
 /// [`Unavailable`]: it is not used up.
-pub fn spend(
-    rows: &impl Rows,
-    entry: &Entry,
-    until: UnixTime,
-) -> Result<bool, Unavailable> {
+pub fn spend(rows: &impl Rows, entry: &Entry, until: UnixTime) -> Result<bool, Unavailable> {
     if rows.load::<bool>(Table::Spent, &entry.0)?.is_some() {
         return Ok(false);
     }

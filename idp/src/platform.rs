@@ -27,20 +27,63 @@ pub trait Platform {
 
 /// Durable state. Each function is one atomic command on one object, and an error means that
 /// nothing was acknowledged.
-#[expect(missing_docs, reason = "each is the function of the same name in account, directory or ledger")]
+#[expect(
+    missing_docs,
+    reason = "each is the function of the same name in account, directory or ledger"
+)]
 #[expect(clippy::missing_errors_doc, reason = "the trait says what its one error means")]
 pub trait Objects {
-    async fn sign_in(&self, account: Uuid, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable>;
-    async fn proceed(&self, account: Uuid, command: Proceed, now: UnixTime) -> Result<Proceeded, Unavailable>;
-    async fn redeem(&self, account: Uuid, command: Redeem, now: UnixTime) -> Result<Redeemed, Unavailable>;
-    async fn rotate(&self, account: Uuid, command: Rotate, now: UnixTime) -> Result<Rotated, Unavailable>;
-    async fn revoke(&self, account: Uuid, command: Revoke, now: UnixTime) -> Result<bool, Unavailable>;
-    async fn userinfo(&self, account: Uuid, grant: Uuid, now: UnixTime) -> Result<Option<Map<String, Value>>, Unavailable>;
-    async fn sign_out(&self, account: Uuid, command: SignOut, now: UnixTime) -> Result<bool, Unavailable>;
+    async fn sign_in(
+        &self,
+        account: Uuid,
+        command: SignIn,
+        now: UnixTime,
+    ) -> Result<Uuid, Unavailable>;
+    async fn proceed(
+        &self,
+        account: Uuid,
+        command: Proceed,
+        now: UnixTime,
+    ) -> Result<Proceeded, Unavailable>;
+    async fn redeem(
+        &self,
+        account: Uuid,
+        command: Redeem,
+        now: UnixTime,
+    ) -> Result<Redeemed, Unavailable>;
+    async fn rotate(
+        &self,
+        account: Uuid,
+        command: Rotate,
+        now: UnixTime,
+    ) -> Result<Rotated, Unavailable>;
+    async fn revoke(
+        &self,
+        account: Uuid,
+        command: Revoke,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+    async fn userinfo(
+        &self,
+        account: Uuid,
+        grant: Uuid,
+        now: UnixTime,
+    ) -> Result<Option<Map<String, Value>>, Unavailable>;
+    async fn sign_out(
+        &self,
+        account: Uuid,
+        command: SignOut,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
     async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;
-    async fn spend(&self, entry: ledger::Entry, until: UnixTime, now: UnixTime) -> Result<bool, Unavailable>;
+    async fn spend(
+        &self,
+        entry: ledger::Entry,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
 }
 
 /// The issuer's signing keys.

@@ -14,11 +14,7 @@ use shared::time::UnixTime;
 /// Runs the endpoint and renders what it said: `200` for a token that is dead now, and for one that
 /// was never this client's to end (RFC 7009 §2.2), so that nothing is learnt about others' tokens.
 /// A token that may still be alive is a `503` (TI-16).
-pub async fn respond<P: Platform>(
-    idp: &Idp<'_, P>,
-    request: &Request,
-    now: UnixTime,
-) -> Response {
+pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
     match revoke(idp, request, now).await {
         Ok(was_alive) => cause::note(respond::empty(StatusCode::OK), &Revoked { was_alive }),
         Err(refused) => token::refuse(refused),

@@ -124,7 +124,8 @@ impl Ring {
         let due = |key: &RingKey| match key.stage {
             Stage::Next => {
                 let active = self.find(key.public.alg(), Stage::Active);
-                let rotation = active.map_or(key.since, |active| active.since.plus(schedule.rotation));
+                let rotation =
+                    active.map_or(key.since, |active| active.since.plus(schedule.rotation));
                 rotation.max(key.since.plus(PUBLISH_BEFORE))
             }
             Stage::Active if self.find(key.public.alg(), Stage::Next).is_some() => {
@@ -212,7 +213,9 @@ mod tests {
             let signer = kid(&ring);
             assert!(cache.find(signer.as_deref(), Alg::Es256).is_some(), "{seconds}");
             // What the last signer signed a moment ago still verifies.
-            assert!(ring.published().find(signers.last().unwrap().as_deref(), Alg::Es256).is_some());
+            assert!(
+                ring.published().find(signers.last().unwrap().as_deref(), Alg::Es256).is_some()
+            );
             if signers.last() != Some(&signer) {
                 signers.push(signer);
             }

@@ -126,7 +126,12 @@ mod tests {
         Session::open(Digest::of("c"), vec!["pwd".into()], NOON, POLICY)
     }
 
-    fn visit(session: Session, cookie: &str, max_age: Option<u64>, seconds: u64) -> (Session, Visit) {
+    fn visit(
+        session: Session,
+        cookie: &str,
+        max_age: Option<u64>,
+        seconds: u64,
+    ) -> (Session, Visit) {
         session.visit(Digest::of(cookie), max_age, NOON.plus(seconds), POLICY)
     }
 

@@ -5,7 +5,6 @@ use crate::authorize::{self, AuthorizationRequest};
 use crate::brake::Attempt;
 use crate::interaction::{Browser, Interaction, Lost};
 use crate::page::{self, Problem, ProblemPage};
-use crate::password::Wrong;
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::words::{GrantType, Prompt};
@@ -74,9 +73,7 @@ impl Refused {
             }
             Self::CrossSite => (StatusCode::FORBIDDEN, ProblemPage::cross_site(correlation_id)),
             Self::Off => (StatusCode::NOT_FOUND, ProblemPage::not_found(correlation_id)),
-            Self::Upstream(_) => {
-                (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id))
-            }
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id)),
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, ProblemPage::server_trouble(correlation_id))
             }
@@ -159,7 +156,7 @@ pub async fn with_password<P: Platform>(
         Err(wrong) => {
             let problem = Some(Problem::WrongCredentials);
             let response = asked.page(idp, sealed, username, StatusCode::BAD_REQUEST, problem);
-            Ok(cause::note::<Wrong>(response, &wrong))
+            Ok(cause::note(response, &wrong))
         }
         Ok(verified) => {
             // The number is one of the list it came from.
@@ -210,12 +207,8 @@ pub async fn complete<P: Platform>(
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     let before = session(idp, headers);
-    let fresh = Handle {
-        object: account,
-        item: random_uuid(rng),
-        generation: 0,
-        secret: random(rng),
-    };
+    let fresh =
+        Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
     let (grant, code) = asked.grant(fresh, idp, rng);
     let command = SignIn {
         profile,
@@ -232,7 +225,7 @@ pub async fn complete<P: Platform>(
     // them out any more. That it fails is no reason to refuse the one who has signed in.
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        drop(idp.objects.sign_out(other.object, command, now).await);
+        let _: Result<_, Unavailable> = idp.objects.sign_out(other.object, command, now).await;
     }
     let handle = Handle { item: session, ..fresh };
     let mut response = asked.reply.code(&code);

@@ -1,8 +1,8 @@
 //! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
 
-use crate::account::{Account, Redeem, Rotate};
+use crate::account::{Redeem, Rotate};
 use crate::client_auth::{self, Authenticated, authenticate};
-use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation};
+use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{Subject, TokenId};
@@ -216,7 +216,7 @@ async fn redeem<P: Platform>(
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
     let refresh_token = facts.refreshable.then(|| {
-        let secret = Account::<()>::first_secret(seed);
+        let secret = Seed(seed).secret(0);
         Handle { generation: 0, secret, ..handle }
     });
     let subject = Subject {

@@ -228,4 +228,3 @@ pub struct HintClaims {
     /// The sign-in session.
     pub sid: Uuid,
 }
-

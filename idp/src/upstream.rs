@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
 use shared::form::Form;
+use shared::jar;
 use shared::rp::authorization::{CallbackRefused, Flow, Hints};
 use shared::rp::sign_in::SignedIn;
 use shared::rp::userinfo::userinfo;
 use shared::seal::Purpose;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use shared::jar;
 
 /// How long a browser may be away at the upstream, in seconds.
 const LIFE: u64 = 600;
@@ -109,7 +109,9 @@ pub async fn come_back<P: Platform>(
             jar::delete(response.headers_mut(), request.headers(), &name);
             return Ok(response);
         }
-        Err(CallbackRefused::Provider(_)) => return Err(Refused::Upstream("it answered with an error")),
+        Err(CallbackRefused::Provider(_)) => {
+            return Err(Refused::Upstream("it answered with an error"));
+        }
         Err(_) => return Err(LOST),
     };
     let signed_in = client
@@ -126,8 +128,7 @@ pub async fn come_back<P: Platform>(
     let identity =
         Identity { upstream: client.issuer.to_string(), subject: claims.subject.clone() };
     let profile = Profile { identity, claims: standard(told) };
-    let mut response =
-        complete(idp, request.headers(), &asked, profile, amr, now, rng).await?;
+    let mut response = complete(idp, request.headers(), &asked, profile, amr, now, rng).await?;
     jar::delete(response.headers_mut(), request.headers(), &name);
     Ok(response)
 }

@@ -48,7 +48,10 @@ impl Refused {
             Self::Malformed => (
                 StatusCode::BAD_REQUEST,
                 "Bearer error=\"invalid_request\"",
-                OAuthError::new(ErrorCode::InvalidRequest, "send one token, in the header or in the body"),
+                OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "send one token, in the header or in the body",
+                ),
             ),
             Self::Invalid => (
                 StatusCode::UNAUTHORIZED,
@@ -70,11 +73,7 @@ impl Refused {
 }
 
 /// Runs the endpoint and renders what it said.
-pub async fn respond<P: Platform>(
-    idp: &Idp<'_, P>,
-    request: &Request,
-    now: UnixTime,
-) -> Response {
+pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
     match claims(idp, request, now).await {
         Ok(claims) => respond::json(StatusCode::OK, &claims),
         Err(refused) => {

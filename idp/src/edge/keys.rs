@@ -70,10 +70,8 @@ impl RingKeys {
         {
             return Ok(Rc::clone(ring));
         }
-        let read: worker::Result<Ring> = async {
-            ask(&self.env.durable_object("KEY_RING")?, RING, "load", &now).await
-        }
-        .await;
+        let read: worker::Result<Ring> =
+            async { ask(&self.env.durable_object("KEY_RING")?, RING, "load", &now).await }.await;
         match (read, copy) {
             (Ok(ring), _) => {
                 let ring = Rc::new(ring);
@@ -218,9 +216,8 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     let parameters = match alg {
         Alg::Es256 => algorithm(alg),
         Alg::Rs256 => {
-            let parameters = object(
-                r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256","modulusLength":2048}"#,
-            );
+            let parameters =
+                object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256","modulusLength":2048}"#);
             let exponent = Uint8Array::from(&[1_u8, 0, 1][..]);
             Reflect::set(&parameters, &"publicExponent".into(), &exponent)?;
             parameters
@@ -228,8 +225,7 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     };
     let pair = JsFuture::from(subtle.generate_key_with_object(&parameters, true, &uses)?).await?;
     let pair: CryptoKeyPair = pair.unchecked_into();
-    let exported =
-        JsFuture::from(subtle.export_key("jwk", &pair.get_public_key())?).await?;
+    let exported = JsFuture::from(subtle.export_key("jwk", &pair.get_public_key())?).await?;
     let text = JSON::stringify(&exported)?.as_string().unwrap_or_default();
     let material: Material = serde_json::from_str(&text)?;
 

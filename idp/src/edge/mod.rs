@@ -55,7 +55,8 @@ fn read(env: &Env) -> Result<Rc<Deployment>, String> {
     let accounts =
         accounts.map(|account| (account.username.as_str(), Some(account.password.as_str())));
     // The settings have been checked for everything that could be wrong here.
-    let passwords = Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
+    let passwords =
+        Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
     Ok(Rc::new(Deployment { config, passwords, upstream }))
@@ -121,7 +122,8 @@ async fn answer(request: &Request, env: Env) -> Response {
 fn misconfigured(problems: &str) -> Response {
     worker::console_error!("the settings cannot be used:\n{problems}");
     let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
-    *response.body_mut() = b"The settings of this issuer cannot be used; its log says why.\n".to_vec();
+    *response.body_mut() =
+        b"The settings of this issuer cannot be used; its log says why.\n".to_vec();
     respond::put(&mut response, http::header::CONTENT_TYPE, "text/plain; charset=utf-8");
     response
 }

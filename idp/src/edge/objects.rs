@@ -17,7 +17,9 @@ use serde_json::{Map, Value};
 use shared::edge::object::{answer, ask, asked, failure};
 use shared::time::UnixTime;
 use uuid::Uuid;
-use worker::{DurableObject, Env, Request, Response, SqlStorage, State, durable_object, wasm_bindgen};
+use worker::{
+    DurableObject, Env, Request, Response, SqlStorage, State, durable_object, wasm_bindgen,
+};
 
 /// A command and the hour it was sent.
 #[derive(Deserialize, Serialize)]
@@ -178,13 +180,27 @@ impl DurableObject for Account {
         let config = &deployment.config;
         let sql = &self.sql;
         match function.as_str() {
-            "sign_in" => obey(sql, &text, |rows, command, now| Steps { rows, config }.sign_in(command, now)),
-            "proceed" => obey(sql, &text, |rows, command, now| Steps { rows, config }.proceed(command, now)),
-            "redeem" => obey(sql, &text, |rows, command, now| Steps { rows, config }.redeem(&command, now)),
-            "rotate" => obey(sql, &text, |rows, command, now| Steps { rows, config }.rotate(&command, now)),
-            "revoke" => obey(sql, &text, |rows, command, now| Steps { rows, config }.revoke(&command, now)),
-            "userinfo" => obey(sql, &text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now)),
-            "sign_out" => obey(sql, &text, |rows, command, now| Steps { rows, config }.sign_out(&command, now)),
+            "sign_in" => {
+                obey(sql, &text, |rows, command, now| Steps { rows, config }.sign_in(command, now))
+            }
+            "proceed" => {
+                obey(sql, &text, |rows, command, now| Steps { rows, config }.proceed(command, now))
+            }
+            "redeem" => {
+                obey(sql, &text, |rows, command, now| Steps { rows, config }.redeem(&command, now))
+            }
+            "rotate" => {
+                obey(sql, &text, |rows, command, now| Steps { rows, config }.rotate(&command, now))
+            }
+            "revoke" => {
+                obey(sql, &text, |rows, command, now| Steps { rows, config }.revoke(&command, now))
+            }
+            "userinfo" => {
+                obey(sql, &text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now))
+            }
+            "sign_out" => obey(sql, &text, |rows, command, now| {
+                Steps { rows, config }.sign_out(&command, now)
+            }),
             _ => failure(),
         }
     }
@@ -230,13 +246,15 @@ impl DurableObject for Ledger {
         let (function, text) = asked(&mut request).await?;
         prepare(&self.sql)?;
         match function.as_str() {
-            "attempt" => obey(&self.sql, &text, |rows, entry, now| ledger::attempt(rows, &entry, now)),
+            "attempt" => {
+                obey(&self.sql, &text, |rows, entry, now| ledger::attempt(rows, &entry, now))
+            }
             "succeeded" => {
                 obey(&self.sql, &text, |rows, entry, now| ledger::succeeded(rows, &entry, now))
             }
-            "spend" => obey(&self.sql, &text, |rows, (entry, until), _| {
-                ledger::spend(rows, &entry, until)
-            }),
+            "spend" => {
+                obey(&self.sql, &text, |rows, (entry, until), _| ledger::spend(rows, &entry, until))
+            }
             _ => failure(),
         }
     }
