@@ -7,7 +7,12 @@ pub mod csrf;
 pub mod forward;
 pub mod hop;
 pub mod jar;
+pub mod negotiate;
+pub mod next;
 pub mod path;
 mod reading;
 pub mod refused;
 pub mod route;
+
+#[cfg(target_arch = "wasm32")]
+pub mod edge;
