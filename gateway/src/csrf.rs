@@ -1,6 +1,6 @@
 //! Whether a request may have been caused by a page of somebody else (M9).
 //!
-//! Asked before anything else of unsafe requests and of WebSockets on routes that need a session.
+//! Asked before anything else of unsafe requests and of WebSocket requests on routes that need a session.
 //! On a public route there is no authority of ours to abuse, and third parties may post to it.
 //! `Referer` is not looked at: it is often absent, and what it says `Origin` says better (CS-05).
 
