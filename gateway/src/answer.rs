@@ -51,6 +51,30 @@ pub fn edits(status: StatusCode, headers: &HeaderMap, authenticated: bool) -> Ed
     edits
 }
 
+/// The edits that put our own `Set-Cookie` lines on an answer; none when there are no lines. What
+/// sets a cookie of ours is not kept, not even by the browser, or it could set it again (CC-02).
+#[must_use]
+pub fn with_cookies(headers: &HeaderMap, lines: &HeaderMap) -> Edits {
+    let mut edits = Edits::default();
+    let ours = lines.get_all(SET_COOKIE).into_iter();
+    edits.append.extend(ours.map(|line| (SET_COOKIE, line.clone())));
+    if !edits.append.is_empty() {
+        edits.set.push((CACHE_CONTROL, no_store(headers)));
+    }
+    edits
+}
+
+/// Kept by nobody, and transformed by nobody if the origin says so.
+fn no_store(headers: &HeaderMap) -> HeaderValue {
+    let fixed =
+        words(headers, &CACHE_CONTROL).any(|word| word.eq_ignore_ascii_case(b"no-transform"));
+    HeaderValue::from_static(if fixed {
+        "private, no-store, no-transform"
+    } else {
+        "private, no-store"
+    })
+}
+
 fn keep_to_one_person(headers: &HeaderMap, named: &[HeaderName], edits: &mut Edits) {
     let says = |wanted: &[u8]| {
         words(headers, &CACHE_CONTROL).any(|word| word.eq_ignore_ascii_case(wanted))
@@ -62,12 +86,7 @@ fn keep_to_one_person(headers: &HeaderMap, named: &[HeaderName], edits: &mut Edi
         directive.eq_ignore_ascii_case(b"public") || directive.eq_ignore_ascii_case(b"s-maxage")
     });
     if !private || shared || named.contains(&CACHE_CONTROL) {
-        let value = if says(b"no-transform") {
-            "private, no-store, no-transform"
-        } else {
-            "private, no-store"
-        };
-        edits.set.push((CACHE_CONTROL, HeaderValue::from_static(value)));
+        edits.set.push((CACHE_CONTROL, no_store(headers)));
         if headers.contains_key(EXPIRES) {
             edits.remove.push(EXPIRES);
         }
@@ -196,6 +215,20 @@ mod tests {
         assert_eq!(headers.len(), 2);
         assert_eq!(headers["cache-control"], "private, no-store");
         assert_eq!(headers["vary"], "Cookie");
+    }
+
+    #[test]
+    fn cc_02_an_answer_that_sets_our_cookie_is_not_kept() {
+        let mut headers = answered(
+            true,
+            &[("cache-control", "private, max-age=60, no-transform"), ("set-cookie", "a=1")],
+        );
+        let mut lines = HeaderMap::new();
+        assert!(with_cookies(&headers, &lines).is_empty());
+        shared::cookie::set(&mut lines, "__Host-gatelatch", "v", None);
+        with_cookies(&headers, &lines).apply(&mut headers);
+        assert_eq!(headers["cache-control"], "private, no-store, no-transform");
+        assert_eq!(all(&headers, "set-cookie").len(), 2);
     }
 
     #[test]

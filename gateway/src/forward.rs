@@ -132,6 +132,8 @@ fn is_believed(name: &str) -> bool {
 }
 
 /// The cookies without ours, each byte as it came (GP-20); none when there is nothing to take out.
+/// (Of bytes that are not UTF-8 the runtime shows us only that they are there; they survive when
+/// there is nothing to take out.)
 fn others_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     // A proxy in front may have joined two headers with a comma, so a name can begin there too.
     let ours = |pair: &&[u8]| pair.split(|byte| *byte == b',').any(jar::is_ours);

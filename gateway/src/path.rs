@@ -64,7 +64,8 @@ impl Target {
         &self.path
     }
 
-    /// The query without its question mark, byte for byte as it came.
+    /// The query without its question mark, byte for byte as it came. (The runtime that sends it on
+    /// escapes quotes and angle brackets in it, as the URL standard has it.)
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()

@@ -31,17 +31,15 @@ pub async fn forward(request: &Request, forward: &Forward) -> Result<Response, U
     edited(&answer, &edits).map_err(|_| Unreachable)
 }
 
-/// Adds `Set-Cookie` lines to an answer, when there are any. A `101` is left as it is.
+/// Adds our `Set-Cookie` lines to an answer, when there are any. A `101` is left as it is.
 ///
 /// # Errors
 /// What the runtime throws.
 pub fn with_cookies(answer: Response, lines: &HeaderMap) -> Result<Response, JsValue> {
-    let lines = lines.get_all(http::header::SET_COOKIE).into_iter();
-    let append: Vec<_> = lines.map(|line| (http::header::SET_COOKIE, line.clone())).collect();
-    if append.is_empty() || answer.status() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
+    if lines.is_empty() || answer.status() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
         return Ok(answer);
     }
-    edited(&answer, &Edits { append, ..Edits::default() })
+    edited(&answer, &answer::with_cookies(&read_headers(&answer.headers()), lines))
 }
 
 /// The headers of a request or an answer. They cross into wasm as one string.
