@@ -12,6 +12,8 @@ use shared::respond;
 pub enum Refused {
     /// TRACE, CONNECT or TRACK.
     Method,
+    /// There are more headers than can be looked at, so none is believed.
+    Headers,
     /// The path is not one.
     Path(Malformed),
     /// The origin might take the path for one of another route.
@@ -41,6 +43,11 @@ impl Refused {
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this method is not served")
             }
+            Self::Headers => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too_many_headers",
+                "there are too many headers",
+            ),
             Self::Path(_) => (StatusCode::BAD_REQUEST, "invalid_path", "the path is malformed"),
             Self::Ambiguous => (StatusCode::BAD_REQUEST, "ambiguous_path", "ambiguous path"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", "there is nothing here"),

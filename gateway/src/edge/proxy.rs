@@ -24,7 +24,8 @@ use web_sys::{Headers, Request, Response, WorkerGlobalScope};
 pub async fn forward(request: &Request, forward: &Forward) -> Result<Response, Unreachable> {
     let answer = send(request, forward).await.map_err(|_| Unreachable)?;
     let status = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let edits = answer::edits(status, &read_headers(&answer.headers()), forward.authenticated);
+    let headers = read_headers(&answer.headers()).ok_or(Unreachable)?;
+    let edits = answer::edits(status, &headers, forward.authenticated);
     if edits.is_empty() {
         return Ok(answer);
     }
@@ -39,12 +40,14 @@ pub fn with_cookies(answer: Response, lines: &HeaderMap) -> Result<Response, JsV
     if lines.is_empty() || answer.status() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
         return Ok(answer);
     }
-    edited(&answer, &answer::with_cookies(&read_headers(&answer.headers()), lines))
+    let headers = read_headers(&answer.headers()).unwrap_or_default();
+    edited(&answer, &answer::with_cookies(&headers, lines))
 }
 
-/// The headers of a request or an answer. They cross into wasm as one string.
+/// The headers of a request or an answer, which cross into wasm as one string. None when not all of
+/// them can be read; a request is then [`crate::refused::Refused::Headers`].
 #[must_use]
-pub fn read_headers(headers: &Headers) -> HeaderMap {
+pub fn read_headers(headers: &Headers) -> Option<HeaderMap> {
     let lines = Array::from(headers).join("\n");
     from_lines(&String::from(lines))
 }
