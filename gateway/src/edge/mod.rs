@@ -1,0 +1,3 @@
+//! The rim: what knows the Worker runtime.
+
+pub mod proxy;
