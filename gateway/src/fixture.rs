@@ -27,7 +27,9 @@ pub(crate) fn config(mode: &'static str) -> Config {
         "CLIENT_AUTH" => Some("none"),
         "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
         "SESSION_MODE" => Some(mode),
-        "ROUTES" => Some("[]"),
+        "ROUTES" => {
+            Some(r#"[{"prefix":"/","origin":"http://localhost:8789","access":"signed-in"}]"#)
+        }
         _ => None,
     };
     Config::read(|name| setting(name).map(str::to_owned)).unwrap()

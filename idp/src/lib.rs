@@ -1,1 +1,137 @@
-//! idp
+//! The authorization server: everything it does, and nothing of where it runs.
+//!
+//! A request comes in through [`Idp::handle`], is read by the file named after its endpoint, becomes
+//! one command to one object (`account`, `directory`, `ledger`), and leaves as a response. The
+//! objects step the machines in `grant`, `session`, `brake` and `ring`.
+#![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
+
+pub mod account;
+pub mod ask;
+pub mod authorize;
+pub mod brake;
+pub mod cause;
+pub mod client;
+pub mod client_auth;
+pub mod config;
+pub mod directory;
+pub mod discovery;
+pub mod end_session;
+pub mod grant;
+pub mod interaction;
+pub mod ledger;
+pub mod page;
+pub mod password;
+pub mod platform;
+pub mod revoke;
+pub mod ring;
+pub mod rows;
+pub mod session;
+pub mod sign_in;
+pub mod token;
+pub mod tokens;
+pub mod upstream;
+pub mod userinfo;
+pub mod words;
+
+mod cors;
+#[cfg(target_arch = "wasm32")]
+mod edge;
+
+use config::Config;
+use http::header::{ALLOW, RETRY_AFTER};
+use http::{HeaderValue, Method, StatusCode};
+use page::ProblemPage;
+use password::Passwords;
+use platform::{Keys, Platform};
+use rand_core::CryptoRng;
+use shared::fetch::{Request, Response};
+use shared::respond;
+use shared::rp::discovery::Provider;
+use shared::time::UnixTime;
+use words::Endpoint;
+
+/// One deployment, as one request sees it. Built in two places: `edge`, and the tests.
+#[derive(Debug)]
+pub struct Idp<'a, P: Platform> {
+    /// The settings.
+    pub config: &'a Config,
+    /// The local accounts' passwords.
+    pub passwords: &'a Passwords,
+    /// What is remembered of the upstream between requests.
+    pub upstream: &'a Provider,
+    /// State.
+    pub objects: P::Objects,
+    /// Keys to sign with.
+    pub keys: P::Keys,
+    /// Checks signatures.
+    pub verifier: P::Verifier,
+    /// The way out.
+    pub fetch: P::Fetch,
+    /// Names this request in the log and on problem pages.
+    pub correlation_id: String,
+}
+
+impl<P: Platform> Idp<'_, P> {
+    /// Answers one request.
+    pub async fn handle(
+        &self,
+        request: &Request,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Response {
+        let Some(endpoint) = Endpoint::at(request.uri().path()) else {
+            let view = ProblemPage::not_found(&self.correlation_id);
+            return page::respond(StatusCode::NOT_FOUND, page::problem(&view), None);
+        };
+        if request.method() == Method::OPTIONS && endpoint.has_cors() {
+            return cors::preflight(endpoint, request.headers(), self.config);
+        }
+        if !endpoint.takes(request.method()) {
+            let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.allow()));
+            return response;
+        }
+        let mut response = self.ask(endpoint, request, now, rng).await;
+        cors::allow(endpoint, request.headers(), self.config, &mut response);
+        response
+    }
+
+    async fn ask(
+        &self,
+        endpoint: Endpoint,
+        request: &Request,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Response {
+        let page = match endpoint {
+            Endpoint::Discovery | Endpoint::Rfc8414 => {
+                return discovery::respond(self.config, request.headers());
+            }
+            Endpoint::Jwks => {
+                return match self.keys.published(now).await {
+                    Ok(keys) => discovery::jwks(&keys, request.headers()),
+                    Err(_) => unavailable(),
+                };
+            }
+            Endpoint::Token => return token::respond(self, request, now, rng).await,
+            Endpoint::UserInfo => return userinfo::respond(self, request, now).await,
+            Endpoint::Revoke => return revoke::respond(self, request, now).await,
+            Endpoint::Home => {
+                let home = page::home(self.config.issuer.as_str());
+                return page::respond(StatusCode::OK, home, None);
+            }
+            Endpoint::Authorize => sign_in::authorize(self, request, now, rng).await,
+            Endpoint::SignIn => sign_in::with_password(self, request, now, rng).await,
+            Endpoint::Upstream => upstream::leave(self, request, now, rng).await,
+            Endpoint::UpstreamCallback => upstream::come_back(self, request, now, rng).await,
+            Endpoint::EndSession => end_session::respond(self, request, now).await,
+        };
+        page.unwrap_or_else(|refused| refused.respond(&self.correlation_id))
+    }
+}
+
+fn unavailable() -> Response {
+    let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}

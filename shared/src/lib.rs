@@ -10,6 +10,7 @@ pub mod error;
 pub mod fetch;
 pub mod form;
 pub mod handle;
+pub mod jar;
 pub mod jose;
 pub mod json;
 pub mod metadata;

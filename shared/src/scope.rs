@@ -45,6 +45,13 @@ impl Scope {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
+    /// The set without `word`.
+    #[must_use]
+    pub fn without(mut self, word: &str) -> Self {
+        self.0.remove(word);
+        self
+    }
+
     /// Whether there is no word in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {

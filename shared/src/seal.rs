@@ -131,6 +131,11 @@ impl SealingKeys {
         let key = self.0.first().map_or([0; 32], |key| key.derive);
         mac(&key, &[&purpose.bytes(), input])
     }
+
+    /// One key for somebody else's cipher from each of our keys, newest first.
+    pub fn subkeys(&self, purpose: Purpose<'_>) -> impl Iterator<Item = [u8; 32]> {
+        self.0.iter().map(move |key| mac(&key.derive, &[&purpose.bytes()]))
+    }
 }
 
 impl Key {

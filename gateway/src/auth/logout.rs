@@ -2,14 +2,15 @@
 
 use super::carry;
 use super::page::{self, Page};
+use crate::config::Config;
 use crate::session::admission::Seams;
 use crate::session::cookie::{self, Contents};
 use crate::session::{Lost, Sessions};
-use crate::{config::Config, jar};
 use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
+use shared::jar;
 use shared::jose::Verifier;
 use shared::respond;
 use shared::secret::{Digest, IdToken};

@@ -1,3 +1,4 @@
 //! The rim: what knows the Worker runtime.
 
+pub mod proxy;
 pub mod session;

@@ -3,11 +3,11 @@
 
 use super::state::{Session, Snapshot};
 use crate::config::{Config, Mode};
-use crate::jar;
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use shared::handle::{Handle, Kind};
+use shared::jar;
 use shared::seal::Purpose;
 use shared::secret::Digest;
 use shared::time::UnixTime;

@@ -1,0 +1,48 @@
+# Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
+.DEFAULT_GOAL := help
+.PHONY: help dev test serve build fmt lint native wasm-test http foreign browser deploy-check deny clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+dev: ## run the pair and a demo origin here, and sign in
+	@node scripts/dev.mjs
+
+test: ## run every check
+	@node scripts/test.mjs
+
+serve: ## run what one file describes: make serve CONFIG=file.json
+	@node scripts/serve.mjs $(or $(CONFIG),$(error say which file: make serve CONFIG=file.json))
+
+build: ## build both Workers
+	@node scripts/build.mjs
+
+fmt: ## format the Rust sources
+	@cargo fmt
+
+lint: ## formatting and clippy, natively and for wasm32
+	@node scripts/test.mjs fmt clippy clippy-wasm
+
+native: ## the native tests
+	@node scripts/test.mjs native
+
+wasm-test: ## what only wasm can show
+	@node scripts/test.mjs wasm
+
+http: ## conformance over HTTP on workerd
+	@node scripts/test.mjs build http
+
+foreign: ## other people's clients and issuers against ours
+	@node scripts/test.mjs build foreign
+
+browser: ## sign in and out in Chromium
+	@node scripts/test.mjs build browser
+
+deploy-check: ## wrangler deploy --dry-run of both Workers
+	@node scripts/test.mjs deploy-check
+
+deny: ## licences, bans, sources and advisories of the dependencies
+	@node scripts/test.mjs deny advisories
+
+clean: ## remove what was built; what `make dev` stored stays
+	@rm -rf target idp/build gateway/build .gatelatch/log

@@ -1,0 +1,275 @@
+//! Client authentication, RFC 6749 §2.3: exactly the registered method, and never two.
+
+use crate::client::{Authentication, Client};
+use crate::config::Config;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HeaderMap};
+use shared::error::{ErrorCode, OAuthError};
+use shared::form::Form;
+use shared::secret::ClientSecret;
+
+/// Proof that a request came from this client, as far as its registered method proves it.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticated<'c>(&'c Client);
+
+impl<'c> Authenticated<'c> {
+    /// The client.
+    #[must_use]
+    pub const fn client(&self) -> &'c Client {
+        self.0
+    }
+}
+
+/// Why a client was not authenticated.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// Credentials in the header and in the body.
+    TwoMethods,
+    /// The body names another client than the header.
+    TwoClients,
+    /// More than one `Authorization` header, or not a Basic one that can be read.
+    MalformedBasic,
+    /// No credentials and no `client_id`.
+    NoClient,
+    /// Nobody of that name.
+    UnknownClient,
+    /// Another method than the registered one.
+    WrongMethod {
+        /// Whether it was Basic, which the answer has to challenge for.
+        basic: bool,
+    },
+    /// Not the secret.
+    WrongSecret {
+        /// As above.
+        basic: bool,
+    },
+}
+
+impl Refused {
+    /// What the client is told, and whether to challenge it for Basic credentials.
+    #[must_use]
+    pub const fn public(self) -> (StatusCode, OAuthError, bool) {
+        let (error, basic) = match self {
+            Self::TwoMethods => {
+                let error = OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "use one way to authenticate the client, not two",
+                );
+                return (StatusCode::BAD_REQUEST, error, false);
+            }
+            Self::TwoClients => {
+                let error = OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "client_id is not that of the Authorization header",
+                );
+                return (StatusCode::BAD_REQUEST, error, false);
+            }
+            Self::NoClient | Self::UnknownClient => ("client authentication failed", false),
+            Self::MalformedBasic => ("the Authorization header cannot be read", true),
+            Self::WrongMethod { basic } | Self::WrongSecret { basic } => {
+                ("client authentication failed", basic)
+            }
+        };
+        (StatusCode::UNAUTHORIZED, OAuthError::new(ErrorCode::InvalidClient, error), basic)
+    }
+}
+
+/// What a request shows for itself.
+enum Credentials {
+    Basic { id: String, secret: ClientSecret },
+    Post { id: String, secret: ClientSecret },
+    None { id: String },
+}
+
+/// Authenticates the client of a request whose form has been read.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn authenticate<'c>(
+    config: &'c Config,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Authenticated<'c>, Refused> {
+    let credentials = present(headers, form)?;
+    let (id, secret, basic) = match &credentials {
+        Credentials::Basic { id, secret } => (id, Some(secret), true),
+        Credentials::Post { id, secret } => (id, Some(secret), false),
+        Credentials::None { id } => (id, None, false),
+    };
+    let Some(client) = config.client(id) else {
+        return Err(if basic { Refused::WrongSecret { basic } } else { Refused::UnknownClient });
+    };
+    match (&client.authentication, &credentials) {
+        (Authentication::Basic(_), Credentials::Basic { .. })
+        | (Authentication::Post(_), Credentials::Post { .. })
+        | (Authentication::None, Credentials::None { .. }) => {}
+        _ => return Err(Refused::WrongMethod { basic }),
+    }
+    if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
+        return Err(Refused::WrongSecret { basic });
+    }
+    Ok(Authenticated(client))
+}
+
+fn present(headers: &HeaderMap, form: &Form) -> Result<Credentials, Refused> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let (header, second) = (lines.next(), lines.next());
+    let posted = form.get("client_secret");
+    let asserted = form.has("client_assertion") || form.has("client_assertion_type");
+    if second.is_some() {
+        return Err(Refused::MalformedBasic);
+    }
+    if let Some(header) = header {
+        if posted.is_some() || asserted {
+            return Err(Refused::TwoMethods);
+        }
+        let (id, secret) = header.to_str().ok().and_then(basic).ok_or(Refused::MalformedBasic)?;
+        if form.get("client_id").is_some_and(|posted| posted != id) {
+            return Err(Refused::TwoClients);
+        }
+        return Ok(Credentials::Basic { id, secret });
+    }
+    let id = form.get("client_id").ok_or(Refused::NoClient)?.to_owned();
+    match posted {
+        Some(_) if asserted => Err(Refused::TwoMethods),
+        Some(secret) => Ok(Credentials::Post { id, secret: ClientSecret::new(secret) }),
+        None if asserted => Err(Refused::WrongMethod { basic: false }),
+        None => Ok(Credentials::None { id }),
+    }
+}
+
+/// RFC 7617, with both halves form-encoded first, RFC 6749 §2.3.1.
+fn basic(header: &str) -> Option<(String, ClientSecret)> {
+    let (scheme, credentials) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let bytes = STANDARD.decode(credentials.trim_matches(' ')).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((decode(id)?, ClientSecret::new(decode(secret)?)))
+}
+
+/// Undoes form-encoding of a single value.
+fn decode(text: &str) -> Option<String> {
+    // `&` and `=` would end a value; encoded ones are `%26` and `%3D`, raw ones are taken as meant.
+    let raw = text.replace('&', "%26").replace('=', "%3D");
+    let pair = format!("={raw}");
+    let (_, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+    let value = value.into_owned();
+    (!value.contains('\u{fffd}')).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use shared::secret::Digest;
+
+    fn config() -> Config {
+        let clients = format!(
+            r#"[{{"client_id":"c1","redirect_uris":["https://a.test/"],"client_secret_sha256":["{}","{}"]}},
+                {{"client_id":"c2","redirect_uris":["https://a.test/"],"client_secret_sha256":"{}","token_endpoint_auth_method":"client_secret_post"}},
+                {{"client_id":"c3","redirect_uris":["https://a.test/"],"token_endpoint_auth_method":"none"}}]"#,
+            Digest::of("one").to_text(),
+            Digest::of("t:w%o +&=é").to_text(),
+            Digest::of("post").to_text(),
+        );
+        Config::read(|name| match name {
+            "ISSUER" => Some("https://idp.test".into()),
+            "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into()),
+            "CLIENTS" => Some(clients.clone()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    fn attempt(authorization: &[&str], body: &str) -> Result<String, Refused> {
+        let headers = authorization
+            .iter()
+            .map(|line| (AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
+        let form = Form::parse(body.as_bytes()).unwrap();
+        let config = config();
+        authenticate(&config, &headers.collect(), &form).map(|found| found.client().id.clone())
+    }
+
+    fn header(pair: &str) -> String {
+        format!("Basic {}", STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn each_registered_method_works_and_both_secrets_of_a_rotation() {
+        assert_eq!(attempt(&[&header("c1:one")], ""), Ok("c1".into()));
+        assert_eq!(attempt(&[&header("c1:one")], "client_id=c1"), Ok("c1".into()));
+        assert_eq!(attempt(&[], "client_id=c2&client_secret=post"), Ok("c2".into()));
+        assert_eq!(attempt(&[], "client_id=c3"), Ok("c3".into()));
+    }
+
+    #[test]
+    fn ca_08_basic_credentials_are_form_encoded_before_they_are_joined() {
+        assert_eq!(attempt(&[&header("c1:t%3Aw%25o+%2B%26%3D%C3%A9")], ""), Ok("c1".into()));
+    }
+
+    #[test]
+    fn ca_01_ca_02_ca_09_two_methods_or_two_clients_are_an_invalid_request() {
+        let basic = header("c1:one");
+        assert_eq!(attempt(&[&basic], "client_secret=one").err(), Some(Refused::TwoMethods));
+        assert_eq!(attempt(&[&basic], "client_assertion=x").err(), Some(Refused::TwoMethods));
+        let both = "client_id=c2&client_secret=post&client_assertion=x";
+        assert_eq!(attempt(&[], both).err(), Some(Refused::TwoMethods));
+        assert_eq!(attempt(&[&basic], "client_id=c2").err(), Some(Refused::TwoClients));
+    }
+
+    #[test]
+    fn ca_03_ca_04_ca_05_ca_06_the_registered_method_is_the_only_one() {
+        for (authorization, body) in [
+            (vec![], "client_id=c1&client_secret=one"),
+            (vec![], "client_id=c1"),
+            (vec![], "client_id=c1&client_secret="),
+            (vec![header("c2:post")], ""),
+            (vec![header("c3:")], ""),
+            (vec![], "client_id=c3&client_secret=any"),
+            (vec![], "client_id=c2&client_assertion=x"),
+        ] {
+            let lines: Vec<_> = authorization.iter().map(String::as_str).collect();
+            let refused = attempt(&lines, body).err();
+            assert!(matches!(refused, Some(Refused::WrongMethod { .. })), "{body} {refused:?}");
+        }
+    }
+
+    #[test]
+    fn ca_03_ca_11_a_wrong_empty_or_longer_secret_is_refused() {
+        for secret in ["", "on", "one1", "ONE", "one "] {
+            let refused = attempt(&[&header(&format!("c1:{secret}"))], "").err();
+            assert_eq!(refused, Some(Refused::WrongSecret { basic: true }), "{secret}");
+        }
+    }
+
+    #[test]
+    fn ca_07_malformed_basic_credentials_are_challenged() {
+        for line in [
+            "Basic",
+            "Basic %%%",
+            &header("nocolon"),
+            "Bearer x",
+            "",
+            "Basic \u{e9}",
+            &header("c1:%ff"),
+        ] {
+            let refused = attempt(&[line], "").err();
+            assert_eq!(refused, Some(Refused::MalformedBasic), "{line}");
+            assert!(refused.unwrap().public().2);
+        }
+        let one = header("c1:one");
+        assert_eq!(attempt(&[&one, &one], "").err(), Some(Refused::MalformedBasic));
+    }
+
+    #[test]
+    fn an_unknown_client_is_told_nothing_else_than_a_wrong_secret() {
+        let (unknown, wrong) =
+            (attempt(&[&header("nobody:x")], ""), attempt(&[&header("c1:x")], ""));
+        assert_eq!(unknown.err().map(Refused::public), wrong.err().map(Refused::public));
+    }
+}

@@ -1,0 +1,441 @@
+//! What a deployment says about itself. Read once an isolate; wrong settings stop the Worker, and
+//! every one of them is named.
+
+use crate::client::{Authentication, Client, is_registrable};
+use crate::words::{AuthMethod, GrantType, ScopeWord};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shared::jose::Alg;
+use shared::origin::{Issuer, Origin};
+use shared::rp::client::{ClientAuth, RelyingParty};
+use shared::scope::Scope;
+use shared::seal::SealingKeys;
+use shared::secret::{ClientSecret, Digest};
+use shared::settings::{Problem, Settings};
+
+/// An issuer's settings, every one of them checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `ISSUER`: who we are, and the origin of every endpoint.
+    pub issuer: Origin,
+    /// `SEALING_KEYS`.
+    pub keys: SealingKeys,
+    /// `CLIENTS`.
+    pub clients: Vec<Client>,
+    /// `ACCOUNTS`.
+    pub accounts: Vec<LocalAccount>,
+    /// `UPSTREAM`.
+    pub upstream: Option<Upstream>,
+    /// The `*_SECONDS`.
+    pub lifetimes: Lifetimes,
+}
+
+/// A person whom the configuration knows.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+pub struct LocalAccount {
+    /// The name to sign in with, compared byte for byte.
+    pub username: String,
+    /// An argon2id PHC string.
+    pub password: String,
+    /// Standard claims, OpenID Connect Core §5.1.
+    #[serde(flatten)]
+    pub claims: Map<String, Value>,
+}
+
+/// The one generic OpenID provider that people may sign in with.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// What the button says.
+    pub label: String,
+    /// Ourselves, as the upstream's client.
+    pub client: RelyingParty,
+}
+
+/// How long things last, in seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetimes {
+    /// An access token.
+    pub access_token: u64,
+    /// An ID token.
+    pub id_token: u64,
+    /// An authorization code.
+    pub code: u64,
+    /// A refresh token family that nobody uses.
+    pub refresh_idle: u64,
+    /// A refresh token family at the most.
+    pub refresh_absolute: u64,
+    /// A sign-in session that nobody uses.
+    pub session_idle: u64,
+    /// A sign-in session at the most.
+    pub session_absolute: u64,
+    /// A signing key.
+    pub key_rotation: u64,
+}
+
+const DAY: u64 = 86_400;
+
+impl Config {
+    /// Reads every setting, so that one failed start names every mistake.
+    ///
+    /// # Errors
+    /// All [`Problem`]s found.
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut settings = Settings::new(var);
+        let issuer = settings.required(
+            "ISSUER",
+            "an https origin without a path or a trailing slash (http is for this machine only)",
+            Origin::parse,
+        );
+        let keys = settings.required(
+            "SEALING_KEYS",
+            "one to eight keys, separated by commas, each 32 random bytes in base64url",
+            SealingKeys::parse,
+        );
+        let deployed = issuer.as_ref().is_some_and(|issuer| !issuer.is_development());
+        if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
+            settings.refuse("SEALING_KEYS", "your own: this key is in the documentation");
+        }
+        let clients = clients(&mut settings, issuer.as_ref());
+        let accounts = accounts(&mut settings);
+        let upstream = upstream(&mut settings, issuer.as_ref());
+        let lifetimes = lifetimes(&mut settings);
+        let config = issuer.zip(keys).map(|(issuer, keys)| Self {
+            issuer,
+            keys,
+            clients,
+            accounts,
+            upstream,
+            lifetimes,
+        });
+        settings.finish(config)
+    }
+
+    /// The client that `id` names.
+    #[must_use]
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.id == id)
+    }
+}
+
+type Var<V> = Settings<V>;
+
+/// A client as it is written down: RFC 7591 §2 names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawClient {
+    client_id: String,
+    #[serde(default)]
+    client_name: Option<String>,
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
+    #[serde(default)]
+    token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default)]
+    client_secret_sha256: OneOrMore,
+    #[serde(default)]
+    grant_types: Option<Vec<GrantType>>,
+    #[serde(default)]
+    scope: Option<Scope>,
+    #[serde(default)]
+    id_token_signed_response_alg: Alg,
+    #[serde(default)]
+    application_type: ApplicationType,
+    #[serde(default)]
+    require_pkce: Option<bool>,
+    #[serde(default)]
+    audience: Option<String>,
+    #[serde(default)]
+    allowed_origins: Vec<Origin>,
+}
+
+#[derive(Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum ApplicationType {
+    #[default]
+    Web,
+    Native,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(Digest),
+    More(Vec<Digest>),
+}
+
+impl Default for OneOrMore {
+    fn default() -> Self {
+        Self::More(Vec::new())
+    }
+}
+
+fn clients<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    issuer: Option<&Origin>,
+) -> Vec<Client> {
+    // Element by element, so that one broken client does not hide the mistakes of the next.
+    let raw: Vec<Value> = settings.json("CLIENTS", "a JSON array of clients");
+    let mut clients: Vec<Client> = Vec::new();
+    for (position, value) in raw.into_iter().enumerate() {
+        let name = value.get("client_id").and_then(Value::as_str).map(str::to_owned);
+        let name = format!("CLIENTS[{}]", name.unwrap_or_else(|| position.to_string()));
+        match serde_json::from_value::<RawClient>(value) {
+            Err(error) => settings.refuse(name, format!("a client ({error})")),
+            Ok(raw) => {
+                if clients.iter().any(|client| client.id == raw.client_id) {
+                    settings.refuse(&name, "the only client with this client_id");
+                }
+                clients.push(client(settings, &name, raw, issuer));
+            }
+        }
+    }
+    if clients.iter().filter(|client| !client.requires_pkce).count() > 1 {
+        settings.refuse("CLIENTS", "such that require_pkce is false for one client at the most");
+    }
+    clients
+}
+
+fn client<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    name: &str,
+    raw: RawClient,
+    issuer: Option<&Origin>,
+) -> Client {
+    let is_native = raw.application_type == ApplicationType::Native;
+    let mut refuse = |member: &str, wanted: &str| {
+        settings.refuse(format!("{name}.{member}"), wanted);
+    };
+    if raw.client_id.is_empty() || !raw.client_id.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        refuse("client_id", "printable ASCII without spaces");
+    }
+    if raw.redirect_uris.is_empty() {
+        refuse("redirect_uris", "at least one URI");
+    }
+    let lists = [
+        ("redirect_uris", &raw.redirect_uris),
+        ("post_logout_redirect_uris", &raw.post_logout_redirect_uris),
+    ];
+    for (member, uris) in lists {
+        if !uris.iter().all(|uri| is_registrable(uri, is_native)) {
+            refuse(
+                member,
+                "exact https URIs without fragment or wildcard (http on this machine; for a native \
+                 client also a private-use scheme with a dot in it)",
+            );
+        }
+    }
+    let digests = match raw.client_secret_sha256 {
+        OneOrMore::One(digest) => vec![digest],
+        OneOrMore::More(digests) => digests,
+    };
+    let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
+    match (method, digests.len()) {
+        (AuthMethod::None, 0)
+        | (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, 1..=2) => {}
+        (AuthMethod::None, _) => refuse("client_secret_sha256", "absent for a public client"),
+        _ => refuse("client_secret_sha256", "one digest, or two during a rotation"),
+    }
+    let authentication = match method {
+        AuthMethod::ClientSecretBasic => Authentication::Basic(digests),
+        AuthMethod::ClientSecretPost => Authentication::Post(digests),
+        AuthMethod::None => Authentication::None,
+    };
+    let requires_pkce = raw.require_pkce.unwrap_or(true);
+    if !requires_pkce && authentication == Authentication::None {
+        refuse("require_pkce", "true for a public client");
+    }
+    let known = Scope::parse(&ScopeWord::list().join(" ")).unwrap_or_default();
+    let usual = Scope::parse("openid profile email offline_access").unwrap_or_default();
+    let scope = raw.scope.unwrap_or(usual);
+    if !scope.within(&known) {
+        refuse(
+            "scope",
+            "words that this issuer knows: openid profile email address phone offline_access",
+        );
+    }
+    Client {
+        name: raw.client_name.unwrap_or_else(|| raw.client_id.clone()),
+        id: raw.client_id,
+        redirect_uris: raw.redirect_uris,
+        post_logout_redirect_uris: raw.post_logout_redirect_uris,
+        authentication,
+        grant_types: raw.grant_types.unwrap_or_else(|| vec![GrantType::AuthorizationCode]),
+        scope,
+        id_token_alg: raw.id_token_signed_response_alg,
+        is_native,
+        requires_pkce,
+        audience: raw.audience.or(issuer.map(Origin::to_string)).unwrap_or_default(),
+        allowed_origins: raw.allowed_origins,
+    }
+}
+
+fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAccount> {
+    let accounts: Vec<LocalAccount> = settings.json("ACCOUNTS", "a JSON array of accounts");
+    for (position, account) in accounts.iter().enumerate() {
+        let name = format!("ACCOUNTS[{position}]");
+        if account.username.is_empty() || account.username.len() > 255 {
+            settings.refuse(format!("{name}.username"), "1 to 255 bytes");
+        }
+        if !crate::password::check_phc(&account.password) {
+            settings.refuse(format!("{name}.password"), "an argon2id PHC string");
+        }
+        if accounts.iter().filter(|other| other.username == account.username).count() > 1 {
+            settings.refuse(format!("{name}.username"), "there once");
+        }
+        let known = |claim: &String| {
+            claim != "sub"
+                && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()))
+        };
+        if let Some(claim) = account.claims.keys().find(|claim| !known(claim)) {
+            settings.refuse(format!("{name}.{claim}"), "a standard claim other than sub");
+        }
+        if account.claims.get("email_verified").is_some_and(|value| !value.is_boolean()) {
+            settings.refuse(format!("{name}.email_verified"), "true or false");
+        }
+    }
+    accounts
+}
+
+fn upstream<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    issuer: Option<&Origin>,
+) -> Option<Upstream> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Raw {
+        label: String,
+        issuer: Issuer,
+        client_id: String,
+        #[serde(default)]
+        token_endpoint_auth_method: Option<AuthMethod>,
+        #[serde(default)]
+        scope: Option<Scope>,
+    }
+    let raw: Option<Raw> = settings.json(
+        "UPSTREAM",
+        "a JSON object with label, issuer and client_id, and perhaps scope and \
+         token_endpoint_auth_method",
+    );
+    let raw = raw?;
+    let secret = settings.text("UPSTREAM_CLIENT_SECRET").map(ClientSecret::new);
+    let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
+    let auth = match (method, secret) {
+        (AuthMethod::ClientSecretBasic, Some(secret)) => ClientAuth::Basic(secret),
+        (AuthMethod::ClientSecretPost, Some(secret)) => ClientAuth::Post(secret),
+        (AuthMethod::None, None) => ClientAuth::None,
+        (AuthMethod::None, Some(_)) => {
+            settings.refuse("UPSTREAM_CLIENT_SECRET", "absent for a public client");
+            return None;
+        }
+        (_, None) => {
+            settings.refuse("UPSTREAM_CLIENT_SECRET", "the secret the upstream gave us");
+            return None;
+        }
+    };
+    let scope = raw.scope.or_else(|| Scope::parse("openid profile email"))?;
+    if !scope.has("openid") {
+        settings.refuse("UPSTREAM.scope", "with openid in it");
+    }
+    let callback = issuer?.at(crate::words::Endpoint::UpstreamCallback.path());
+    Some(Upstream {
+        label: raw.label,
+        client: RelyingParty {
+            issuer: raw.issuer,
+            client_id: raw.client_id,
+            auth,
+            redirect_uri: callback,
+            scope,
+        },
+    })
+}
+
+fn lifetimes<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Lifetimes {
+    let lifetimes = Lifetimes {
+        access_token: settings.seconds("ACCESS_TOKEN_SECONDS", 300, 5..=DAY),
+        id_token: settings.seconds("ID_TOKEN_SECONDS", 300, 5..=DAY),
+        code: settings.seconds("CODE_SECONDS", 60, 1..=600),
+        refresh_idle: settings.seconds("REFRESH_IDLE_SECONDS", 14 * DAY, 1..=365 * DAY),
+        refresh_absolute: settings.seconds("REFRESH_ABSOLUTE_SECONDS", 90 * DAY, 1..=730 * DAY),
+        session_idle: settings.seconds("SESSION_IDLE_SECONDS", 8 * 3600, 1..=365 * DAY),
+        session_absolute: settings.seconds("SESSION_ABSOLUTE_SECONDS", 7 * DAY, 1..=365 * DAY),
+        key_rotation: settings.seconds("KEY_ROTATION_SECONDS", 30 * DAY, 3600..=365 * DAY),
+    };
+    if lifetimes.refresh_idle > lifetimes.refresh_absolute {
+        settings.refuse("REFRESH_IDLE_SECONDS", "no longer than REFRESH_ABSOLUTE_SECONDS");
+    }
+    if lifetimes.session_idle > lifetimes.session_absolute {
+        settings.refuse("SESSION_IDLE_SECONDS", "no longer than SESSION_ABSOLUTE_SECONDS");
+    }
+    lifetimes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE";
+
+    fn read(settings: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let found = |name: &str| {
+            let found = settings.iter().find(|(found, _)| *found == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::read(found)
+            .map_err(|problems| problems.into_iter().map(|problem| problem.name).collect())
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        let problems = read(&[
+            ("ISSUER", "http://idp.test/"),
+            ("SEALING_KEYS", "short"),
+            (
+                "CLIENTS",
+                r#"[{"client_id":"a","redirect_uris":["https://*.test/"]},{"client_id":"b"},
+               {"client_id":"c","redirect_uris":["https://c.test/"],"token_endpoint_auth_method":"none","require_pkce":false}]"#,
+            ),
+            ("ACCOUNTS", r#"[{"username":"","password":"plain","sub":"x"}]"#),
+            ("CODE_SECONDS", "soon"),
+        ]);
+        assert_eq!(
+            problems.unwrap_err(),
+            [
+                "ISSUER",
+                "SEALING_KEYS",
+                "CLIENTS[a].redirect_uris",
+                "CLIENTS[a].client_secret_sha256",
+                "CLIENTS[b]",
+                "CLIENTS[c].require_pkce",
+                "ACCOUNTS[0].username",
+                "ACCOUNTS[0].password",
+                "ACCOUNTS[0].sub",
+                "CODE_SECONDS",
+            ]
+        );
+    }
+
+    #[test]
+    fn pa_17_a_key_of_the_documentation_is_refused_outside_of_development() {
+        // base64url of "gatelatch-example-key-for-tests!"
+        let example = "Z2F0ZWxhdGNoLWV4YW1wbGUta2V5LWZvci10ZXN0cyE";
+        assert!(read(&[("ISSUER", "http://localhost:8787"), ("SEALING_KEYS", example)]).is_ok());
+        let deployed = read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", example)]);
+        assert_eq!(deployed.unwrap_err(), ["SEALING_KEYS"]);
+    }
+
+    #[test]
+    fn the_pkce_waiver_is_for_one_confidential_client_alone() {
+        let digest = Digest::of("s").to_text();
+        let client = |id: &str| {
+            format!(
+                r#"{{"client_id":"{id}","redirect_uris":["https://a.test/"],"client_secret_sha256":"{digest}","require_pkce":false}}"#
+            )
+        };
+        let with = |clients: &str| {
+            read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", KEY), ("CLIENTS", clients)])
+        };
+        assert!(with(&format!("[{}]", client("a"))).is_ok());
+        assert_eq!(with(&format!("[{},{}]", client("a"), client("b"))).unwrap_err(), ["CLIENTS"]);
+    }
+}

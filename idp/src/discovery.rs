@@ -1,0 +1,91 @@
+//! Discovery: one document for OpenID Connect Discovery §4 and RFC 8414 §3, written from the tables
+//! that the handlers match on; and the JWK Set.
+
+use crate::config::Config;
+use crate::ring::JWKS_MAX_AGE;
+use crate::words::{
+    AuthMethod, Endpoint, GrantType, Prompt, ResponseMode, ResponseType, ScopeWord,
+};
+use http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use shared::fetch::Response;
+use shared::jose::Alg;
+use shared::metadata::ProviderMetadata;
+use shared::respond;
+use shared::secret::Digest;
+
+/// How long a copy of the metadata may be kept, in seconds.
+const METADATA_MAX_AGE: u64 = 300;
+
+/// Claims that ID tokens and userinfo answers carry besides those a scope word opens.
+const PROTOCOL_CLAIMS: [&str; 10] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr"];
+
+/// The metadata of this deployment.
+#[must_use]
+pub fn metadata(config: &Config) -> ProviderMetadata {
+    let at = |endpoint: Endpoint| config.issuer.at(endpoint.path());
+    let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
+    let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
+    ProviderMetadata {
+        issuer: config.issuer.to_string(),
+        authorization_endpoint: at(Endpoint::Authorize),
+        token_endpoint: at(Endpoint::Token),
+        userinfo_endpoint: Some(at(Endpoint::UserInfo)),
+        jwks_uri: at(Endpoint::Jwks),
+        revocation_endpoint: Some(at(Endpoint::Revoke)),
+        introspection_endpoint: None,
+        end_session_endpoint: Some(at(Endpoint::EndSession)),
+        scopes_supported: ScopeWord::list(),
+        response_types_supported: ResponseType::list(),
+        response_modes_supported: ResponseMode::list(),
+        grant_types_supported: GrantType::list(),
+        subject_types_supported: vec!["public".to_owned()],
+        id_token_signing_alg_values_supported: Alg::ALL.map(|alg| alg.as_str().to_owned()).into(),
+        token_endpoint_auth_methods_supported: AuthMethod::list(),
+        code_challenge_methods_supported: vec!["S256".to_owned()],
+        prompt_values_supported: Prompt::list(),
+        claims_supported: claims.map(str::to_owned).collect(),
+        authorization_response_iss_parameter_supported: true,
+        claims_parameter_supported: false,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+    }
+}
+
+/// Answers with the metadata.
+#[must_use]
+pub fn respond(config: &Config, headers: &HeaderMap) -> Response {
+    cacheable(headers, &metadata(config), METADATA_MAX_AGE)
+}
+
+/// Answers with the keys.
+#[must_use]
+pub fn jwks(keys: &shared::jose::jwk::JwkSet, headers: &HeaderMap) -> Response {
+    cacheable(headers, keys, JWKS_MAX_AGE)
+}
+
+/// Public JSON with a lifetime and an entity tag; `304` when the asker has it already.
+fn cacheable(headers: &HeaderMap, body: &impl Serialize, max_age: u64) -> Response {
+    let mut response = respond::json(StatusCode::OK, body);
+    response.headers_mut().remove(http::header::PRAGMA);
+    if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
+        response.headers_mut().insert(CACHE_CONTROL, value);
+    }
+    let tag = format!("\"{}\"", Digest::of(response.body()).to_text());
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let is_known = known
+        .flat_map(|line| line.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*");
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response.body_mut().clear();
+        response.headers_mut().remove(http::header::CONTENT_TYPE);
+    }
+    response
+}

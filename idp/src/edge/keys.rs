@@ -1,0 +1,279 @@
+//! The signing keys, on both sides: the `KeyRing` object makes and keeps them, and each isolate
+//! borrows what it needs for minutes.
+//!
+//! A private key is wrapped by WebCrypto before it leaves the object and unwrapped by WebCrypto,
+//! non-extractable, where it signs; its bytes are never in our memory.
+
+use super::deployment;
+use super::rows::{Sqlite, prepare};
+use crate::config::Config;
+use crate::platform::{Keys, Signer};
+use crate::ring::{Fresh, JWKS_MAX_AGE, Ring, RingKey, Schedule};
+use crate::rows::{Rows, Table, Unavailable};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use js_sys::{Array, JSON, Object, Reflect, Uint8Array};
+use shared::edge::crypto::{algorithm, object, sign, subtle};
+use shared::edge::message::bytes;
+use shared::edge::now;
+use shared::edge::object::{answer, ask, failure};
+use shared::jose::Alg;
+use shared::jose::jwk::{Jwk, JwkSet, Material};
+use shared::seal::{Purpose, SealingKeys};
+use shared::time::UnixTime;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{CryptoKey, CryptoKeyPair};
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+/// The one key ring.
+const RING: &str = "ring";
+/// The key that wraps private keys.
+const WRAPPING: Purpose<'static> = Purpose::new("key ring", "");
+/// How long an isolate goes by its copy of the ring, in seconds. Well below what the ring allows
+/// for between a key's publication and its first signature.
+const COPY_SECONDS: u64 = JWKS_MAX_AGE / 5;
+
+thread_local! {
+    static COPY: RefCell<Option<(Rc<Ring>, UnixTime)>> = const { RefCell::new(None) };
+    static PRIVATE: RefCell<HashMap<String, CryptoKey>> = RefCell::default();
+}
+
+/// The Worker's side.
+#[derive(Debug)]
+pub(super) struct RingKeys {
+    env: Env,
+    keys: SealingKeys,
+}
+
+/// A key that signs.
+#[derive(Debug)]
+pub(super) struct RingSigner {
+    key: CryptoKey,
+    kid: String,
+    alg: Alg,
+}
+
+impl RingKeys {
+    /// The keys of a deployment.
+    pub(super) fn of(env: &Env, config: &Config) -> Self {
+        Self { env: env.clone(), keys: config.keys.clone() }
+    }
+
+    async fn ring(&self, now: UnixTime) -> Result<Rc<Ring>, Unavailable> {
+        let copy = COPY.with_borrow(Clone::clone);
+        if let Some((ring, read_at)) = &copy
+            && now.since(*read_at) < COPY_SECONDS
+        {
+            return Ok(Rc::clone(ring));
+        }
+        let read: worker::Result<Ring> =
+            async { ask(&self.env.durable_object("KEY_RING")?, RING, "load", &now).await }.await;
+        match (read, copy) {
+            (Ok(ring), _) => {
+                let ring = Rc::new(ring);
+                COPY.with_borrow_mut(|copy| *copy = Some((Rc::clone(&ring), now)));
+                Ok(ring)
+            }
+            // An older copy is as good until its keys go, which takes longer than an outage should.
+            (Err(error), Some((ring, _))) => {
+                worker::console_error!("the key ring did not answer: {error}");
+                Ok(ring)
+            }
+            (Err(error), None) => {
+                worker::console_error!("the key ring did not answer: {error}");
+                Err(Unavailable)
+            }
+        }
+    }
+
+    async fn private(&self, key: &RingKey) -> Result<CryptoKey, Unavailable> {
+        let kid = key.public.kid.clone().unwrap_or_default();
+        if let Some(known) = PRIVATE.with_borrow(|known| known.get(&kid).cloned()) {
+            return Ok(known);
+        }
+        for secret in self.keys.subkeys(WRAPPING) {
+            if let Ok(unwrapped) = unwrap(&secret, &key.wrapped, key.public.alg()).await {
+                PRIVATE.with_borrow_mut(|known| {
+                    // One key a rotation and algorithm: a handful in the life of an isolate.
+                    known.insert(kid, unwrapped.clone());
+                });
+                return Ok(unwrapped);
+            }
+        }
+        worker::console_error!("no key of SEALING_KEYS opens the signing key {kid}");
+        Err(Unavailable)
+    }
+}
+
+impl Keys for RingKeys {
+    type Signer = RingSigner;
+
+    async fn signer(&self, alg: Alg, now: UnixTime) -> Result<RingSigner, Unavailable> {
+        let ring = self.ring(now).await?;
+        let active = ring.active(alg).ok_or(Unavailable)?;
+        let key = self.private(active).await?;
+        Ok(RingSigner { key, kid: active.public.kid.clone().unwrap_or_default(), alg })
+    }
+
+    async fn published(&self, now: UnixTime) -> Result<JwkSet, Unavailable> {
+        Ok(self.ring(now).await?.published())
+    }
+}
+
+impl Signer for RingSigner {
+    fn alg(&self) -> Alg {
+        self.alg
+    }
+
+    fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        sign(&self.key, self.alg, input).await.map_err(|_| Unavailable)
+    }
+}
+
+/// The object's side.
+#[durable_object]
+#[derive(Debug)]
+pub struct KeyRing {
+    state: State,
+    env: Env,
+}
+
+impl DurableObject for KeyRing {
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env }
+    }
+
+    async fn fetch(&self, _: Request) -> worker::Result<Response> {
+        match self.advance(now()).await {
+            Ok(ring) => answer(&ring),
+            Err(error) => {
+                worker::console_error!("the key ring could not be advanced: {error}");
+                failure()
+            }
+        }
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        self.advance(now()).await?;
+        Response::empty()
+    }
+}
+
+impl KeyRing {
+    /// Makes what is wanted, moves on what is due, and sets the alarm for the next time. An alarm
+    /// that never rings does no harm: every load advances the ring as well.
+    async fn advance(&self, now: UnixTime) -> worker::Result<Ring> {
+        let sql = self.state.storage().sql();
+        prepare(&sql)?;
+        let rows = Sqlite::new(sql, now);
+        let failed = |_| worker::Error::from("storage failed");
+        let load = || rows.load::<Ring>(Table::Ring, RING).map(Option::unwrap_or_default);
+        let deployment = deployment(&self.env).map_err(worker::Error::from)?;
+        let schedule = schedule(&deployment.config);
+
+        let mut fresh = Vec::new();
+        for alg in load().map_err(failed)?.wanted(now, schedule) {
+            fresh.push(make(alg, &deployment.config.keys).await?);
+        }
+        // Making keys takes a while, and others may have been here: load again, and from here on
+        // there is no await until the ring is saved.
+        let before = load().map_err(failed)?;
+        let after = before.clone().step(fresh, now, schedule);
+        if after != before {
+            rows.save(Table::Ring, RING, &after, None).map_err(failed)?;
+        }
+        if let Some(due) = after.due(schedule) {
+            let at = js_sys::Date::new(&JsValue::from_f64(milliseconds(due.max(now.plus(1)))));
+            self.state.storage().set_alarm(worker::ScheduledTime::new(at)).await?;
+        }
+        Ok(after)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this millennium are below 2^53")]
+fn milliseconds(time: UnixTime) -> f64 {
+    time.0.saturating_mul(1000) as f64
+}
+
+fn schedule(config: &Config) -> Schedule {
+    let lifetimes = &config.lifetimes;
+    let longest_token = lifetimes.access_token.max(lifetimes.id_token);
+    Schedule { rotation: lifetimes.key_rotation, longest_token }
+}
+
+/// Makes a key pair and wraps its private half.
+async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
+    let subtle = subtle()?;
+    let uses = Array::of2(&"sign".into(), &"verify".into());
+    let parameters = match alg {
+        Alg::Es256 => algorithm(alg),
+        Alg::Rs256 => {
+            let parameters =
+                object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256","modulusLength":2048}"#);
+            let exponent = Uint8Array::from(&[1_u8, 0, 1][..]);
+            Reflect::set(&parameters, &"publicExponent".into(), &exponent)?;
+            parameters
+        }
+    };
+    let pair = JsFuture::from(subtle.generate_key_with_object(&parameters, true, &uses)?).await?;
+    let pair: CryptoKeyPair = pair.unchecked_into();
+    let exported = JsFuture::from(subtle.export_key("jwk", &pair.get_public_key())?).await?;
+    let text = JSON::stringify(&exported)?.as_string().unwrap_or_default();
+    let material: Material = serde_json::from_str(&text)?;
+
+    let secret = keys.subkeys(WRAPPING).next().ok_or("there is no sealing key")?;
+    let mut nonce = [0; 12];
+    getrandom::fill(&mut nonce).map_err(|_| "no randomness")?;
+    let wrapping = wrapping_key(&secret).await?;
+    let promise = subtle.wrap_key_with_object(
+        "pkcs8",
+        &pair.get_private_key(),
+        &wrapping,
+        &aes_gcm(&nonce)?,
+    )?;
+    let wrapped = bytes(&JsFuture::from(promise).await?);
+    let wrapped = URL_SAFE_NO_PAD.encode([&nonce[..], &wrapped].concat());
+    Ok(Fresh { public: Jwk::ours(material), wrapped })
+}
+
+/// A private key that signs and cannot be taken out.
+async fn unwrap(secret: &[u8; 32], wrapped: &str, alg: Alg) -> Result<CryptoKey, JsValue> {
+    let decoded = URL_SAFE_NO_PAD.decode(wrapped).map_err(|_| JsValue::NULL)?;
+    let (nonce, wrapped) = decoded.split_at_checked(12).ok_or(JsValue::NULL)?;
+    let wrapping = wrapping_key(secret).await?;
+    let promise = subtle()?.unwrap_key_with_js_u8_array_and_object_and_object(
+        "pkcs8",
+        &Uint8Array::from(wrapped),
+        &wrapping,
+        &aes_gcm(nonce)?,
+        &algorithm(alg),
+        false,
+        &Array::of1(&"sign".into()),
+    )?;
+    Ok(JsFuture::from(promise).await?.unchecked_into())
+}
+
+async fn wrapping_key(secret: &[u8; 32]) -> Result<CryptoKey, JsValue> {
+    let promise = subtle()?.import_key_with_object(
+        "raw",
+        &Uint8Array::from(&secret[..]).buffer(),
+        &object(r#"{"name":"AES-GCM"}"#),
+        false,
+        &Array::of2(&"wrapKey".into(), &"unwrapKey".into()),
+    )?;
+    Ok(JsFuture::from(promise).await?.unchecked_into())
+}
+
+fn aes_gcm(nonce: &[u8]) -> Result<Object, JsValue> {
+    let parameters = object(r#"{"name":"AES-GCM"}"#);
+    Reflect::set(&parameters, &"iv".into(), &Uint8Array::from(nonce))?;
+    Ok(parameters)
+}

@@ -1,0 +1,129 @@
+//! The rim: everything that knows it runs on workerd. It has no opinions about OAuth.
+
+mod keys;
+mod objects;
+mod rows;
+
+use crate::config::Config;
+use crate::password::Passwords;
+use crate::platform::Platform;
+use crate::{Idp, ask, cause};
+use http::StatusCode;
+use keys::RingKeys;
+use objects::Stubs;
+use shared::edge::crypto::WebCrypto;
+use shared::edge::fetch::Outbound;
+use shared::edge::message::{Unreadable, request_in, response_out};
+use shared::edge::{now, rng, setting};
+use shared::fetch::{Request, Response};
+use shared::origin::Issuer;
+use shared::respond;
+use shared::rp::discovery::Provider;
+use shared::secret::random_uuid;
+use std::rc::Rc;
+use worker::{Context, Env, event};
+
+/// What one isolate knows for as long as it lives: settings, and public data of other parties.
+/// Nothing of any request.
+struct Deployment {
+    config: Config,
+    passwords: Passwords,
+    upstream: Provider,
+}
+
+thread_local! {
+    static DEPLOYMENT: std::cell::RefCell<Option<Result<Rc<Deployment>, String>>> =
+        const { std::cell::RefCell::new(None) };
+}
+
+/// Reads the settings once; a deployment whose settings are wrong answers with what is wrong.
+fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
+    let known = DEPLOYMENT.with_borrow(Clone::clone);
+    known.unwrap_or_else(|| {
+        let read = read(env);
+        DEPLOYMENT.with_borrow_mut(|known| *known = Some(read.clone()));
+        read
+    })
+}
+
+fn read(env: &Env) -> Result<Rc<Deployment>, String> {
+    let config = Config::read(|name| setting(env, name)).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    })?;
+    let accounts = config.accounts.iter();
+    let accounts =
+        accounts.map(|account| (account.username.as_str(), Some(account.password.as_str())));
+    // The settings have been checked for everything that could be wrong here.
+    let passwords =
+        Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
+    let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
+    let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
+    Ok(Rc::new(Deployment { config, passwords, upstream }))
+}
+
+/// The Worker, as the issuer stands on it.
+struct Edge;
+
+impl Platform for Edge {
+    type Objects = Stubs;
+    type Keys = RingKeys;
+    type Verifier = WebCrypto;
+    type Fetch = Outbound;
+}
+
+#[event(fetch)]
+async fn fetch(
+    mut request: worker::Request,
+    env: Env,
+    _: Context,
+) -> worker::Result<worker::Response> {
+    let response = match request_in(&mut request, ask::LARGEST_BODY).await {
+        Ok(request) => answer(&request, env).await,
+        Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
+    };
+    response_out(response)
+}
+
+async fn answer(request: &Request, env: Env) -> Response {
+    let deployment = match deployment(&env) {
+        Ok(deployment) => deployment,
+        Err(problems) => return misconfigured(&problems),
+    };
+    let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
+    let idp = Idp::<Edge> {
+        config: &deployment.config,
+        passwords: &deployment.passwords,
+        upstream: &deployment.upstream,
+        objects: Stubs::of(&env),
+        keys: RingKeys::of(&env, &deployment.config),
+        verifier: WebCrypto,
+        fetch: Outbound::default(),
+        correlation_id: random_uuid(&mut rng).to_string(),
+    };
+    let response = idp.handle(request, now(), &mut rng).await;
+    if let Some(cause::Cause(cause)) = response.extensions().get() {
+        worker::console_log!(
+            "{}",
+            serde_json::json!({
+                "correlation_id": idp.correlation_id,
+                "endpoint": request.uri().path(),
+                "status": response.status().as_u16(),
+                "cause": cause,
+            })
+        );
+    }
+    response
+}
+
+/// Whoever asks is told that the service is not set up; the operator is told why, in the log, and
+/// in the answer where both are the same person.
+fn misconfigured(problems: &str) -> Response {
+    worker::console_error!("the settings cannot be used:\n{problems}");
+    let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
+    *response.body_mut() =
+        b"The settings of this issuer cannot be used; its log says why.\n".to_vec();
+    respond::put(&mut response, http::header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    response
+}

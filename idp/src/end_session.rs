@@ -1,0 +1,100 @@
+//! `/end_session`, OpenID Connect RP-Initiated Logout 1.0: a client asks that the person be signed
+//! out here too.
+
+use crate::account::SignOut;
+use crate::platform::{Keys, Objects, Platform};
+use crate::sign_in::{COOKIE, Refused, session};
+use crate::tokens::{HintClaims, read_id_token_hint};
+use crate::{Idp, ask, page};
+use http::{Method, StatusCode};
+use shared::cookie;
+use shared::fetch::{Request, Response};
+use shared::form::{Form, append};
+use shared::handle::Handle;
+use shared::respond::see_other;
+use shared::secret::Digest;
+use shared::time::UnixTime;
+
+/// Signs out at once when the request proves that it comes from a client of this very session (its
+/// ID token says so), and after a click on our own page otherwise: anybody can send a browser here.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn respond<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+) -> Result<Response, Refused> {
+    let encoded = ask::parameters(request).map_err(Refused::Form)?;
+    let form = Form::parse(encoded);
+    let form = form.map_err(|malformed| Refused::Form(ask::NoForm::Malformed(malformed)))?;
+    let hint = hint(idp, &form, now).await?;
+    let after = after(idp, &form, hint.as_ref());
+    let current = session(idp, request.headers());
+    let Some(current) = current else { return Ok(done(idp, &form, after)) };
+
+    let is_its_client =
+        hint.is_some_and(|hint| (hint.sub, hint.sid) == (current.object, current.item));
+    let confirmed = request.method() == Method::POST
+        && form.get("confirm") == Some("yes")
+        && ask::is_from_ourselves(request.headers(), &idp.config.issuer)
+        && request.headers().contains_key(http::header::ORIGIN);
+    if !is_its_client && !confirmed {
+        let kept = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"]
+            .map(|name| (name, form.get(name).unwrap_or_default()));
+        let page = page::confirm_sign_out(&client_name(idp, &form), &kept);
+        return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
+    }
+    end(idp, current, now).await?;
+    Ok(done(idp, &form, after))
+}
+
+async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {
+    let command = SignOut { session: current.item, cookie: Digest::of(current.secret) };
+    idp.objects.sign_out(current.object, command, now).await?;
+    Ok(())
+}
+
+/// The ID token that the client holds, if it is one of ours. An expired one will do.
+async fn hint<P: Platform>(
+    idp: &Idp<'_, P>,
+    form: &Form,
+    now: UnixTime,
+) -> Result<Option<HintClaims>, Refused> {
+    let Some(text) = form.get("id_token_hint") else { return Ok(None) };
+    let keys = idp.keys.published(now).await?;
+    let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
+    // LO-03: a hint that belongs to another client than the one that asks is no hint.
+    let asks = form.get("client_id");
+    Ok(hint.filter(|hint| asks.is_none_or(|asks| asks == hint.aud)))
+}
+
+/// Where the client wants the person next, if it has registered that, §3.
+fn after<P: Platform>(idp: &Idp<'_, P>, form: &Form, hint: Option<&HintClaims>) -> Option<String> {
+    let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"))?;
+    let wanted = form.get("post_logout_redirect_uri")?;
+    let client = idp.config.client(asks)?;
+    let registered = client.post_logout_redirect_uris.iter().find(|uri| *uri == wanted)?;
+    Some(append_state(registered, form.get("state")))
+}
+
+fn append_state(uri: &str, state: Option<&str>) -> String {
+    state.map_or_else(|| uri.to_owned(), |state| append(uri, [("state", state)]))
+}
+
+fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> String {
+    let client = form.get("client_id").and_then(|id| idp.config.client(id));
+    client.map(|client| client.name.clone()).unwrap_or_default()
+}
+
+/// Nobody is signed in any more: on to where the client wanted, or a page that says so.
+fn done<P: Platform>(idp: &Idp<'_, P>, form: &Form, after: Option<String>) -> Response {
+    let mut response = if let Some(after) = after {
+        see_other(&after)
+    } else {
+        let view = page::SignedOut { client_name: &client_name(idp, form), continue_to: None };
+        page::respond(StatusCode::OK, page::signed_out(&view), None)
+    };
+    cookie::delete(response.headers_mut(), COOKIE);
+    response
+}

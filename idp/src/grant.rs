@@ -1,0 +1,365 @@
+//! A grant: one consent of one person to one client, from the authorization code to the last
+//! refresh token descended from it (the family). RFC 6749 §4.1.2 and §6, RFC 9700 §4.14.2.
+//!
+//! A grant is one row of one object and every function here is one step of it, so redeeming a code
+//! and rotating a refresh token are atomic by construction. The successor of a refresh token is
+//! derived, not drawn, so that it can be given again without being stored.
+
+use serde::{Deserialize, Serialize};
+use shared::pkce::Challenge;
+use shared::scope::Scope;
+use shared::seal::mac;
+use shared::secret::{Digest, Verifier};
+use shared::time::UnixTime;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// The life of a grant. Each state is reached from the one before and never left for it again.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// A code was handed out.
+    Issued(Issued),
+    /// The code was redeemed; refresh tokens descend from it, when the client may have any.
+    Live(Live),
+    /// Ended by revocation or reuse. Final.
+    Revoked,
+}
+
+/// What the person agreed to, and what tokens will say about it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Facts {
+    /// The client it was given to, and to nobody else.
+    pub client_id: String,
+    /// What was agreed to.
+    pub scope: Scope,
+    /// The sign-in session it came from.
+    pub session: Uuid,
+    /// When the person proved who they are.
+    pub auth_time: UnixTime,
+    /// How, RFC 8176.
+    pub amr: Vec<String>,
+    /// Whether refresh tokens come with it.
+    pub refreshable: bool,
+    /// Whether it outlives the sign-in session (`offline_access`).
+    pub offline: bool,
+}
+
+/// What a code is bound to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Binding {
+    /// Of the code's secret.
+    pub code: Digest,
+    /// The redirect URI of the authorization request.
+    pub redirect_uri: String,
+    /// The code challenge; absent only where the client's registration waives it.
+    pub challenge: Option<Challenge>,
+    /// For the ID token.
+    pub nonce: Option<String>,
+}
+
+/// A code that nobody has redeemed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Issued {
+    /// What it grants.
+    pub facts: Facts,
+    /// What it is bound to.
+    pub binding: Binding,
+    /// When it stops being good.
+    pub expires_at: UnixTime,
+}
+
+/// A refresh token family; without refresh tokens when the client may have none.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Live {
+    /// What it grants.
+    pub facts: Facts,
+    /// Of the code that made it, to recognise that code when it comes again.
+    pub binding: Binding,
+    /// The generation of the only refresh token that may still rotate.
+    pub generation: u32,
+    /// When that generation was made.
+    pub rotated_at: UnixTime,
+    /// How often the answer that made it was repeated.
+    pub repeats: u8,
+    /// The scope of the answer that made it.
+    pub answered: Scope,
+    /// When silence ends the family.
+    pub idle_until: UnixTime,
+    /// When the family ends whatever happens. No step moves it.
+    pub absolute_until: UnixTime,
+}
+
+/// The lifetimes that steps need, in seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// Of an access token.
+    pub access_token: u64,
+    /// Of a family that nobody uses.
+    pub idle: u64,
+    /// Of a family at the most.
+    pub absolute: u64,
+}
+
+/// Somebody presents a code. The client has been authenticated as registered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Redemption {
+    /// Of the secret presented.
+    pub code: Digest,
+    /// Who presents it.
+    pub client_id: String,
+    /// The redirect URI of the token request.
+    pub redirect_uri: String,
+    /// The code verifier, when there is one.
+    pub verifier: Option<Verifier>,
+}
+
+/// What became of a code. Only the first two change anything.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Redeemed {
+    /// Tokens may be issued.
+    Redeemed {
+        /// What to say in them.
+        facts: Facts,
+        /// For the ID token.
+        nonce: Option<String>,
+    },
+    /// It had been redeemed before; what it produced is revoked now (RFC 6749 §4.1.2).
+    Reused,
+    /// The secret is not the code's.
+    Unknown,
+    /// Another client's code.
+    WrongClient,
+    /// Not the redirect URI of the authorization request.
+    WrongRedirect,
+    /// The verifier is missing, wrong, or was never asked for.
+    WrongVerifier,
+    /// Too late.
+    Expired,
+    /// Revoked before.
+    Revoked,
+}
+
+/// Somebody presents a refresh token. The client has been authenticated as registered.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Refresh {
+    /// The generation that the token says it is.
+    pub generation: u32,
+    /// The secret that proves it.
+    pub secret: [u8; 32],
+    /// Who presents it.
+    pub client_id: String,
+    /// Whether the client proved who it is, or merely said so.
+    pub is_public: bool,
+    /// What is asked for; everything when absent.
+    pub scope: Option<Scope>,
+}
+
+/// What became of a refresh token. Only the first three change anything.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Rotation {
+    /// The successor is now current.
+    Rotated(Answer),
+    /// The previous token came again in time: the same answer.
+    Repeated(Answer),
+    /// An older token came back; the family is gone (RFC 9700 §4.14.2).
+    Reused,
+    /// A token that was never issued.
+    Unknown,
+    /// Another client's token.
+    WrongClient,
+    /// More scope than was granted, or other than in the answer that would be repeated.
+    WrongScope,
+    /// Idle or absolute end.
+    Expired,
+    /// Revoked before.
+    Revoked,
+}
+
+/// What a token answer is made of.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Answer {
+    /// What to say in the tokens.
+    pub facts: Facts,
+    /// The scope of this answer.
+    pub scope: Scope,
+    /// Which generation the new refresh token is.
+    pub generation: u32,
+    /// When the answer was first given; its tokens count from then.
+    pub issued_at: UnixTime,
+}
+
+/// How long the previous token gets the same answer again, rule (ii).
+const REPEAT_SECONDS: u64 = 30;
+/// The same for a public client, whose thief could shadow it: shorter, and counted.
+const PUBLIC_REPEAT_SECONDS: u64 = 10;
+/// How often, for a public client.
+const PUBLIC_REPEATS: u8 = 2;
+
+impl Grant {
+    /// Exchanges a code for a family. Everything is checked before anything is consumed.
+    #[must_use]
+    pub fn redeem(self, with: &Redemption, now: UnixTime, policy: Policy) -> (Self, Redeemed) {
+        let (facts, binding) = match &self {
+            Self::Issued(Issued { facts, binding, .. })
+            | Self::Live(Live { facts, binding, .. }) => (facts, binding),
+            Self::Revoked => return (self, Redeemed::Revoked),
+        };
+        if binding.code != with.code {
+            return (self, Redeemed::Unknown);
+        }
+        if facts.client_id != with.client_id {
+            return (self, Redeemed::WrongClient);
+        }
+        if binding.redirect_uri != with.redirect_uri {
+            return (self, Redeemed::WrongRedirect);
+        }
+        if !binding.is_proved_by(with.verifier.as_ref()) {
+            return (self, Redeemed::WrongVerifier);
+        }
+        match self {
+            Self::Issued(Issued { expires_at, .. }) if expires_at <= now => {
+                (self, Redeemed::Expired)
+            }
+            Self::Issued(Issued { facts, binding, .. }) => {
+                let nonce = binding.nonce.clone();
+                let live = Live::begin(facts.clone(), binding, now, policy);
+                (Self::Live(live), Redeemed::Redeemed { facts, nonce })
+            }
+            Self::Live(_) | Self::Revoked => (Self::Revoked, Redeemed::Reused),
+        }
+    }
+
+    /// Exchanges a refresh token for its successor: rules (i) to (v) of the design.
+    #[must_use]
+    pub fn refresh(
+        self,
+        seed: &Seed,
+        with: &Refresh,
+        now: UnixTime,
+        policy: Policy,
+    ) -> (Self, Rotation) {
+        let Self::Live(live) = self else {
+            let ended = self == Self::Revoked;
+            return (self, if ended { Rotation::Revoked } else { Rotation::Unknown });
+        };
+        // (v) A token that we never issued changes nothing.
+        let issued = live.facts.refreshable && with.generation <= live.generation;
+        if !issued || !seed.is_secret_of(with.generation, &with.secret) {
+            return (Self::Live(live), Rotation::Unknown);
+        }
+        if live.facts.client_id != with.client_id {
+            return (Self::Live(live), Rotation::WrongClient);
+        }
+        if live.absolute_until <= now || live.idle_until <= now {
+            return (Self::Live(live), Rotation::Expired);
+        }
+        let scope = with.scope.clone().unwrap_or_else(|| live.facts.scope.clone());
+        if !scope.within(&live.facts.scope) {
+            return (Self::Live(live), Rotation::WrongScope);
+        }
+        match live.generation.abs_diff(with.generation) {
+            // (i)
+            0 => {
+                let live = live.rotate(scope, now, policy);
+                let answer = live.answer();
+                (Self::Live(live), Rotation::Rotated(answer))
+            }
+            // (ii) and (iii): its successor is unused, or there would be a newer generation.
+            1 if live.repeats_for(with.is_public, now, policy) => {
+                if scope != live.answered {
+                    return (Self::Live(live), Rotation::WrongScope);
+                }
+                let live = Live { repeats: live.repeats.saturating_add(1), ..live };
+                let answer = live.answer();
+                (Self::Live(live), Rotation::Repeated(answer))
+            }
+            // (iv)
+            _ => (Self::Revoked, Rotation::Reused),
+        }
+    }
+}
+
+impl Binding {
+    fn is_proved_by(&self, verifier: Option<&Verifier>) -> bool {
+        match (self.challenge, verifier) {
+            (Some(challenge), Some(verifier)) => challenge.matches(verifier),
+            // PK-03: a verifier for a request that sent no challenge is a downgrade.
+            (None, verifier) => verifier.is_none(),
+            (Some(_), None) => false,
+        }
+    }
+}
+
+impl Live {
+    fn begin(facts: Facts, binding: Binding, now: UnixTime, policy: Policy) -> Self {
+        // Without refresh tokens it is remembered as long as its access token lives, to be
+        // revocable.
+        let life = if facts.refreshable { policy.absolute } else { policy.access_token };
+        let answered = facts.scope.clone();
+        Self {
+            facts,
+            binding,
+            generation: 0,
+            rotated_at: now,
+            repeats: 0,
+            answered,
+            idle_until: now.plus(policy.idle.min(life)),
+            absolute_until: now.plus(life),
+        }
+    }
+
+    fn rotate(self, answered: Scope, now: UnixTime, policy: Policy) -> Self {
+        let idle_until = now.plus(policy.idle).min(self.absolute_until);
+        // After 2^32 refreshes the generations would be used up; the family then stops rotating
+        // forward and its last token repeats, which no clock lives to see.
+        let generation = self.generation.saturating_add(1);
+        Self { generation, rotated_at: now, repeats: 0, answered, idle_until, ..self }
+    }
+
+    fn repeats_for(&self, is_public: bool, now: UnixTime, policy: Policy) -> bool {
+        let age = now.since(self.rotated_at);
+        if is_public {
+            age <= PUBLIC_REPEAT_SECONDS && self.repeats < PUBLIC_REPEATS
+        } else {
+            age <= REPEAT_SECONDS.max(policy.access_token)
+        }
+    }
+
+    fn answer(&self) -> Answer {
+        Answer {
+            facts: self.facts.clone(),
+            scope: self.answered.clone(),
+            generation: self.generation,
+            issued_at: self.rotated_at,
+        }
+    }
+}
+
+/// The secret of a family, from which its refresh tokens are derived. Stored sealed.
+#[derive(Clone, Copy)]
+pub struct Seed(pub [u8; 32]);
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+impl Seed {
+    /// The secret of one generation's refresh token.
+    #[must_use]
+    pub fn secret(&self, generation: u32) -> [u8; 32] {
+        mac(&self.0, &[b"refresh token", &generation.to_be_bytes()])
+    }
+
+    /// Whether `presented` is the secret of that generation, in constant time.
+    #[must_use]
+    pub fn is_secret_of(&self, generation: u32, presented: &[u8; 32]) -> bool {
+        self.secret(generation).ct_eq(presented).into()
+    }
+}
+
+#[cfg(test)]
+#[path = "grant_tests.rs"]
+mod tests;

@@ -1,0 +1,280 @@
+//! The rules of a grant, one by one and then against any sequence of commands.
+
+use super::*;
+use proptest::prelude::*;
+
+const NOON: UnixTime = UnixTime(1_800_000_000);
+const SEED: Seed = Seed([7; 32]);
+const POLICY: Policy = Policy { access_token: 300, idle: 1_000, absolute: 5_000 };
+
+fn facts() -> Facts {
+    Facts {
+        client_id: "app".into(),
+        scope: Scope::parse("openid profile").unwrap(),
+        session: Uuid::nil(),
+        auth_time: NOON,
+        amr: vec!["pwd".into()],
+        refreshable: true,
+        offline: false,
+    }
+}
+
+fn verifier() -> Verifier {
+    Verifier::new("v".repeat(43))
+}
+
+fn issued() -> Grant {
+    let binding = Binding {
+        code: Digest::of("code"),
+        redirect_uri: "https://app.test/cb".into(),
+        challenge: Some(Challenge::of(&verifier())),
+        nonce: Some("n".into()),
+    };
+    Grant::Issued(Issued { facts: facts(), binding, expires_at: NOON.plus(60) })
+}
+
+fn redemption() -> Redemption {
+    Redemption {
+        code: Digest::of("code"),
+        client_id: "app".into(),
+        redirect_uri: "https://app.test/cb".into(),
+        verifier: Some(verifier()),
+    }
+}
+
+fn live() -> Grant {
+    let (live, redeemed) = issued().redeem(&redemption(), NOON, POLICY);
+    assert!(matches!(redeemed, Redeemed::Redeemed { .. }));
+    live
+}
+
+fn token(generation: u32) -> Refresh {
+    Refresh {
+        generation,
+        secret: SEED.secret(generation),
+        client_id: "app".into(),
+        is_public: false,
+        scope: None,
+    }
+}
+
+fn refresh(grant: Grant, with: &Refresh, seconds: u64) -> (Grant, Rotation) {
+    grant.refresh(&SEED, with, NOON.plus(seconds), POLICY)
+}
+
+#[test]
+fn tc_01_a_code_presented_again_revokes_what_it_produced() {
+    let (grant, again) = live().redeem(&redemption(), NOON.plus(1), POLICY);
+    assert_eq!((&grant, again), (&Grant::Revoked, Redeemed::Reused));
+    assert_eq!(refresh(grant, &token(0), 2).1, Rotation::Revoked);
+}
+
+#[test]
+fn tc_03_a_code_presented_again_long_after_its_end_still_revokes() {
+    assert_eq!(live().redeem(&redemption(), NOON.plus(3_000), POLICY).1, Redeemed::Reused);
+}
+
+#[test]
+fn tc_04_tc_07_tc_08_whatever_is_wrong_about_a_redemption_changes_nothing() {
+    let wrong = [
+        (Redemption { code: Digest::of("x"), ..redemption() }, Redeemed::Unknown),
+        (Redemption { client_id: "evil".into(), ..redemption() }, Redeemed::WrongClient),
+        (
+            Redemption { redirect_uri: "https://app.test/cb/".into(), ..redemption() },
+            Redeemed::WrongRedirect,
+        ),
+        (Redemption { verifier: None, ..redemption() }, Redeemed::WrongVerifier),
+        (
+            Redemption { verifier: Some(Verifier::new("w".repeat(43))), ..redemption() },
+            Redeemed::WrongVerifier,
+        ),
+    ];
+    for grant in [issued(), live()] {
+        for (redemption, outcome) in &wrong {
+            let (after, redeemed) = grant.clone().redeem(redemption, NOON, POLICY);
+            assert_eq!((after, redeemed), (grant.clone(), outcome.clone()));
+        }
+    }
+}
+
+#[test]
+fn tc_09_a_code_is_good_until_its_last_second() {
+    assert!(matches!(
+        issued().redeem(&redemption(), NOON.plus(59), POLICY).1,
+        Redeemed::Redeemed { .. }
+    ));
+    assert_eq!(
+        issued().redeem(&redemption(), NOON.plus(60), POLICY),
+        (issued(), Redeemed::Expired)
+    );
+}
+
+#[test]
+fn pk_03_a_verifier_without_a_challenge_is_a_downgrade() {
+    let Grant::Issued(mut plain) = issued() else { panic!("issued") };
+    plain.binding.challenge = None;
+    let grant = Grant::Issued(plain);
+    assert_eq!(grant.clone().redeem(&redemption(), NOON, POLICY).1, Redeemed::WrongVerifier);
+    let without = Redemption { verifier: None, ..redemption() };
+    assert!(matches!(grant.redeem(&without, NOON, POLICY).1, Redeemed::Redeemed { .. }));
+}
+
+#[test]
+fn rt_04_rule_ii_the_previous_token_gets_the_same_answer_again() {
+    let (grant, Rotation::Rotated(first)) = refresh(live(), &token(0), 10) else { panic!() };
+    let (_, Rotation::Repeated(again)) = refresh(grant, &token(0), 40) else { panic!() };
+    assert_eq!(first, again);
+}
+
+#[test]
+fn rule_iii_a_confidential_client_may_ask_again_for_one_access_token_lifetime() {
+    let (grant, _) = refresh(live(), &token(0), 10);
+    assert!(matches!(refresh(grant.clone(), &token(0), 310).1, Rotation::Repeated(_)));
+    assert_eq!(refresh(grant, &token(0), 311), (Grant::Revoked, Rotation::Reused));
+}
+
+#[test]
+fn rule_iii_a_public_client_may_ask_again_twice_within_ten_seconds() {
+    let public = Refresh { is_public: true, ..token(0) };
+    let (grant, _) = refresh(live(), &public, 10);
+    assert_eq!(refresh(grant.clone(), &public, 21).1, Rotation::Reused);
+    let (grant, first) = refresh(grant, &public, 20);
+    let (grant, second) = refresh(grant, &public, 20);
+    assert!(matches!((first, second), (Rotation::Repeated(_), Rotation::Repeated(_))));
+    assert_eq!(refresh(grant, &public, 20), (Grant::Revoked, Rotation::Reused));
+}
+
+#[test]
+fn rt_01_rt_03_rt_06_rule_iv_an_older_token_ends_the_family_even_in_the_same_second() {
+    let (grant, _) = refresh(live(), &token(0), 1);
+    let (grant, _) = refresh(grant, &token(1), 1);
+    let (grant, reused) = refresh(grant, &token(0), 1);
+    assert_eq!((&grant, reused), (&Grant::Revoked, Rotation::Reused));
+    assert_eq!(refresh(grant, &token(2), 1).1, Rotation::Revoked);
+}
+
+#[test]
+fn rt_05_the_answer_is_not_repeated_for_another_scope() {
+    let narrow = Refresh { scope: Scope::parse("openid"), ..token(0) };
+    let (grant, _) = refresh(live(), &token(0), 1);
+    assert_eq!(refresh(grant.clone(), &narrow, 2), (grant, Rotation::WrongScope));
+}
+
+#[test]
+fn rt_07_rt_18_rt_19_rule_v_what_is_not_its_clients_token_changes_nothing() {
+    let wrong = [
+        (Refresh { secret: [0; 32], ..token(0) }, Rotation::Unknown),
+        (Refresh { secret: SEED.secret(1), ..token(0) }, Rotation::Unknown),
+        (token(9), Rotation::Unknown),
+        (Refresh { client_id: "evil".into(), ..token(0) }, Rotation::WrongClient),
+        (Refresh { scope: Scope::parse("openid email"), ..token(0) }, Rotation::WrongScope),
+    ];
+    for (with, outcome) in wrong {
+        assert_eq!(refresh(live(), &with, 1), (live(), outcome));
+    }
+}
+
+#[test]
+fn rt_09_a_narrow_refresh_does_not_shrink_the_grant() {
+    let narrow = Refresh { scope: Scope::parse("openid"), ..token(0) };
+    let (grant, Rotation::Rotated(answer)) = refresh(live(), &narrow, 1) else { panic!() };
+    assert_eq!(answer.scope.to_string(), "openid");
+    let (_, Rotation::Rotated(answer)) = refresh(grant, &token(1), 2) else { panic!() };
+    assert_eq!(answer.scope.to_string(), "openid profile");
+}
+
+#[test]
+fn rt_11_idle_slides_and_absolute_never_does() {
+    assert_eq!(refresh(live(), &token(0), 1_000).1, Rotation::Expired);
+    let mut grant = live();
+    for (generation, seconds) in (0..).zip((900..5_000).step_by(900)) {
+        let (next, rotation) = refresh(grant, &token(generation), seconds);
+        assert!(matches!(rotation, Rotation::Rotated(_)), "{seconds}");
+        grant = next;
+    }
+    assert_eq!(refresh(grant, &token(5), 5_000).1, Rotation::Expired);
+}
+
+#[test]
+fn a_grant_without_refresh_tokens_refuses_them_all() {
+    let Grant::Issued(mut plain) = issued() else { panic!("issued") };
+    plain.facts.refreshable = false;
+    let (grant, _) = Grant::Issued(plain).redeem(&redemption(), NOON, POLICY);
+    assert_eq!(refresh(grant, &token(0), 1).1, Rotation::Unknown);
+}
+
+/// One command against a grant, at a time after the one before.
+#[derive(Clone, Debug)]
+enum Command {
+    Redeem { right: bool },
+    Refresh { generation: u32, forged: bool, is_public: bool, client: bool },
+}
+
+fn commands() -> impl Strategy<Value = Vec<(Command, u64)>> {
+    let command = prop_oneof![
+        1 => any::<bool>().prop_map(|right| Command::Redeem { right }),
+        8 => (0..6u32, prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.9)).prop_map(
+            |(generation, forged, is_public, client)| Command::Refresh { generation, forged, is_public, client },
+        ),
+    ];
+    prop::collection::vec((command, prop_oneof![Just(0), 1..20u64, 1..800u64]), 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever is sent in whatever order: generations grow by one at most and only for the current
+    /// token, revoked is final, the absolute end never moves, and a refusal of what was never
+    /// issued or is not the client's changes nothing.
+    #[test]
+    fn for_any_sequence_of_commands_there_is_at_most_one_live_successor(commands in commands()) {
+        let mut grant = issued();
+        let mut now = NOON;
+        let mut end = None;
+        for (command, wait) in commands {
+            now = now.plus(wait);
+            let before = grant.clone();
+            let (after, changed) = match command {
+                Command::Redeem { right } => {
+                    let code = if right { redemption() } else { Redemption { client_id: "evil".into(), ..redemption() } };
+                    let (after, outcome) = grant.redeem(&code, now, POLICY);
+                    let changed = matches!(outcome, Redeemed::Redeemed { .. } | Redeemed::Reused);
+                    prop_assert!(right || !changed);
+                    (after, changed)
+                }
+                Command::Refresh { generation, forged, is_public, client } => {
+                    let with = Refresh {
+                        secret: if forged { [1; 32] } else { SEED.secret(generation) },
+                        is_public,
+                        client_id: if client { "app".into() } else { "evil".into() },
+                        ..token(generation)
+                    };
+                    let (after, outcome) = grant.refresh(&SEED, &with, now, POLICY);
+                    let current = match &before { Grant::Live(live) => Some(live.generation), _ => None };
+                    match &outcome {
+                        Rotation::Rotated(answer) => {
+                            prop_assert_eq!(Some(generation), current);
+                            prop_assert_eq!(answer.generation, generation + 1);
+                        }
+                        Rotation::Repeated(answer) => {
+                            prop_assert_eq!(Some(answer.generation), current);
+                            prop_assert_eq!(answer.generation, generation + 1);
+                        }
+                        Rotation::Reused => prop_assert!(current.is_some_and(|current| generation < current)),
+                        _ => {}
+                    }
+                    let changed = matches!(outcome, Rotation::Rotated(_) | Rotation::Repeated(_) | Rotation::Reused);
+                    prop_assert!(!changed || (client && !forged));
+                    (after, changed)
+                }
+            };
+            prop_assert!(changed || after == before);
+            if before == Grant::Revoked { prop_assert_eq!(&after, &Grant::Revoked); }
+            if let Grant::Live(live) = &after {
+                prop_assert_eq!(*end.get_or_insert(live.absolute_until), live.absolute_until);
+                prop_assert!(live.idle_until <= live.absolute_until);
+            }
+            grant = after;
+        }
+    }
+}

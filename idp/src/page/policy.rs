@@ -1,0 +1,173 @@
+//! The Content-Security-Policy of the pages, and the response that carries it.
+
+use super::STYLE;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+use sha2::{Digest, Sha256};
+use shared::fetch::Response;
+use shared::respond;
+use std::sync::LazyLock;
+use url::{Host, Url};
+
+/// What holds for every page. `data:` is the icon.
+static ALWAYS: LazyLock<String> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+         frame-ancestors 'none'; form-action 'self'"
+    )
+});
+
+/// The policy of a page: no script, no frame around it, no style but ours, and forms that go
+/// nowhere but here (UI-06).
+///
+/// Chromium puts `form-action` to every redirect that follows a form, not only to the form itself.
+/// A page whose form is answered by a redirect to a client therefore allows that client's
+/// `redirect_uri`, and where that is `https`, every other `https` host too: the client's own callback
+/// may lead on to hosts that we have never heard of, as that of another identity provider does. What
+/// leads through unknown hosts before it reaches the client is answered with [`super::onward`].
+#[must_use]
+pub fn policy(redirect_uri: Option<&str>) -> String {
+    match redirect_uri.and_then(source) {
+        Some(source) => format!("{} {source}", *ALWAYS),
+        None => ALWAYS.clone(),
+    }
+}
+
+/// The source expression that allows `uri`, CSP Level 3 §2.3.1. Put together from the parts that
+/// the URL parser understood, none of which can end the expression or the directive.
+fn source(uri: &str) -> Option<String> {
+    let url = Url::parse(uri).ok()?;
+    let scheme = url.scheme();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    match (scheme, url.host()) {
+        ("https", Some(_)) => Some("https:".to_owned()),
+        // Of host names only those that the grammar of sources knows: `_` and `*` it does not.
+        ("http", Some(Host::Domain(host)))
+            if host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') =>
+        {
+            Some(format!("{scheme}://{host}{port}"))
+        }
+        ("http", Some(Host::Ipv4(host))) => Some(format!("{scheme}://{host}{port}")),
+        // These run or show what the URI says; no client is sent there.
+        ("javascript" | "data" | "blob" | "file" | "about", _) => None,
+        // There is no expression for an IPv6 host, an odd name or what has no host: the scheme it
+        // is, made of letters, digits, `+`, `-` and `.` (RFC 3986 §3.1).
+        _ => Some(format!("{scheme}:")),
+    }
+}
+
+/// A page as a response, with [`policy`] and the other headers a page must not be without.
+#[must_use]
+pub fn respond(status: StatusCode, page: String, redirect_uri: Option<&str>) -> Response {
+    /// Stands if the real one could not be sent: it forbids even our own style.
+    const STRICTEST: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; \
+                             frame-ancestors 'none'";
+    let mut response = respond::html(status, page, STRICTEST);
+    if let Ok(policy) = HeaderValue::from_str(&policy(redirect_uri)) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The directives by name; a name may stand only once.
+    fn directives(policy: &str) -> Vec<(&str, &str)> {
+        let mut directives: Vec<_> =
+            policy.split(';').map(|one| one.trim().split_once(' ').unwrap()).collect();
+        directives.sort_unstable();
+        directives
+    }
+
+    #[test]
+    fn ui_06_the_hash_in_the_policy_is_the_hash_of_the_style_in_the_page() {
+        let page = crate::page::home("https://id.example");
+        let (_, rest) = page.split_once("<style>").unwrap();
+        let (style, _) = rest.split_once("</style>").unwrap();
+        let hash = STANDARD.encode(Sha256::digest(style));
+        let policy = policy(None);
+        assert!(directives(&policy).contains(&("style-src", &format!("'sha256-{hash}'"))));
+    }
+
+    #[test]
+    fn ui_06_fd_32_nothing_is_allowed_but_our_style_our_icon_and_forms_to_us() {
+        let policy = policy(None);
+        let rest: Vec<_> =
+            directives(&policy).into_iter().filter(|(name, _)| *name != "style-src").collect();
+        let wanted = [
+            ("base-uri", "'none'"),
+            ("default-src", "'none'"),
+            ("form-action", "'self'"),
+            ("frame-ancestors", "'none'"),
+            ("img-src", "data:"),
+        ];
+        assert_eq!(rest, wanted);
+    }
+
+    #[test]
+    fn ui_06_a_form_may_lead_to_the_clients_redirect_uri() {
+        for (uri, source) in [
+            ("https://rp.example/cb?x=1", "https:"),
+            ("https://rp.example:8443/cb", "https:"),
+            ("http://127.0.0.1:50123/cb", "http://127.0.0.1:50123"),
+            ("http://localhost:3000/cb", "http://localhost:3000"),
+            ("http://[::1]:50123/cb", "http:"),
+            ("com.example.app:/cb", "com.example.app:"),
+            ("com.example.app://cb", "com.example.app:"),
+        ] {
+            let policy = policy(Some(uri));
+            let wanted = format!("'self' {source}");
+            assert!(directives(&policy).contains(&("form-action", &wanted)), "{uri}: {policy}");
+        }
+    }
+
+    #[test]
+    fn ui_06_no_redirect_uri_adds_a_directive_or_opens_the_policy() {
+        for uri in [
+            "https://a.example; script-src *",
+            "https://a.example;script-src/cb",
+            "https://*.example/cb",
+            "https://*/cb",
+            "https://a.example, default-src *",
+            "x;script-src:*",
+            "*",
+            "'unsafe-inline'",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "https://a.example\r\nSet-Cookie: a=b",
+            "",
+        ] {
+            let policy = policy(Some(uri));
+            assert_eq!(directives(&policy).len(), 6, "{uri}: {policy}");
+            let (_, targets) = policy.rsplit_once("form-action ").unwrap();
+            let harmless = |text: &str| !text.contains(['*', ',', ';']) && text.len() < 40;
+            assert!(harmless(targets), "{uri}: {policy}");
+            assert!(!policy.contains("unsafe"), "{uri}: {policy}");
+            assert!(HeaderValue::from_str(&policy).is_ok(), "{uri}: {policy}");
+        }
+    }
+
+    #[test]
+    fn ui_06_ui_08_ui_12_fd_32_a_page_goes_out_with_all_its_headers() {
+        let response = respond(StatusCode::OK, "page".to_owned(), Some("https://rp.example/cb"));
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        let ours = policy(Some("https://rp.example"));
+        for (name, value) in [
+            ("content-security-policy", &*ours),
+            ("content-type", "text/html; charset=utf-8"),
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(header(name), value);
+        }
+        assert_eq!(response.headers().get_all("content-security-policy").iter().count(), 1);
+    }
+}

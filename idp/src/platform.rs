@@ -1,0 +1,118 @@
+//! What an issuer stands on: objects that keep state, keys that sign, and a way out. Built in two
+//! places: the Worker's `edge`, and the tests.
+
+use crate::account::{Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut};
+use crate::brake::Attempt;
+use crate::grant::Redeemed;
+use crate::rows::Unavailable;
+use crate::{directory, ledger};
+use serde_json::{Map, Value};
+use shared::fetch::Fetch;
+use shared::jose::jwk::JwkSet;
+use shared::jose::{Alg, Verifier};
+use shared::time::UnixTime;
+use uuid::Uuid;
+
+/// The four of them, so that code which needs an issuer names one type.
+pub trait Platform {
+    /// State.
+    type Objects: Objects;
+    /// Signatures to give.
+    type Keys: Keys;
+    /// Signatures to check.
+    type Verifier: Verifier;
+    /// Other parties.
+    type Fetch: Fetch;
+}
+
+/// Durable state. Each function is one atomic command on one object, and an error means that
+/// nothing was acknowledged.
+#[expect(
+    missing_docs,
+    reason = "each is the function of the same name in account, directory or ledger"
+)]
+pub trait Objects {
+    async fn sign_in(
+        &self,
+        account: Uuid,
+        command: SignIn,
+        now: UnixTime,
+    ) -> Result<Uuid, Unavailable>;
+    async fn proceed(
+        &self,
+        account: Uuid,
+        command: Proceed,
+        now: UnixTime,
+    ) -> Result<Proceeded, Unavailable>;
+    async fn redeem(
+        &self,
+        account: Uuid,
+        command: Redeem,
+        now: UnixTime,
+    ) -> Result<Redeemed, Unavailable>;
+    async fn rotate(
+        &self,
+        account: Uuid,
+        command: Rotate,
+        now: UnixTime,
+    ) -> Result<Rotated, Unavailable>;
+    async fn revoke(
+        &self,
+        account: Uuid,
+        command: Revoke,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+    async fn userinfo(
+        &self,
+        account: Uuid,
+        grant: Uuid,
+        now: UnixTime,
+    ) -> Result<Option<Map<String, Value>>, Unavailable>;
+    async fn sign_out(
+        &self,
+        account: Uuid,
+        command: SignOut,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
+    async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
+    async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;
+    async fn spend(
+        &self,
+        entry: ledger::Entry,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+}
+
+/// The issuer's signing keys.
+pub trait Keys {
+    /// A key that is ready.
+    type Signer: Signer;
+
+    /// The key that signs with `alg` now. Asked for before anything is consumed, so that a code is
+    /// never spent on a token that could not be signed.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    async fn signer(&self, alg: Alg, now: UnixTime) -> Result<Self::Signer, Unavailable>;
+
+    /// Every key that verifies.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    async fn published(&self, now: UnixTime) -> Result<JwkSet, Unavailable>;
+}
+
+/// One private key.
+pub trait Signer {
+    /// Its algorithm.
+    fn alg(&self) -> Alg;
+    /// Its name in the JWK Set.
+    fn kid(&self) -> &str;
+    /// Signs.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable>;
+}

@@ -1,0 +1,56 @@
+//! `POST /revoke`, RFC 7009: a client gives up a token, and with it everything of its grant.
+
+use crate::account::Revoke;
+use crate::client_auth::authenticate;
+use crate::platform::{Keys, Objects, Platform};
+use crate::tokens::read_access_token;
+use crate::{Idp, ask, cause, token};
+use http::StatusCode;
+use shared::fetch::{Request, Response};
+use shared::handle::{Handle, Kind};
+use shared::respond;
+use shared::time::UnixTime;
+
+/// Runs the endpoint and renders what it said: `200` for a token that is dead now, and for one that
+/// was never this client's to end (RFC 7009 §2.2), so that nothing is learnt about others' tokens.
+/// A token that may still be alive is a `503` (TI-16).
+pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
+    match revoke(idp, request, now).await {
+        Ok(was_alive) => cause::note(respond::empty(StatusCode::OK), &Revoked { was_alive }),
+        Err(refused) => token::refuse(refused),
+    }
+}
+
+/// For the log.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is printed")]
+struct Revoked {
+    was_alive: bool,
+}
+
+async fn revoke<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+) -> Result<bool, token::Refused> {
+    let form = ask::form(request).map_err(token::Refused::Form)?;
+    let client = authenticate(idp.config, request.headers(), &form);
+    let client_id = client.map_err(token::Refused::Client)?.client().id.clone();
+    let text = form.get("token").ok_or(token::Refused::Missing("token is required"))?;
+
+    // The kind is told by the token itself; `token_type_hint` is not needed (TI-18).
+    if let Some(handle) = Handle::open(Kind::RefreshToken, text, &idp.config.keys) {
+        let proof = Some((handle.generation, handle.secret));
+        let command = Revoke { grant: handle.item, client_id, refresh_token: proof };
+        return Ok(idp.objects.revoke(handle.object, command, now).await?);
+    }
+    let keys = idp.keys.published(now).await?;
+    let token = read_access_token(text, idp.config, &keys, &idp.verifier, now).await;
+    match token.filter(|token| token.client_id == client_id) {
+        None => Ok(false),
+        Some(token) => {
+            let command = Revoke { grant: token.jti.grant, client_id, refresh_token: None };
+            Ok(idp.objects.revoke(token.sub, command, now).await?)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What an object keeps: rows of JSON under a key, each with the time after which nobody misses it.
+//!
+//! Every call is synchronous, as `SQLite` is inside a Durable Object, so a function that loads, steps
+//! and saves is atomic. The native implementation for tests is a map.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use shared::time::UnixTime;
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Table {
+    /// The person, in an account. One row.
+    Profile,
+    /// Sign-in sessions of an account.
+    Session,
+    /// Grants of an account.
+    Grant,
+    /// In a directory shard: which account an identity has.
+    Identity,
+    /// In a ledger shard: guesses at a password.
+    Brake,
+    /// In a ledger shard: what may be used only once, and was.
+    Spent,
+    /// In the key ring. One row.
+    Ring,
+}
+
+impl Table {
+    /// The name in the database; never changes once written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Session => "session",
+            Self::Grant => "grant",
+            Self::Identity => "identity",
+            Self::Brake => "brake",
+            Self::Spent => "spent",
+            Self::Ring => "ring",
+        }
+    }
+}
+
+/// The object did not answer, or its storage did not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Unavailable;
+
+/// An object's storage.
+pub trait Rows {
+    /// The row under `key`.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when storage failed or holds what this version cannot read.
+    fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable>;
+
+    /// Writes the row under `key`, to be kept at least until `until` (for ever when absent).
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it was not written.
+    fn save(
+        &self,
+        table: Table,
+        key: &str,
+        row: &impl Serialize,
+        until: Option<UnixTime>,
+    ) -> Result<(), Unavailable>;
+}

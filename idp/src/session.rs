@@ -1,0 +1,161 @@
+//! A sign-in session: one browser in which one person is signed in at the issuer (single sign-on).
+
+use serde::{Deserialize, Serialize};
+use shared::secret::Digest;
+use shared::time::UnixTime;
+
+/// The life of a sign-in session.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Session {
+    /// Somebody is signed in.
+    Open(Open),
+    /// Signed out. Final.
+    Ended,
+}
+
+/// An open sign-in session.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Open {
+    /// Of the cookie's secret. Signing in again changes it, so an older cookie is dead (FD-33).
+    pub cookie: Digest,
+    /// When the person last proved who they are.
+    pub auth_time: UnixTime,
+    /// How, RFC 8176.
+    pub amr: Vec<String>,
+    /// When silence ends it.
+    pub idle_until: UnixTime,
+    /// When it ends whatever happens.
+    pub absolute_until: UnixTime,
+}
+
+/// The lifetimes of a session, in seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// When nobody uses it.
+    pub idle: u64,
+    /// At the most.
+    pub absolute: u64,
+}
+
+/// Whether a session lets its browser pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Visit {
+    /// Signed in, since `auth_time`.
+    SignedIn {
+        /// When the person proved who they are.
+        auth_time: UnixTime,
+        /// How.
+        amr: Vec<String>,
+    },
+    /// Signed in, but too long ago for this request.
+    TooLongAgo,
+    /// Not, or not any more.
+    Ended,
+}
+
+impl Session {
+    /// Somebody has just proved who they are.
+    #[must_use]
+    pub fn open(cookie: Digest, amr: Vec<String>, now: UnixTime, policy: Policy) -> Self {
+        let absolute_until = now.plus(policy.absolute);
+        let idle_until = now.plus(policy.idle).min(absolute_until);
+        Self::Open(Open { cookie, auth_time: now, amr, idle_until, absolute_until })
+    }
+
+    /// A browser shows the cookie whose secret has this digest. `max_age` is the oldest proof that
+    /// will do, in seconds, OpenID Connect Core §3.1.2.1.
+    #[must_use]
+    pub fn visit(
+        self,
+        cookie: Digest,
+        max_age: Option<u64>,
+        now: UnixTime,
+        policy: Policy,
+    ) -> (Self, Visit) {
+        match self {
+            Self::Open(open) if open.cookie == cookie && open.is_live(now) => {
+                if max_age.is_some_and(|max_age| now.since(open.auth_time) > max_age) {
+                    return (Self::Open(open), Visit::TooLongAgo);
+                }
+                let (auth_time, amr) = (open.auth_time, open.amr.clone());
+                (Self::Open(open.used(now, policy)), Visit::SignedIn { auth_time, amr })
+            }
+            other => (other, Visit::Ended),
+        }
+    }
+
+    /// A client refreshes a grant that ends with this session. None when it has ended.
+    #[must_use]
+    pub fn used(self, now: UnixTime, policy: Policy) -> Option<Self> {
+        match self {
+            Self::Open(open) if open.is_live(now) => Some(Self::Open(open.used(now, policy))),
+            _ => None,
+        }
+    }
+
+    /// Until when the row has to be kept; none once it has ended.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixTime> {
+        match self {
+            Self::Open(open) => Some(open.absolute_until),
+            Self::Ended => None,
+        }
+    }
+}
+
+impl Open {
+    fn is_live(&self, now: UnixTime) -> bool {
+        now < self.idle_until && now < self.absolute_until
+    }
+
+    fn used(self, now: UnixTime, policy: Policy) -> Self {
+        let idle_until = now.plus(policy.idle).min(self.absolute_until);
+        Self { idle_until, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: UnixTime = UnixTime(1_800_000_000);
+    const POLICY: Policy = Policy { idle: 100, absolute: 1_000 };
+
+    fn open() -> Session {
+        Session::open(Digest::of("c"), vec!["pwd".into()], NOON, POLICY)
+    }
+
+    fn visit(
+        session: Session,
+        cookie: &str,
+        max_age: Option<u64>,
+        seconds: u64,
+    ) -> (Session, Visit) {
+        session.visit(Digest::of(cookie), max_age, NOON.plus(seconds), POLICY)
+    }
+
+    #[test]
+    fn rt_11_visits_move_the_idle_end_and_never_the_absolute_one() {
+        let mut session = open();
+        for seconds in (90..1_000).step_by(90) {
+            let (next, seen) = visit(session, "c", None, seconds);
+            assert!(matches!(seen, Visit::SignedIn { auth_time: NOON, .. }), "{seconds}");
+            session = next;
+        }
+        assert_eq!(visit(session, "c", None, 1_000).1, Visit::Ended);
+        assert_eq!(visit(open(), "c", None, 100).1, Visit::Ended);
+    }
+
+    #[test]
+    fn fd_33_another_cookie_is_nobodys_and_changes_nothing() {
+        assert_eq!(visit(open(), "x", None, 1), (open(), Visit::Ended));
+        assert_eq!(visit(Session::Ended, "c", None, 1), (Session::Ended, Visit::Ended));
+    }
+
+    #[test]
+    fn az_19_max_age_asks_for_a_younger_proof() {
+        assert!(matches!(visit(open(), "c", Some(10), 10).1, Visit::SignedIn { .. }));
+        assert_eq!(visit(open(), "c", Some(9), 10), (open(), Visit::TooLongAgo));
+    }
+}

@@ -1,0 +1,294 @@
+//! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
+
+use crate::account::{Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, SignIn, SignOut};
+use crate::authorize::{self, AuthorizationRequest};
+use crate::brake::Attempt;
+use crate::interaction::{Browser, Interaction, Lost};
+use crate::page::{self, Problem, ProblemPage};
+use crate::platform::{Objects, Platform};
+use crate::rows::Unavailable;
+use crate::words::{GrantType, Prompt};
+use crate::{Idp, ask, cause, directory, ledger};
+use http::header::{HeaderMap, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use rand_core::CryptoRng;
+use shared::cookie;
+use shared::error::{ErrorCode, OAuthError};
+use shared::fetch::{Request, Response};
+use shared::form::Form;
+use shared::handle::{Handle, Kind};
+use shared::secret::{Code, Digest, Password, random, random_uuid};
+use shared::time::UnixTime;
+
+/// The cookie of a sign-in session.
+pub const COOKIE: &str = "__Host-gatelatch-sign-in";
+
+/// Why the person sees a problem page, or the client an error, instead of a code.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// The authorization request is wrong.
+    Request(authorize::Refused),
+    /// The interaction cannot go on.
+    Interaction(Lost),
+    /// The request is no form.
+    Form(ask::NoForm),
+    /// Posted from somebody else's page.
+    CrossSite,
+    /// There is no such way to sign in here.
+    Off,
+    /// The upstream cannot be used, or said no; for the log.
+    Upstream(&'static str),
+    /// Storage did not answer.
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Refused {
+    /// What the person, or the client, gets to see.
+    #[must_use]
+    pub fn respond(&self, correlation_id: &str) -> Response {
+        let (status, view) = match self {
+            Self::Request(authorize::Refused::Client(reply, error)) => {
+                return cause::note(reply.error(*error), self);
+            }
+            Self::Request(authorize::Refused::Page(words)) if words.starts_with("redirect_uri") => {
+                (StatusCode::BAD_REQUEST, ProblemPage::unregistered_redirect(correlation_id))
+            }
+            Self::Request(authorize::Refused::Page(words)) if words.starts_with("client_id") => {
+                (StatusCode::BAD_REQUEST, ProblemPage::unknown_client(correlation_id))
+            }
+            Self::Request(authorize::Refused::Page(_)) | Self::Form(_) => {
+                (StatusCode::BAD_REQUEST, ProblemPage::malformed(correlation_id))
+            }
+            Self::Interaction(Lost::NoCookie) => {
+                (StatusCode::BAD_REQUEST, ProblemPage::cookies_blocked(correlation_id))
+            }
+            Self::Interaction(Lost::Unreadable | Lost::Expired) => {
+                (StatusCode::BAD_REQUEST, ProblemPage::expired(correlation_id))
+            }
+            Self::CrossSite => (StatusCode::FORBIDDEN, ProblemPage::cross_site(correlation_id)),
+            Self::Off => (StatusCode::NOT_FOUND, ProblemPage::not_found(correlation_id)),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id)),
+            Self::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, ProblemPage::server_trouble(correlation_id))
+            }
+        };
+        let mut response = page::respond(status, page::problem(&view), None);
+        if *self == Self::Unavailable {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        cause::note(response, self)
+    }
+}
+
+/// `/authorize`: a code for a browser that is signed in, a page for one that is not.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn authorize<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, Refused> {
+    let encoded = ask::parameters(request).map_err(Refused::Form)?;
+    let asked = authorize::read(encoded, idp.config).map_err(Refused::Request)?;
+    let stale = asked.prompt == Some(Prompt::Login) || asked.max_age == Some(0);
+    if let Some(session) = session(idp, request.headers()).filter(|_| !stale) {
+        let (grant, code) = asked.grant(session, idp, rng);
+        let command = Proceed {
+            session: session.item,
+            cookie: Digest::of(session.secret),
+            max_age: asked.max_age,
+            grant,
+        };
+        match idp.objects.proceed(session.object, command, now).await? {
+            Proceeded::Issued => return Ok(asked.reply.code(&code)),
+            Proceeded::TooLongAgo | Proceeded::SignedOut => {}
+        }
+    }
+    if asked.prompt == Some(Prompt::None) {
+        let error = OAuthError::new(ErrorCode::LoginRequired, "nobody is signed in");
+        return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+    }
+    let browser = Browser::of(request.headers(), rng);
+    let interaction = Interaction::begin(encoded, now).seal(&browser, idp.config, rng);
+    let username = asked.login_hint.clone().unwrap_or_default();
+    let mut response = asked.page(idp, &interaction, &username, StatusCode::OK, None);
+    browser.remember(&mut response);
+    Ok(response)
+}
+
+/// `POST /sign-in`: a name and a password.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn with_password<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, Refused> {
+    let (form, interaction) = resume(idp, request, now)?;
+    let sealed = form.get("interaction").unwrap_or_default();
+    let asked = authorize::read(interaction.request.as_bytes(), idp.config);
+    let asked = asked.map_err(Refused::Request)?;
+    if idp.config.accounts.is_empty() {
+        return Err(Refused::Off);
+    }
+    let username = form.get("username").unwrap_or_default();
+    let password = Password::new(form.get("password").unwrap_or_default());
+
+    let entry = ledger::Entry::guess(username, &idp.config.keys);
+    if let Attempt::Wait { seconds } = idp.objects.attempt(entry.clone(), now).await? {
+        let problem = Problem::TooManyTries { wait_seconds: seconds };
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut response = asked.page(idp, sealed, username, status, Some(problem));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        return Ok(cause::note(response, &problem));
+    }
+    match idp.passwords.check(username, &password) {
+        Err(wrong) => {
+            let problem = Some(Problem::WrongCredentials);
+            let response = asked.page(idp, sealed, username, StatusCode::BAD_REQUEST, problem);
+            Ok(cause::note(response, &wrong))
+        }
+        Ok(verified) => {
+            // The number is one of the list it came from.
+            let account = idp.config.accounts.get(verified.account()).ok_or(Refused::Off)?;
+            idp.objects.succeeded(entry, now).await?;
+            let identity =
+                Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
+            let profile = Profile { identity, claims: account.claims.clone() };
+            let headers = request.headers();
+            complete(idp, headers, &asked, profile, vec!["pwd".to_owned()], now, rng).await
+        }
+    }
+}
+
+/// The form and the interaction of a post from our own sign-in page.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn resume<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+) -> Result<(Form, Interaction), Refused> {
+    if !ask::is_from_ourselves(request.headers(), &idp.config.issuer) {
+        return Err(Refused::CrossSite);
+    }
+    let form = ask::form(request).map_err(Refused::Form)?;
+    let sealed = form.get("interaction").unwrap_or_default();
+    let (interaction, _) = Interaction::open(sealed, request.headers(), idp.config, now)
+        .map_err(Refused::Interaction)?;
+    Ok((form, interaction))
+}
+
+/// Somebody has proved who they are: finds their account, opens a session, and sends the browser
+/// back to the client with a code.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn complete<P: Platform>(
+    idp: &Idp<'_, P>,
+    headers: &HeaderMap,
+    asked: &AuthorizationRequest<'_>,
+    profile: Profile,
+    amr: Vec<String>,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, Refused> {
+    let entry = directory::Entry::of(&profile.identity);
+    let account = idp.objects.claim(entry, random_uuid(rng)).await?;
+    let before = session(idp, headers);
+    let fresh =
+        Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
+    let (grant, code) = asked.grant(fresh, idp, rng);
+    let command = SignIn {
+        profile,
+        amr,
+        cookie: Digest::of(fresh.secret),
+        previous: before
+            .filter(|before| before.object == account)
+            .map(|before| (before.item, Digest::of(before.secret))),
+        session: fresh.item,
+        grant,
+    };
+    let session = idp.objects.sign_in(account, command, now).await?;
+    // Somebody else was signed in here: the cookie is about to be overwritten, so nobody could sign
+    // them out any more. That it fails is no reason to refuse the one who has signed in.
+    if let Some(other) = before.filter(|before| before.object != account) {
+        let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
+        let _: Result<_, Unavailable> = idp.objects.sign_out(other.object, command, now).await;
+    }
+    let handle = Handle { item: session, ..fresh };
+    let mut response = asked.reply.code(&code);
+    let age = Some(idp.config.lifetimes.session_absolute);
+    cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
+    Ok(response)
+}
+
+/// The session that a browser's cookie names; whether it is open, its object knows.
+#[must_use]
+pub fn session<P: Platform>(idp: &Idp<'_, P>, headers: &HeaderMap) -> Option<Handle> {
+    Handle::open(Kind::SignIn, cookie::get(headers, COOKIE)?, &idp.config.keys)
+}
+
+impl AuthorizationRequest<'_> {
+    /// A grant of what was asked for, in the account of `session`, and its code.
+    fn grant<P: Platform>(
+        &self,
+        session: Handle,
+        idp: &Idp<'_, P>,
+        rng: &mut impl CryptoRng,
+    ) -> (NewGrant, Code) {
+        let handle = Handle {
+            object: session.object,
+            item: random_uuid(rng),
+            generation: 0,
+            secret: random(rng),
+        };
+        let grant = NewGrant {
+            id: handle.item,
+            code: Digest::of(handle.secret),
+            client_id: self.client.id.clone(),
+            redirect_uri: self.reply.redirect().as_str().to_owned(),
+            challenge: self.challenge,
+            nonce: self.nonce.clone(),
+            scope: self.scope.clone(),
+            refreshable: self.client.may(GrantType::RefreshToken),
+            offline: self.scope.has("offline_access"),
+        };
+        (grant, Code::new(handle.seal(Kind::Code, &idp.config.keys)))
+    }
+
+    /// The sign-in page for this request.
+    fn page<P: Platform>(
+        &self,
+        idp: &Idp<'_, P>,
+        interaction: &str,
+        username: &str,
+        status: StatusCode,
+        problem: Option<Problem>,
+    ) -> Response {
+        let redirect = self.reply.redirect();
+        let host = redirect.origin();
+        let host = host.as_deref().and_then(|origin| origin.split_once("://"));
+        let view = page::SignIn {
+            client_name: &self.client.name,
+            client_host: host.map(|(_, host)| host),
+            interaction,
+            username,
+            problem,
+            local: !idp.config.accounts.is_empty(),
+            upstream: idp.config.upstream.as_ref().map(|upstream| upstream.label.as_str()),
+        };
+        page::respond(status, page::sign_in(&view), Some(redirect.as_str()))
+    }
+}

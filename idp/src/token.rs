@@ -1,0 +1,327 @@
+//! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
+
+use crate::account::{Redeem, Rotate};
+use crate::client_auth::{self, Authenticated, authenticate};
+use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation, Seed};
+use crate::platform::{Keys, Objects, Platform};
+use crate::rows::Unavailable;
+use crate::tokens::{Subject, TokenId};
+use crate::words::GrantType;
+use crate::{Idp, ask, cause};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use rand_core::CryptoRng;
+use serde::Serialize;
+use shared::error::{ErrorCode, OAuthError};
+use shared::fetch::{Request, Response};
+use shared::form::Form;
+use shared::handle::{Handle, Kind};
+use shared::jose::Alg;
+use shared::respond;
+use shared::scope::Scope;
+use shared::secret::{AccessToken, Digest, IdToken, RefreshToken, Verifier, random};
+use shared::time::UnixTime;
+
+/// Why no tokens were issued; one variant a cause, for the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// The request is no form.
+    Form(ask::NoForm),
+    /// The client is not who it says.
+    Client(client_auth::Refused),
+    /// No `grant_type`.
+    NoGrantType,
+    /// A grant that nobody may use here.
+    UnknownGrantType,
+    /// A grant that this client may not use.
+    GrantNotAllowed,
+    /// A parameter that the grant needs is not there.
+    Missing(&'static str),
+    /// `scope` is no scope.
+    MalformedScope,
+    /// A resource indicator that names nothing we issue tokens for, RFC 8707 §2.
+    Target,
+    /// Not a handle of ours: garbage, or of another kind.
+    NotAHandle,
+    /// What became of the code.
+    Code(CodeRefused),
+    /// What became of the refresh token.
+    RefreshToken(RefreshRefused),
+    /// Storage or keys did not answer.
+    Unavailable,
+}
+
+/// The ways a code is refused, without what the grant says when it is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each is the variant of Redeemed of the same name")]
+pub enum CodeRefused {
+    Reused,
+    Unknown,
+    WrongClient,
+    WrongRedirect,
+    WrongVerifier,
+    Expired,
+    Revoked,
+}
+
+/// The ways a refresh token is refused, without what the grant says when it is not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "each is the variant of Rotation of the same name")]
+pub enum RefreshRefused {
+    Reused,
+    Unknown,
+    WrongClient,
+    Expired,
+    Revoked,
+    WrongScope,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Refused {
+    /// What the client is told. A code or a refresh token that is refused is refused in the same
+    /// words whatever the cause (TC-26).
+    #[must_use]
+    pub const fn public(self) -> (StatusCode, OAuthError) {
+        let (error, words) = match self {
+            Self::Form(refused) => return (StatusCode::BAD_REQUEST, refused.public()),
+            Self::Client(refused) => {
+                let (status, error, _) = refused.public();
+                return (status, error);
+            }
+            Self::NoGrantType => (ErrorCode::InvalidRequest, "grant_type is required"),
+            Self::UnknownGrantType => {
+                (ErrorCode::UnsupportedGrantType, "grant_type is not one of this issuer's")
+            }
+            Self::GrantNotAllowed => {
+                (ErrorCode::UnauthorizedClient, "the client may not use this grant")
+            }
+            Self::Missing(words) => (ErrorCode::InvalidRequest, words),
+            Self::MalformedScope => (ErrorCode::InvalidScope, "scope is malformed"),
+            Self::RefreshToken(RefreshRefused::WrongScope) => {
+                (ErrorCode::InvalidScope, "scope is not within what was granted")
+            }
+            Self::Target => (ErrorCode::InvalidTarget, "the client may have no token for it"),
+            Self::NotAHandle | Self::Code(_) | Self::RefreshToken(_) => {
+                (ErrorCode::InvalidGrant, "the code or refresh token is not valid")
+            }
+            Self::Unavailable => {
+                let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
+                return (StatusCode::SERVICE_UNAVAILABLE, error);
+            }
+        };
+        (StatusCode::BAD_REQUEST, OAuthError::new(error, words))
+    }
+}
+
+/// A successful token response, RFC 6749 §5.1 and OpenID Connect Core §3.1.3.3.
+#[derive(Debug, Serialize)]
+struct Granted {
+    access_token: AccessToken,
+    token_type: &'static str,
+    expires_in: u64,
+    scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<RefreshToken>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<IdToken>,
+}
+
+/// Runs the endpoint and renders what it said. Tells which client it was, once that is known, so
+/// that CORS can be decided.
+pub async fn respond<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    match grant(idp, request, now, rng).await {
+        Ok(granted) => respond::json(StatusCode::OK, &granted),
+        Err(refused) => refuse(refused),
+    }
+}
+
+/// Renders a refusal of this endpoint and of those that authenticate clients the same way.
+pub(crate) fn refuse(refused: Refused) -> Response {
+    let (status, error) = refused.public();
+    let mut response = respond::json(status, &error);
+    if matches!(refused, Refused::Client(refused) if refused.public().2) {
+        respond::put(&mut response, WWW_AUTHENTICATE, "Basic realm=\"token\", charset=\"UTF-8\"");
+    }
+    if refused == Refused::Unavailable {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    cause::note(response, &refused)
+}
+
+async fn grant<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Granted, Refused> {
+    let form = ask::form(request).map_err(Refused::Form)?;
+    let client = authenticate(idp.config, request.headers(), &form).map_err(Refused::Client)?;
+    let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
+    let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;
+    if !client.client().may(kind) {
+        return Err(Refused::GrantNotAllowed);
+    }
+    if form.get("resource").is_some_and(|resource| resource != client.client().audience) {
+        return Err(Refused::Target);
+    }
+    match kind {
+        GrantType::AuthorizationCode => redeem(idp, &form, client, now, rng).await,
+        GrantType::RefreshToken => refresh(idp, &form, client, now).await,
+    }
+}
+
+/// RFC 6749 §4.1.3.
+async fn redeem<P: Platform>(
+    idp: &Idp<'_, P>,
+    form: &Form,
+    client: Authenticated<'_>,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Granted, Refused> {
+    let code = form.get("code").ok_or(Refused::Missing("code is required"))?;
+    let redirect_uri = form.get("redirect_uri");
+    let redirect_uri = redirect_uri.ok_or(Refused::Missing("redirect_uri is required"))?;
+    let handle = Handle::open(Kind::Code, code, &idp.config.keys).ok_or(Refused::NotAHandle)?;
+    let signers = Signers::ready(idp, client, now).await?;
+
+    let seed = random(rng);
+    let command = Redeem {
+        grant: handle.item,
+        with: Redemption {
+            code: Digest::of(handle.secret),
+            client_id: client.client().id.clone(),
+            redirect_uri: redirect_uri.to_owned(),
+            verifier: form.get("code_verifier").map(Verifier::new),
+        },
+        seed,
+    };
+    let (facts, nonce) = match idp.objects.redeem(handle.object, command, now).await? {
+        Redeemed::Redeemed { facts, nonce } => (facts, nonce),
+        Redeemed::Reused => return Err(Refused::Code(CodeRefused::Reused)),
+        Redeemed::Unknown => return Err(Refused::Code(CodeRefused::Unknown)),
+        Redeemed::WrongClient => return Err(Refused::Code(CodeRefused::WrongClient)),
+        Redeemed::WrongRedirect => return Err(Refused::Code(CodeRefused::WrongRedirect)),
+        Redeemed::WrongVerifier => return Err(Refused::Code(CodeRefused::WrongVerifier)),
+        Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
+        Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
+    };
+    let refresh_token = facts.refreshable.then(|| {
+        let secret = Seed(seed).secret(0);
+        Handle { generation: 0, secret, ..handle }
+    });
+    let subject = Subject {
+        account: handle.object,
+        id: TokenId { grant: handle.item, generation: 0 },
+        facts: &facts,
+        scope: &facts.scope,
+        nonce: nonce.as_deref(),
+        issued_at: now,
+    };
+    signers.sign(idp, client, subject, refresh_token, now).await
+}
+
+/// RFC 6749 §6.
+async fn refresh<P: Platform>(
+    idp: &Idp<'_, P>,
+    form: &Form,
+    client: Authenticated<'_>,
+    now: UnixTime,
+) -> Result<Granted, Refused> {
+    let token = form.get("refresh_token");
+    let token = token.ok_or(Refused::Missing("refresh_token is required"))?;
+    let scope = match form.get("scope") {
+        None => None,
+        Some(text) => Some(Scope::parse(text).ok_or(Refused::MalformedScope)?),
+    };
+    let handle = Handle::open(Kind::RefreshToken, token, &idp.config.keys);
+    let handle = handle.ok_or(Refused::NotAHandle)?;
+    let signers = Signers::ready(idp, client, now).await?;
+
+    let command = Rotate {
+        grant: handle.item,
+        with: Refresh {
+            generation: handle.generation,
+            secret: handle.secret,
+            client_id: client.client().id.clone(),
+            is_public: client.client().is_public(),
+            scope,
+        },
+    };
+    let rotated = idp.objects.rotate(handle.object, command, now).await?;
+    let answer = match rotated.rotation {
+        Rotation::Rotated(answer) | Rotation::Repeated(answer) => answer,
+        Rotation::Reused => return Err(Refused::RefreshToken(RefreshRefused::Reused)),
+        Rotation::Unknown => return Err(Refused::RefreshToken(RefreshRefused::Unknown)),
+        Rotation::WrongClient => return Err(Refused::RefreshToken(RefreshRefused::WrongClient)),
+        Rotation::Expired => return Err(Refused::RefreshToken(RefreshRefused::Expired)),
+        Rotation::Revoked => return Err(Refused::RefreshToken(RefreshRefused::Revoked)),
+        Rotation::WrongScope => return Err(Refused::RefreshToken(RefreshRefused::WrongScope)),
+    };
+    let Answer { facts, scope, generation, issued_at } = answer;
+    let refresh_token = rotated.secret.map(|secret| Handle { generation, secret, ..handle });
+    let subject = Subject {
+        account: handle.object,
+        id: TokenId { grant: handle.item, generation },
+        facts: &facts,
+        scope: &scope,
+        nonce: None,
+        issued_at,
+    };
+    signers.sign(idp, client, subject, refresh_token, now).await
+}
+
+/// The keys that an answer takes, fetched before anything is consumed.
+struct Signers<S> {
+    access: S,
+    id: S,
+}
+
+impl<S: crate::platform::Signer> Signers<S> {
+    async fn ready<P: Platform<Keys: Keys<Signer = S>>>(
+        idp: &Idp<'_, P>,
+        client: Authenticated<'_>,
+        now: UnixTime,
+    ) -> Result<Self, Unavailable> {
+        let access = idp.keys.signer(Alg::Es256, now).await?;
+        let id = idp.keys.signer(client.client().id_token_alg, now).await?;
+        Ok(Self { access, id })
+    }
+
+    async fn sign<P: Platform>(
+        &self,
+        idp: &Idp<'_, P>,
+        client: Authenticated<'_>,
+        subject: Subject<'_>,
+        refresh_token: Option<Handle>,
+        now: UnixTime,
+    ) -> Result<Granted, Refused> {
+        let (config, client) = (idp.config, client.client());
+        let access_token = subject.access_token(config, client, &self.access).await?;
+        let id_token = if subject.scope.has("openid") {
+            Some(subject.id_token(config, client, &access_token, &self.id).await?)
+        } else {
+            None
+        };
+        let refresh_token = refresh_token
+            .map(|handle| RefreshToken::new(handle.seal(Kind::RefreshToken, &config.keys)));
+        let expires_at = subject.issued_at.plus(config.lifetimes.access_token);
+        Ok(Granted {
+            access_token,
+            token_type: "Bearer",
+            expires_in: expires_at.since(now),
+            scope: subject.scope.clone(),
+            refresh_token,
+            id_token,
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! `/userinfo`, OpenID Connect Core §5.3: claims about the person, for a living access token.
+
+use crate::ask::{self, Bearer};
+use crate::platform::{Keys, Objects, Platform};
+use crate::rows::Unavailable;
+use crate::tokens::{AccessClaims, read_access_token};
+use crate::words::ScopeWord;
+use crate::{Idp, cause};
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, StatusCode};
+use serde_json::{Map, Value};
+use shared::error::{ErrorCode, OAuthError};
+use shared::fetch::{Request, Response};
+use shared::form::Form;
+use shared::respond;
+use shared::scope::Scope;
+use shared::time::UnixTime;
+
+/// Why no claims were told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refused {
+    /// No token at all; the answer names no error, RFC 6750 §3.1.
+    NoToken,
+    /// Two tokens, or one where it does not belong.
+    Malformed,
+    /// Not a living access token for this endpoint.
+    Invalid,
+    /// A token without `openid`.
+    Scope,
+    /// Storage or keys did not answer.
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Refused {
+    const fn public(self) -> (StatusCode, &'static str, OAuthError) {
+        match self {
+            Self::NoToken => (
+                StatusCode::UNAUTHORIZED,
+                "Bearer",
+                OAuthError::new(ErrorCode::InvalidToken, "an access token is required"),
+            ),
+            Self::Malformed => (
+                StatusCode::BAD_REQUEST,
+                "Bearer error=\"invalid_request\"",
+                OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "send one token, in the header or in the body",
+                ),
+            ),
+            Self::Invalid => (
+                StatusCode::UNAUTHORIZED,
+                "Bearer error=\"invalid_token\"",
+                OAuthError::new(ErrorCode::InvalidToken, "the access token is not valid"),
+            ),
+            Self::Scope => (
+                StatusCode::FORBIDDEN,
+                "Bearer error=\"insufficient_scope\", scope=\"openid\"",
+                OAuthError::new(ErrorCode::InsufficientScope, "the access token lacks openid"),
+            ),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Bearer",
+                OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again"),
+            ),
+        }
+    }
+}
+
+/// Runs the endpoint and renders what it said.
+pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
+    match claims(idp, request, now).await {
+        Ok(claims) => respond::json(StatusCode::OK, &claims),
+        Err(refused) => {
+            let (status, challenge, error) = refused.public();
+            let mut response = respond::json(status, &error);
+            respond::put(&mut response, WWW_AUTHENTICATE, challenge);
+            if refused == Refused::Unavailable {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            cause::note(response, &refused)
+        }
+    }
+}
+
+async fn claims<P: Platform>(
+    idp: &Idp<'_, P>,
+    request: &Request,
+    now: UnixTime,
+) -> Result<Map<String, Value>, Refused> {
+    let token = token(request)?;
+    let keys = idp.keys.published(now).await?;
+    let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
+    let AccessClaims { sub, aud, jti, scope, .. } = token.ok_or(Refused::Invalid)?;
+    if !scope.has("openid") {
+        return Err(Refused::Scope);
+    }
+    if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
+        return Err(Refused::Invalid);
+    }
+    let claims = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
+    let mut claims = within(claims, &scope);
+    claims.insert("sub".to_owned(), Value::String(sub.to_string()));
+    Ok(claims)
+}
+
+/// The one token of a request: in the header, or in the body of a POST (RFC 6750 §2), and never in
+/// the query (RFC 9700 §4.3.2).
+fn token(request: &Request) -> Result<String, Refused> {
+    let in_query = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+    if in_query.map_err(|_| Refused::Malformed)?.has("access_token") {
+        return Err(Refused::Malformed);
+    }
+    let has_body = request.method() == Method::POST && !request.body().is_empty();
+    let form = if has_body { ask::form(request).ok() } else { None };
+    let posted = form.as_ref().and_then(|form| form.get("access_token"));
+    match (ask::bearer(request.headers()), posted) {
+        (Bearer::Token(token), None) | (Bearer::Absent, Some(token)) => Ok(token.to_owned()),
+        (Bearer::Absent, None) => Err(Refused::NoToken),
+        (Bearer::Malformed, None) => Err(Refused::Invalid),
+        (_, Some(_)) => Err(Refused::Malformed),
+    }
+}
+
+/// The claims that `scope` opens, OpenID Connect Core §5.4.
+fn within(mut claims: Map<String, Value>, scope: &Scope) -> Map<String, Value> {
+    let opened = ScopeWord::ALL.iter().filter(|word| scope.has(word.as_str()));
+    let opened: Vec<_> = opened.flat_map(|word| word.claims()).copied().collect();
+    claims.retain(|name, value| opened.contains(&name.as_str()) && !value.is_null());
+    claims
+}

@@ -1,0 +1,242 @@
+//! The closed sets of words this issuer understands. The handlers match on them and discovery
+//! lists them, so what is advertised and what is enforced cannot part.
+
+use http::Method;
+use serde::Deserialize;
+
+/// An endpoint: what discovery calls it, where it is, and how it may be asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Endpoint {
+    /// OpenID Connect Discovery §4.
+    Discovery,
+    /// RFC 8414 §3: the same document.
+    Rfc8414,
+    /// RFC 7517 §5.
+    Jwks,
+    /// RFC 6749 §3.1.
+    Authorize,
+    /// RFC 6749 §3.2.
+    Token,
+    /// OpenID Connect Core §5.3.
+    UserInfo,
+    /// RFC 7009.
+    Revoke,
+    /// RP-Initiated Logout 1.0 §2.
+    EndSession,
+    /// Where the sign-in page posts a name and a password.
+    SignIn,
+    /// Where the sign-in page starts a sign-in with the upstream.
+    Upstream,
+    /// Where the upstream sends the browser back.
+    UpstreamCallback,
+    /// For people who follow the issuer URL.
+    Home,
+}
+
+impl Endpoint {
+    const ALL: [Self; 12] = [
+        Self::Discovery,
+        Self::Rfc8414,
+        Self::Jwks,
+        Self::Authorize,
+        Self::Token,
+        Self::UserInfo,
+        Self::Revoke,
+        Self::EndSession,
+        Self::SignIn,
+        Self::Upstream,
+        Self::UpstreamCallback,
+        Self::Home,
+    ];
+
+    /// Its path.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::Discovery => "/.well-known/openid-configuration",
+            Self::Rfc8414 => "/.well-known/oauth-authorization-server",
+            Self::Jwks => "/jwks",
+            Self::Authorize => "/authorize",
+            Self::Token => "/token",
+            Self::UserInfo => "/userinfo",
+            Self::Revoke => "/revoke",
+            Self::EndSession => "/end_session",
+            Self::SignIn => "/sign-in",
+            Self::Upstream => "/sign-in/upstream",
+            Self::UpstreamCallback => "/sign-in/callback",
+            Self::Home => "/",
+        }
+    }
+
+    /// The value of `Allow`.
+    #[must_use]
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
+            Self::Authorize | Self::UserInfo | Self::EndSession => "GET, POST",
+            _ => "GET",
+        }
+    }
+
+    /// Whether it answers `method`.
+    #[must_use]
+    pub fn takes(self, method: &Method) -> bool {
+        self.allow().split(", ").any(|allowed| method.as_str() == allowed)
+    }
+
+    /// Whether scripts of other origins have business here.
+    #[must_use]
+    pub const fn has_cors(self) -> bool {
+        matches!(
+            self,
+            Self::Discovery
+                | Self::Rfc8414
+                | Self::Jwks
+                | Self::Token
+                | Self::UserInfo
+                | Self::Revoke
+        )
+    }
+
+    /// The endpoint at `path`.
+    #[must_use]
+    pub fn at(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.path() == path)
+    }
+}
+
+/// Defines an enum whose members are words on the wire.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $word:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+        pub enum $name {
+            $($(#[$member_doc])* #[serde(rename = $word)] $member,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$member,)+];
+
+            /// The word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$member => $word,)+ }
+            }
+
+            /// The member that `word` names.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|member| member.as_str() == word)
+            }
+
+            /// All words, as discovery lists them.
+            #[must_use]
+            pub fn list() -> Vec<String> {
+                Self::ALL.iter().map(|member| member.as_str().to_owned()).collect()
+            }
+        }
+    )+};
+}
+
+words! {
+    /// What the token endpoint takes in exchange.
+    GrantType {
+        /// RFC 6749 §4.1.
+        AuthorizationCode = "authorization_code",
+        /// RFC 6749 §6.
+        RefreshToken = "refresh_token",
+    }
+    /// How a client authenticates at the token endpoint.
+    AuthMethod {
+        /// RFC 6749 §2.3.1, in the header.
+        ClientSecretBasic = "client_secret_basic",
+        /// RFC 6749 §2.3.1, in the body.
+        ClientSecretPost = "client_secret_post",
+        /// A public client, which has nothing to show.
+        None = "none",
+    }
+    /// What the authorization endpoint answers with.
+    ResponseType {
+        /// RFC 6749 §4.1.1.
+        Code = "code",
+    }
+    /// How the answer travels.
+    ResponseMode {
+        /// In the query of the redirect URI.
+        Query = "query",
+    }
+    /// What the client asks of the interaction, OpenID Connect Core §3.1.2.1.
+    Prompt {
+        /// Show nothing.
+        None = "none",
+        /// Sign in again, whoever is signed in.
+        Login = "login",
+    }
+    /// Scope words, OpenID Connect Core §5.4 and §11.
+    ScopeWord {
+        /// This is an authentication request.
+        OpenId = "openid",
+        /// The profile claims.
+        Profile = "profile",
+        /// The e-mail claims.
+        Email = "email",
+        /// The postal address.
+        Address = "address",
+        /// The telephone claims.
+        Phone = "phone",
+        /// A refresh token that outlives the sign-in session.
+        OfflineAccess = "offline_access",
+    }
+}
+
+impl ScopeWord {
+    /// The claims that the word opens, OpenID Connect Core §5.4.
+    #[must_use]
+    pub const fn claims(self) -> &'static [&'static str] {
+        match self {
+            Self::OpenId => &["sub"],
+            Self::Profile => &[
+                "name",
+                "family_name",
+                "given_name",
+                "middle_name",
+                "nickname",
+                "preferred_username",
+                "profile",
+                "picture",
+                "website",
+                "gender",
+                "birthdate",
+                "zoneinfo",
+                "locale",
+                "updated_at",
+            ],
+            Self::Email => &["email", "email_verified"],
+            Self::Address => &["address"],
+            Self::Phone => &["phone_number", "phone_number_verified"],
+            Self::OfflineAccess => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_is_found_by_its_path_and_by_no_other() {
+        for endpoint in Endpoint::ALL {
+            assert_eq!(Endpoint::at(endpoint.path()), Some(endpoint));
+        }
+        assert_eq!(Endpoint::at("/token/"), None);
+        assert_eq!(Endpoint::at("/TOKEN"), None);
+    }
+
+    #[test]
+    fn tc_14_the_token_endpoint_takes_post_alone() {
+        assert!(Endpoint::Token.takes(&Method::POST));
+        assert!(!Endpoint::Token.takes(&Method::GET));
+        assert!(!Endpoint::Token.takes(&Method::PUT));
+    }
+}

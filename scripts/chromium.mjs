@@ -1,0 +1,37 @@
+// Finds the Chromium that the browser tests drive; on Debian and Ubuntu root gets it installed.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { Fault, executable, onPath } from "./paths.mjs";
+
+const names = ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"];
+const places = [
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
+
+/// The path of a browser that starts.
+export function chromium() {
+  const chosen = process.env.CHROMIUM_BIN;
+  if (chosen) {
+    if (executable(chosen)) return chosen;
+    throw new Fault(`CHROMIUM_BIN names ${chosen}, which can't be run`);
+  }
+  const found = installed();
+  if (found) return found;
+
+  if (process.getuid?.() === 0 && existsSync("/etc/debian_version") && onPath("apt-get")) {
+    console.error("installing chromium");
+    const quiet = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, stdio: ["ignore", "ignore", 2] };
+    spawnSync("apt-get", ["update", "-qq"], quiet);
+    spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], quiet);
+    const now = installed();
+    if (now) return now;
+  }
+  throw new Fault("no Chromium or Chrome found: install one, or name it in CHROMIUM_BIN");
+}
+
+// Asked for its version, because Ubuntu's package of that name is a stub which only points at a snap.
+function installed() {
+  return [...names.map(onPath), ...places.filter(executable)]
+    .find((file) => file && spawnSync(file, ["--version"], { stdio: "ignore" }).status === 0);
+}

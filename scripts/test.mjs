@@ -1,0 +1,92 @@
+// `make test`: every stage in turn, one line each; the first that fails ends it and shows what it said.
+// With names (node scripts/test.mjs native http): these stages alone, with their output as it comes.
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join, relative } from "node:path";
+import { Fault, complain, environment, local, root, wranglerBinary } from "./paths.mjs";
+
+const workers = ["-p", "shared", "-p", "idp", "-p", "gateway"];
+const wasm = ["--target", "wasm32-unknown-unknown"];
+
+// A stage may return a few words for its line.
+const stages = {
+  tools: (run) => run("node", "scripts/tools.mjs"),
+  fmt: (run) => run("cargo", "fmt", "--check"),
+  // The first to resolve dependencies, so this one says that Cargo.lock is out of date.
+  clippy: (run) => run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
+  "clippy-wasm": (run) => run("cargo", "clippy", ...workers, ...wasm, "--", "-D", "warnings"),
+  native: (run) => run("cargo", "nextest", "run", "--workspace"),
+  deny: (run) => run("cargo", "deny", "check", "bans", "licenses", "sources"),
+  // The database of advisories is a repository on GitHub. Where that can't be reached the line says so.
+  async advisories(run) {
+    const fetched = await run.within(60, "cargo", "deny", "fetch", "db").then(() => true, () => false);
+    if (!fetched) return "NOT CHECKED: the advisory database can't be fetched from here";
+    await run("cargo", "deny", "check", "--disable-fetch", "advisories");
+  },
+  wasm: (run) => run("cargo", "test", "-p", "shared", "--test", "web", ...wasm),
+  build: (run) => run("node", "scripts/build.mjs"),
+  async "deploy-check"(run) {
+    for (const name of ["idp", "gateway"]) {
+      await run("node", wranglerBinary, "deploy", "--dry-run", "--cwd", name);
+    }
+  },
+  http: (run) => run("node", "tests/http.mjs"),
+  foreign: (run) => run("node", "tests/foreign/run.mjs"),
+  browser: (run) => run("node", "tests/browser/run.mjs"),
+};
+
+const logs = join(local, "log");
+
+// Runs one stage; the answer is what to add to its line.
+async function perform(name, output) {
+  const within = (seconds, command, ...args) => new Promise((resolve, reject) => {
+    const stdio = ["ignore", output, output];
+    const child = spawn(command, args, { cwd: root, env: environment(), stdio, timeout: seconds * 1000 });
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Fault(`${command} ${args.join(" ")}: ${signal ?? `exit code ${code}`}`));
+    });
+  });
+  // What hangs is stopped after half an hour, with a line that says so.
+  const run = (command, ...args) => within(1800, command, ...args);
+  run.within = within;
+  return await stages[name](run) ?? "";
+}
+
+async function quietly(name) {
+  mkdirSync(logs, { recursive: true });
+  const log = join(logs, `${name}.log`);
+  const output = openSync(log, "w");
+  const started = performance.now();
+  const seconds = () => `${((performance.now() - started) / 1000).toFixed(1).padStart(7)} s`;
+
+  process.stdout.write(name.padEnd(14));
+  try {
+    const note = await perform(name, output);
+    console.log(`${seconds()}  ${note || "ok"}`);
+  } catch (fault) {
+    writeSync(output, `${fault.message}\n`);
+    console.log(`${seconds()}  FAILED`);
+    process.stdout.write(readFileSync(log, "utf8"));
+    throw new Fault(`${name} failed: all it said is in ${relative(root, log)}`);
+  } finally {
+    closeSync(output);
+  }
+}
+
+async function aloud(name) {
+  const note = await perform(name, "inherit");
+  if (note) console.log(`${name}: ${note}`);
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in stages));
+if (unknown.length) complain(new Fault(`no stage is called ${unknown.join(", ")}: there are ${Object.keys(stages).join(", ")}`));
+try {
+  for (const name of asked.length ? [...new Set(["tools", ...asked])] : Object.keys(stages)) {
+    await (asked.length ? aloud(name) : quietly(name));
+  }
+} catch (fault) {
+  complain(fault);
+}

@@ -1,0 +1,114 @@
+// Writes workerd's own configuration from ours, and starts workerd with it. No wrangler, no miniflare.
+//
+// Alarms and a restart: workerd keeps the alarms of a namespace beside its objects, so one that was set
+// before a restart still comes; one that fell due meanwhile comes at the start.
+import { spawn } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { Fault, root, workerdBinary } from "./paths.mjs";
+
+// Starts one process that serves everything the configuration names.
+export function startWorkerd(config) {
+  const state = resolve(root, config.state);
+  const storage = join(state, "durable-objects");
+  mkdirSync(storage, { recursive: true, mode: 0o700 });
+  chmodSync(state, 0o700);
+
+  // The file holds secrets. Removed first: a mode is given to new files only.
+  const file = join(state, "workerd.capnp");
+  rmSync(file, { force: true });
+  writeFileSync(file, workerdConfig(config, state), { mode: 0o600 });
+
+  // What workers log goes to our stderr, also what workerd would write to stdout: that belongs to `ready`.
+  return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", 2, 2] });
+}
+
+function workerdConfig({ idp, gateway, origin }, state) {
+  const services = [
+    `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
+    `(name = "storage", disk = (path = ${text(join(state, "durable-objects"))}, writable = true))`,
+  ];
+  const sockets = [];
+  const add = (name, port, worker) => {
+    services.push(`(name = "${name}", worker = (${worker.join(",\n      ")}))`);
+    sockets.push(`(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
+  };
+  if (idp) add("idp", idp.port, rustWorker("idp", idp.settings, [], state));
+  if (gateway) {
+    const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
+    add("gateway", gateway.port, rustWorker("gateway", gateway.settings, bindings, state));
+  }
+  if (origin) add("origin", origin.port, demoOrigin(state));
+
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    ${services.join(",\n    ")}
+  ],
+  sockets = [
+    ${sockets.join(",\n    ")}
+  ]
+);
+`;
+}
+
+// A Worker as worker-build leaves it, with what its wrangler.toml says of it.
+function rustWorker(name, settings, bindings, state) {
+  const declared = wranglerToml(name);
+  const module = (file, kind) => `(name = "${file}", ${kind} = ${embed(state, `${name}/build/${file}`)})`;
+  const namespaces = declared.objects.map(({ className }) =>
+    `(className = "${className}", uniqueKey = "gatelatch-${name}-${className}", enableSql = true)`);
+  return [
+    `modules = [${module("index.js", "esModule")}, ${module("index_bg.wasm", "wasm")}]`,
+    `compatibilityDate = "${declared.date}"`,
+    `compatibilityFlags = [${declared.flags.map(text).join(", ")}]`,
+    `bindings = [\n        ${[
+      ...Object.entries(settings).map(([key, value]) =>
+        `(name = ${text(key)}, text = ${text(typeof value === "string" ? value : JSON.stringify(value))})`),
+      ...declared.objects.map(({ binding, className }) =>
+        `(name = "${binding}", durableObjectNamespace = "${className}")`),
+      ...bindings,
+    ].join(",\n        ")}\n      ]`,
+    `durableObjectNamespaces = [${namespaces.join(", ")}]`,
+    `durableObjectStorage = (localDisk = "storage")`,
+  ];
+}
+
+function demoOrigin(state) {
+  return [
+    `modules = [(name = "origin.js", esModule = ${embed(state, "tests/demo/origin.js")})]`,
+    `compatibilityDate = "${wranglerToml("gateway").date}"`,
+  ];
+}
+
+// What is deployed and what is served here have one description. Read with patterns and not with a TOML
+// parser, so it is strict: a file that says it in another way is refused, not half understood.
+function wranglerToml(name) {
+  const path = `${name}/wrangler.toml`;
+  const toml = readFileSync(join(root, path), "utf8");
+  const [, date] = /^compatibility_date = "([\d-]+)"$/m.exec(toml) ?? [];
+  const [, flags] = /^compatibility_flags = (\[.*\])$/m.exec(toml) ?? [];
+  const objects = [...toml.matchAll(/^\[\[durable_objects\.bindings\]\]\nname = "(\w+)"\nclass_name = "(\w+)"$/gm)]
+    .map(([, binding, className]) => ({ binding, className }));
+  const mentioned = toml.match(/^\s*class_name\b/gm)?.length ?? 0;
+  if (!date || !flags || objects.length === 0 || objects.length !== mentioned) {
+    throw new Fault(`${path}: keep compatibility_date, compatibility_flags and [[durable_objects.bindings]] in the form they had`);
+  }
+  return { date, flags: JSON.parse(flags), objects };
+}
+
+// workerd reads the file itself; a path in its configuration is relative to that.
+function embed(state, path) {
+  if (!existsSync(join(root, path))) throw new Fault(`${path} is missing: run make build`);
+  return `embed ${text(relative(state, join(root, path)))}`;
+}
+
+// A string literal of Cap'n Proto: everything but plain ASCII goes in as the escaped bytes of its UTF-8.
+function text(value) {
+  const bytes = [...Buffer.from(value, "utf8")].map((byte) =>
+    byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c
+      ? String.fromCharCode(byte)
+      : `\\x${byte.toString(16).padStart(2, "0")}`);
+  return `"${bytes.join("")}"`;
+}

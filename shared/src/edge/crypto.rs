@@ -1,0 +1,101 @@
+//! Signatures by WebCrypto: 10 to 50 times cheaper than in wasm, and where private keys live.
+
+use crate::jose::jwk::{Jwk, Material};
+use crate::jose::{Alg, Verifier};
+use js_sys::{Array, JSON, Object, Uint8Array};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{CryptoKey, SubtleCrypto};
+
+/// Verifies with WebCrypto.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WebCrypto;
+
+/// More public keys than an isolate meets; beyond that it forgets them all and starts over.
+const MOST_KEYS: usize = 64;
+
+thread_local! {
+    /// Imported public keys. A key is the same for every request, whoever sends it.
+    static IMPORTED: RefCell<HashMap<Material, CryptoKey>> = RefCell::default();
+}
+
+impl Verifier for WebCrypto {
+    async fn verify(&self, key: &Jwk, message: &[u8], signature: &[u8]) -> bool {
+        verify(key, message, signature).await.unwrap_or(false)
+    }
+}
+
+async fn verify(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
+    let subtle = subtle()?;
+    let imported = import_public(&subtle, &key.material).await?;
+    let promise = subtle.verify_with_object_and_js_u8_array_and_js_u8_array(
+        &algorithm(key.alg()),
+        &imported,
+        &Uint8Array::from(signature),
+        &Uint8Array::from(message),
+    )?;
+    Ok(JsFuture::from(promise).await?.is_truthy())
+}
+
+async fn import_public(subtle: &SubtleCrypto, material: &Material) -> Result<CryptoKey, JsValue> {
+    if let Some(key) = IMPORTED.with_borrow(|keys| keys.get(material).cloned()) {
+        return Ok(key);
+    }
+    let alg = Jwk { material: material.clone(), kid: None, purpose: None, alg: None }.alg();
+    let jwk = JSON::parse(&serde_json::to_string(material).unwrap_or_default())?;
+    let promise = subtle.import_key_with_object(
+        "jwk",
+        jwk.unchecked_ref(),
+        &algorithm(alg),
+        false,
+        &Array::of1(&"verify".into()),
+    )?;
+    let key: CryptoKey = JsFuture::from(promise).await?.unchecked_into();
+    IMPORTED.with_borrow_mut(|keys| {
+        if keys.len() == MOST_KEYS {
+            keys.clear();
+        }
+        keys.insert(material.clone(), key.clone());
+    });
+    Ok(key)
+}
+
+/// Signs with a private key.
+///
+/// # Errors
+/// When WebCrypto refuses.
+pub async fn sign(key: &CryptoKey, alg: Alg, message: &[u8]) -> Result<Vec<u8>, JsValue> {
+    let promise = subtle()?.sign_with_object_and_js_u8_array(
+        &algorithm(alg),
+        key,
+        &Uint8Array::from(message),
+    )?;
+    Ok(Uint8Array::new(&JsFuture::from(promise).await?).to_vec())
+}
+
+/// The `crypto.subtle` of this isolate.
+///
+/// # Errors
+/// When there is none, which no Worker has seen.
+pub fn subtle() -> Result<SubtleCrypto, JsValue> {
+    let crypto = js_sys::Reflect::get(&js_sys::global(), &"crypto".into())?;
+    Ok(crypto.unchecked_into::<web_sys::Crypto>().subtle())
+}
+
+/// What WebCrypto calls an algorithm, with all the parameters that any of its functions wants.
+#[must_use]
+pub fn algorithm(alg: Alg) -> Object {
+    object(match alg {
+        Alg::Es256 => r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#,
+        Alg::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
+    })
+}
+
+/// A JavaScript object, written as JSON.
+#[must_use]
+pub fn object(json: &'static str) -> Object {
+    // The text is ours and is JSON; an empty object makes WebCrypto refuse, which is safe.
+    JSON::parse(json).map_or_else(|_| Object::new(), JsCast::unchecked_into)
+}
