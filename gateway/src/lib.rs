@@ -3,9 +3,11 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod answer;
+pub mod auth;
 pub mod config;
 pub mod csrf;
 pub mod forward;
+pub mod gateway;
 pub mod hop;
 pub mod negotiate;
 pub mod next;

@@ -265,7 +265,7 @@ mod tests {
         Occasion::Refresh(Before { subject: "alice", auth_time: Some(UnixTime(NOON.0 - 10)) });
 
     fn check(token: &str, occasion: Occasion<'_>) -> Result<IdTokenClaims, IdTokenRefused> {
-        let (peer, fetch) = Peer::with_fetch();
+        let fetch = Peer::new().fetch();
         let provider = provider();
         let (token, access) = (IdToken::new(token), AccessToken::new("access"));
         let keys = (&provider, "https://idp.test/jwks");
