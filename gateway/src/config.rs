@@ -2,6 +2,7 @@
 
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
+use shared::rp::client::ClientAuth;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
 use shared::secret::ClientSecret;
@@ -14,17 +15,6 @@ const IDLE: RangeInclusive<u64> = 1..=2_592_000;
 const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
-
-/// How the gateway proves to the issuer that it is the client, OpenID Connect Core §9.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum ClientAuth {
-    /// `client_secret_basic`.
-    Basic(ClientSecret),
-    /// `client_secret_post`.
-    Post(ClientSecret),
-    /// A public client: PKCE is its only proof.
-    None,
-}
 
 /// Where a session lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod config;
 pub mod csrf;
 pub mod forward;
+pub mod gateway;
 pub mod hop;
 pub mod negotiate;
 pub mod next;

@@ -145,7 +145,9 @@ impl Gate<'_> {
         ))
     }
 
-    fn refuse(&self, refused: Refused) -> Next {
+    /// Refuses somebody who may well be signed in.
+    #[must_use]
+    pub fn refuse(&self, refused: Refused) -> Next {
         Next::Respond(refused.response(self.navigation()))
     }
 

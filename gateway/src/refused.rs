@@ -1,7 +1,7 @@
 //! What the gateway says when it sends a request nowhere.
 
 use crate::path::Malformed;
-use http::header::ALLOW;
+use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::fetch::Response;
@@ -24,6 +24,9 @@ pub enum Refused {
     CrossSite,
     /// The issuer's access token has characters that no header may hold, RFC 6750 §2.1.
     Unsendable,
+    /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
+    /// may.
+    NoToken(u64),
     /// The origin could not be reached, or broke off before it answered.
     Unreachable,
 }
@@ -59,6 +62,11 @@ impl Refused {
             Self::Unsendable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the access token cannot be sent")
             }
+            Self::NoToken(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "the sign-in service does not answer; try again",
+            ),
             Self::Unreachable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the application did not answer")
             }
@@ -71,6 +79,9 @@ impl Refused {
         if status == StatusCode::METHOD_NOT_ALLOWED {
             let served = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             response.headers_mut().insert(ALLOW, served);
+        }
+        if let Self::NoToken(seconds) = self {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

@@ -2,11 +2,11 @@
 
 use super::state::{Failure, Person, Renewal};
 use crate::auth::CALLBACK;
-use crate::config::{self, Config};
+use crate::config::Config;
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
 use shared::metadata::ProviderMetadata;
-use shared::rp::client::{ClientAuth, RelyingParty};
+use shared::rp::client::RelyingParty;
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, Occasion};
 use shared::rp::token::{TokenError, Tokens};
@@ -31,15 +31,10 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     /// The party that a configuration describes.
     #[must_use]
     pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
-        let auth = match &config.client_auth {
-            config::ClientAuth::Basic(secret) => ClientAuth::Basic(secret.clone()),
-            config::ClientAuth::Post(secret) => ClientAuth::Post(secret.clone()),
-            config::ClientAuth::None => ClientAuth::None,
-        };
         let client = RelyingParty {
             issuer: config.issuer.clone(),
             client_id: config.client_id.clone(),
-            auth,
+            auth: config.client_auth.clone(),
             redirect_uri: config.public_url.at(CALLBACK),
             scope: config.scope.clone(),
         };
