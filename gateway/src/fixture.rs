@@ -1,5 +1,6 @@
 //! A provider that answers as it is told, and an executor that turns over everything there is.
 
+use crate::config::Config;
 use crate::session::driver::Spawn;
 use serde_json::{Value, json};
 use shared::fetch::{Request, Response, Unreachable};
@@ -7,10 +8,7 @@ use shared::jose::jwk::JwkSet;
 use shared::jose::jws::{Header, compact, signing_input};
 use shared::jose::native::SigningKey;
 use shared::metadata::ProviderMetadata;
-use shared::origin::Issuer;
-use shared::rp::client::{ClientAuth, RelyingParty};
 use shared::rp::discovery::Provider;
-use shared::scope::Scope;
 use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,18 +19,24 @@ use std::task::{Context, Poll, Waker};
 
 pub(crate) const NOON: UnixTime = UnixTime(1_800_000_000);
 
-pub(crate) fn client() -> RelyingParty {
-    RelyingParty {
-        issuer: Issuer::parse("https://idp.test").unwrap(),
-        client_id: "app".to_owned(),
-        auth: ClientAuth::None,
-        redirect_uri: "https://app.test/auth/callback".to_owned(),
-        scope: Scope::parse("openid profile offline_access").unwrap(),
-    }
+pub(crate) fn config(mode: &'static str) -> Config {
+    let setting = |name: &str| match name {
+        "PUBLIC_URL" => Some("https://app.test"),
+        "ISSUER" => Some("https://idp.test"),
+        "CLIENT_ID" => Some("app"),
+        "CLIENT_AUTH" => Some("none"),
+        "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
+        "SESSION_MODE" => Some(mode),
+        "ROUTES" => {
+            Some(r#"[{"prefix":"/","origin":"http://localhost:8789","access":"signed-in"}]"#)
+        }
+        _ => None,
+    };
+    Config::read(|name| setting(name).map(str::to_owned)).unwrap()
 }
 
-pub(crate) fn provider() -> Provider {
-    Provider::new(client().issuer)
+pub(crate) fn provider() -> Rc<Provider> {
+    Rc::new(Provider::new(config("hybrid").issuer))
 }
 
 fn key() -> SigningKey {

@@ -1,8 +1,23 @@
-//! The edge session gateway: it stands in front of origins, keeps tokens out of the browser, and
-//! gives each origin an access token.
+//! The edge session gateway: it stands in front of origins, holds the browser's session, and gives
+//! each origin an access token. The browser never sees a token, an origin never sees our cookies.
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
+pub mod answer;
+pub mod auth;
+pub mod config;
+pub mod csrf;
+pub mod forward;
+pub mod gateway;
+pub mod hop;
+pub mod negotiate;
+pub mod next;
+pub mod path;
+mod reading;
+pub mod refused;
+pub mod route;
 pub mod session;
 
+#[cfg(target_arch = "wasm32")]
+pub mod edge;
 #[cfg(test)]
 mod fixture;

@@ -265,12 +265,12 @@ impl<R: Rows> Account<'_, R> {
                     return refused(Rotation::Revoked);
                 }
                 // RT-14: without `offline_access` the family ends with the session, and uses it.
-                match facts.offline {
-                    true => None,
-                    false => match self.used_session(facts.session, now)? {
-                        None => return refused(Rotation::Revoked),
-                        used => used.map(|session| (facts.session, session)),
-                    },
+                if facts.offline {
+                    None
+                } else if let Some(session) = self.used_session(facts.session, now)? {
+                    Some((facts.session, session))
+                } else {
+                    return refused(Rotation::Revoked);
                 }
             }
             _ => None,

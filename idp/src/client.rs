@@ -66,7 +66,7 @@ impl Authentication {
             Self::Basic(digests) | Self::Post(digests) => digests,
             Self::None => &[],
         };
-        digests.iter().fold(false, |found, digest| found | (*digest == presented))
+        digests.iter().filter(|digest| **digest == presented).count() > 0
     }
 }
 

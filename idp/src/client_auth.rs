@@ -156,9 +156,9 @@ fn basic(header: &str) -> Option<(String, ClientSecret)> {
 fn decode(text: &str) -> Option<String> {
     // `&` and `=` would end a value; encoded ones are `%26` and `%3D`, raw ones are taken as meant.
     let raw = text.replace('&', "%26").replace('=', "%3D");
-    let (value, _) = url::form_urlencoded::parse(format!("={raw}").as_bytes())
-        .next()
-        .map(|(_, value)| (value.into_owned(), ()))?;
+    let pair = format!("={raw}");
+    let (_, value) = url::form_urlencoded::parse(pair.as_bytes()).next()?;
+    let value = value.into_owned();
     (!value.contains('\u{fffd}')).then_some(value)
 }
 

@@ -186,7 +186,7 @@ fn clients<V: Fn(&str) -> Option<String>>(
                 if clients.iter().any(|client| client.id == raw.client_id) {
                     settings.refuse(&name, "the only client with this client_id");
                 }
-                clients.extend(client(settings, &name, raw, issuer));
+                clients.push(client(settings, &name, raw, issuer));
             }
         }
     }
@@ -201,7 +201,7 @@ fn client<V: Fn(&str) -> Option<String>>(
     name: &str,
     raw: RawClient,
     issuer: Option<&Origin>,
-) -> Option<Client> {
+) -> Client {
     let is_native = raw.application_type == ApplicationType::Native;
     let mut refuse = |member: &str, wanted: &str| {
         settings.refuse(format!("{name}.{member}"), wanted);
@@ -254,7 +254,7 @@ fn client<V: Fn(&str) -> Option<String>>(
             "words that this issuer knows: openid profile email address phone offline_access",
         );
     }
-    Some(Client {
+    Client {
         name: raw.client_name.unwrap_or_else(|| raw.client_id.clone()),
         id: raw.client_id,
         redirect_uris: raw.redirect_uris,
@@ -267,7 +267,7 @@ fn client<V: Fn(&str) -> Option<String>>(
         requires_pkce,
         audience: raw.audience.or(issuer.map(Origin::to_string)).unwrap_or_default(),
         allowed_origins: raw.allowed_origins,
-    })
+    }
 }
 
 fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAccount> {

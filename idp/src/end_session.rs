@@ -89,12 +89,11 @@ fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> String {
 
 /// Nobody is signed in any more: on to where the client wanted, or a page that says so.
 fn done<P: Platform>(idp: &Idp<'_, P>, form: &Form, after: Option<String>) -> Response {
-    let mut response = match after {
-        Some(after) => see_other(&after),
-        None => {
-            let view = page::SignedOut { client_name: &client_name(idp, form), continue_to: None };
-            page::respond(StatusCode::OK, page::signed_out(&view), None)
-        }
+    let mut response = if let Some(after) = after {
+        see_other(&after)
+    } else {
+        let view = page::SignedOut { client_name: &client_name(idp, form), continue_to: None };
+        page::respond(StatusCode::OK, page::signed_out(&view), None)
     };
     cookie::delete(response.headers_mut(), COOKIE);
     response

@@ -31,7 +31,6 @@ pub trait Platform {
     missing_docs,
     reason = "each is the function of the same name in account, directory or ledger"
 )]
-#[expect(clippy::missing_errors_doc, reason = "the trait says what its one error means")]
 pub trait Objects {
     async fn sign_in(
         &self,

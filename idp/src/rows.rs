@@ -1,6 +1,6 @@
 //! What an object keeps: rows of JSON under a key, each with the time after which nobody misses it.
 //!
-//! Every call is synchronous, as SQLite is inside a Durable Object, so a function that loads, steps
+//! Every call is synchronous, as `SQLite` is inside a Durable Object, so a function that loads, steps
 //! and saves is atomic. The native implementation for tests is a map.
 
 use serde::Serialize;

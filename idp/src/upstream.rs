@@ -166,7 +166,8 @@ fn suffix(state: &str) -> String {
 /// The names of the flows that a browser is away on, without their chunks.
 fn pending(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let mut names: Vec<String> = shared::cookie::all(headers)
-        .filter_map(|(name, _)| name.starts_with(PREFIX).then(|| jar::base(name).to_owned()))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .map(|(name, _)| jar::base(name).to_owned())
         .collect();
     names.sort();
     names.dedup();

@@ -1,8 +1,8 @@
 //! Handles: bearer secrets that carry, sealed, the name of the object they belong to.
 //!
 //! A code, a refresh token and the issuer's session cookie are each a handle. Garbage is told from
-//! a handle without asking any object, so it reaches none and creates none; to everybody but us a
-//! handle is one opaque string without a recognisable part.
+//! a handle without asking any object, so it reaches none and creates none. To everybody but us a
+//! handle says nothing but which of our sealing keys made it.
 
 use crate::seal::{Purpose, SealingKeys};
 use uuid::Uuid;

@@ -175,7 +175,7 @@ where
         now: UnixTime,
     ) {
         // Released however this ends, or the session would wait for nobody.
-        let _calling = Calling(&self);
+        let calling = Calling(&self);
         let answer = self.party.refresh(&token, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
         let (session, orphan) = match answer {
@@ -188,7 +188,7 @@ where
         // A write that fails is tried once more; after that the lease runs out, and the provider
         // is asked again with the token that is still there (GR-08).
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
-        self.wake();
+        drop(calling);
         if let Some(orphan) = orphan {
             self.party.revoke(&orphan, now).await;
         }

@@ -1,7 +1,8 @@
+use super::Command;
 use super::driver::{Broken, Driver, Store, Visited};
 use super::exchange::Party;
 use super::state::{Limits, Live, Person, Renewal, Session, Tokens};
-use crate::fixture::{NOON, Peer, Tasks, poll_all};
+use crate::fixture::{NOON, Peer, Tasks, config, poll_all, provider};
 use serde_json::{Map, json};
 use shared::fetch::{Request, Response, Unreachable};
 use shared::jose::native::Native;
@@ -60,12 +61,7 @@ macro_rules! driver {
             crate::fixture::turns(5).await;
             peer.answer(request)
         };
-        let party = Party {
-            client: crate::fixture::client(),
-            provider: crate::fixture::provider(),
-            fetch,
-            verifier: Native,
-        };
+        let party = Party::new(&config("hybrid"), provider(), fetch, Native);
         Driver::new($memory.clone(), $tasks.clone(), Rc::new(party))
     }};
 }
@@ -266,4 +262,64 @@ fn gs_15_an_object_that_was_never_opened_answers_gone_and_writes_nothing() {
     assert_eq!(driver.close(secret(), LATE), Ok(None));
     assert_eq!(driver.open(live()), Ok(true));
     assert_eq!(driver.open(live()), Ok(false));
+}
+
+#[test]
+fn gr_02_sessions_do_not_wait_for_each_other() {
+    let peer = Peer::new();
+    fresh(&peer, 1);
+    for _ in 0..20 {
+        let (memory, tasks) = (Memory::default(), Tasks::default());
+        let driver = driver!(peer, memory, tasks);
+        driver.open(live()).unwrap();
+        let visits = (0..50).map(|_| driver.visit(secret(), 0, LATE, pending()));
+        let visited = poll_all(visits.collect(), &tasks);
+        assert!(visited.iter().all(|visited| visited.as_ref().and_then(token) == Some("a1")));
+    }
+    assert_eq!(peer.hits("/token"), 20);
+}
+
+#[test]
+fn gr_13_a_token_that_lives_a_second_costs_one_call_a_second() {
+    let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
+    let body = json!({"access_token": "a1", "token_type": "Bearer", "expires_in": 1});
+    peer.put("/token", 200, &body.to_string());
+    let driver = driver!(peer, memory, tasks);
+    driver.open(live()).unwrap();
+    for second in 0..10 {
+        for _ in 0..3 {
+            let visits = (0..20).map(|_| driver.visit(secret(), 0, LATE.plus(second), pending()));
+            let visited = poll_all(visits.collect(), &tasks);
+            assert!(visited.iter().all(|visited| visited.as_ref().and_then(token) == Some("a1")));
+        }
+    }
+    assert_eq!(peer.hits("/token"), 10);
+}
+
+#[test]
+fn gr_06_after_a_lost_answer_the_same_token_is_presented_again() {
+    let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
+    let driver = driver!(peer, memory, tasks);
+    driver.open(live()).unwrap();
+    // Nothing is set for the path: the line is cut.
+    let visited = poll_all(vec![driver.visit(secret(), 0, LATE, pending())], &tasks);
+    assert_eq!(visited[0], Some(Visited::Unavailable { retry_after: 2 }));
+    fresh(&peer, 1);
+    let visited = poll_all(vec![driver.visit(secret(), 0, LATE.plus(2), pending())], &tasks);
+    assert_eq!(visited[0].as_ref().and_then(token), Some("a1"));
+    let bodies = peer.bodies("/token");
+    assert!(bodies.iter().all(|body| body.contains("refresh_token=r0")) && bodies.len() == 2);
+}
+
+#[test]
+fn a_command_and_a_row_survive_their_json_form() {
+    let session = Session::Live(Box::new(live()));
+    let row = serde_json::to_vec(&session).unwrap();
+    assert_eq!(serde_json::from_slice::<Session>(&row).unwrap(), session);
+    let command = serde_json::to_string(&Command::Open(Box::new(live()))).unwrap();
+    let Command::Open(read) = serde_json::from_str(&command).unwrap() else { panic!() };
+    assert_eq!(*read, live());
+    let visited = Visited::Present(Box::new(live().snapshot()));
+    let answer = serde_json::to_vec(&visited).unwrap();
+    assert_eq!(serde_json::from_slice::<Visited>(&answer).unwrap(), visited);
 }

@@ -1,6 +1,8 @@
 //! The token call of a refresh, and what its answer means for the session.
 
 use super::state::{Failure, Person, Renewal};
+use crate::auth::CALLBACK;
+use crate::config::Config;
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
 use shared::metadata::ProviderMetadata;
@@ -10,14 +12,15 @@ use shared::rp::id_token::{Before, Occasion};
 use shared::rp::token::{TokenError, Tokens};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
+use std::rc::Rc;
 
 /// Us towards our provider: the registration, what is known of the provider, and the ways out.
 #[derive(Debug)]
 pub struct Party<F, V> {
     /// Who we are.
     pub client: RelyingParty,
-    /// What is remembered of the provider.
-    pub provider: Provider,
+    /// What is remembered of the provider, by the whole isolate.
+    pub provider: Rc<Provider>,
     /// The way out.
     pub fetch: F,
     /// Checks signatures.
@@ -25,6 +28,19 @@ pub struct Party<F, V> {
 }
 
 impl<F: Fetch, V: Verifier> Party<F, V> {
+    /// The party that a configuration describes.
+    #[must_use]
+    pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
+        let client = RelyingParty {
+            issuer: config.issuer.clone(),
+            client_id: config.client_id.clone(),
+            auth: config.client_auth.clone(),
+            redirect_uri: config.public_url.at(CALLBACK),
+            scope: config.scope.clone(),
+        };
+        Self { client, provider, fetch, verifier }
+    }
+
     /// Redeems `token` for the session of `person`.
     ///
     /// # Errors
@@ -56,11 +72,11 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         if let Some(token) = &id_token {
             let before = Before { subject: &person.subject, auth_time: person.auth_time };
             let occasion = Occasion::Refresh(before);
-            let keys = (&self.provider, metadata.jwks_uri.as_str());
+            let keys = (&*self.provider, metadata.jwks_uri.as_str());
             let (fetch, verifier) = (&self.fetch, &self.verifier);
-            let verified =
+            let claims =
                 self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
-            match verified.await {
+            match claims.await {
                 Ok(_) => {}
                 Err(refused) if refused.is_circumstance() => id_token = None,
                 Err(_) => return Err(Failure::Definitive),

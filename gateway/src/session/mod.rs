@@ -1,5 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
+pub mod admission;
+pub mod cookie;
 pub mod driver;
 pub mod exchange;
 pub mod state;
@@ -8,3 +10,69 @@ pub mod state;
 mod driver_tests;
 #[cfg(test)]
 mod state_tests;
+
+use driver::Visited;
+use serde::{Deserialize, Serialize};
+use shared::secret::Digest;
+use shared::time::UnixTime;
+use state::{Farewell, Live};
+use uuid::Uuid;
+
+/// The session objects. Each call is one request to one object.
+pub trait Sessions {
+    /// Opens a session; false when the object was used before.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn open(&self, object: Uuid, live: Live) -> Result<bool, Lost>;
+
+    /// A request of the session's browser. `jitter` is one random byte.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn visit(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Visited, Lost>;
+
+    /// Ends a session; none when there was none to end.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn close(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost>;
+}
+
+/// The object could not be reached, or failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lost;
+
+/// What is asked of a session object, on its wire.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub enum Command {
+    /// See [`Sessions::open`]; answered by a `bool`.
+    Open(Box<Live>),
+    /// See [`Sessions::visit`]; answered by a [`Visited`].
+    Visit {
+        /// Digest of the handle's secret.
+        secret: Digest,
+        /// One random byte.
+        jitter: u8,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::close`]; answered by an `Option<`[`Farewell`]`>`.
+    Close {
+        /// Digest of the handle's secret.
+        secret: Digest,
+        /// The time of the request.
+        now: UnixTime,
+    },
+}

@@ -234,6 +234,17 @@ impl Live {
         self.ends_at() <= now || self.idle_ends_at() <= now
     }
 
+    /// The same session without what it can do without; none when there is nothing of the kind.
+    #[must_use]
+    pub fn lighter(mut self) -> Option<Self> {
+        let optional = !self.person.claims.is_empty() || self.tokens.id_token.is_some();
+        if self.person.claims.is_empty() {
+            self.tokens.id_token = None;
+        }
+        self.person.claims.clear();
+        optional.then_some(self)
+    }
+
     /// Who it is about.
     #[must_use]
     pub fn person(&self) -> &Person {

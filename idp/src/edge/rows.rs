@@ -1,4 +1,4 @@
-//! Rows in the SQLite of a Durable Object. `exec` is synchronous, so nothing comes between a read
+//! Rows in the `SQLite` of a Durable Object. `exec` is synchronous, so nothing comes between a read
 //! and the write that follows it.
 
 use crate::rows::{Rows, Table, Unavailable};

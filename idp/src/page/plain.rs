@@ -171,14 +171,12 @@ pub fn confirm_sign_out(client_name: &str, kept: &[(&str, &str)]) -> String {
     } else {
         format!("<p><b>{}</b> asks to sign you out.</p>\n", name_or(client_name, "An application"))
     };
-    let kept: String = kept
-        .iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| {
-            let (name, value) = (escape(name), escape(value));
-            format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n")
-        })
-        .collect();
+    let field = |(name, value): &(&str, &str)| {
+        let (name, value) = (escape(name), escape(value));
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">\n")
+    };
+    let kept = kept.iter().filter(|(_, value)| !value.is_empty());
+    let kept = kept.map(field).collect::<Vec<_>>().concat();
     page(
         "Sign out",
         "",

@@ -26,7 +26,7 @@ pub struct RelyingParty {
 }
 
 /// Client authentication at the token endpoint, OpenID Connect Core §9.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum ClientAuth {
     /// `client_secret_basic`.
     Basic(ClientSecret),

@@ -14,3 +14,5 @@ pub mod userinfo;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod id_token_tests;

@@ -1,0 +1,239 @@
+//! `GET /auth/callback`: the browser comes back from the provider.
+
+use super::carry;
+use super::flow::{Pending, short};
+use super::page::{self, Page};
+use crate::config::Mode;
+use crate::session::Sessions;
+use crate::session::admission::{Authentication, Seams};
+use crate::session::cookie::Contents;
+use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
+use http::HeaderMap;
+use rand_core::CryptoRng;
+use serde_json::{Map, Value};
+use shared::error::ErrorCode;
+use shared::fetch::{Fetch, Request, Response};
+use shared::form::Form;
+use shared::handle::{Handle, Kind};
+use shared::jose::Verifier;
+use shared::metadata::ProviderMetadata;
+use shared::respond;
+use shared::rp::authorization::CallbackRefused;
+use shared::rp::discovery::Unusable;
+use shared::rp::sign_in::{SignInFailed, SignedIn};
+use shared::rp::token::TokenError;
+use shared::rp::userinfo::{NoUserinfo, userinfo};
+use shared::secret::{Digest, random, random_uuid};
+use shared::time::UnixTime;
+use uuid::Uuid;
+
+/// Claims that are kept, when they are small.
+const KEPT: [&str; 9] = [
+    "name",
+    "given_name",
+    "family_name",
+    "preferred_username",
+    "nickname",
+    "email",
+    "email_verified",
+    "picture",
+    "locale",
+];
+/// What is small: characters of JSON.
+const SMALL: usize = 512;
+
+/// Why nobody was signed in: for the operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Failed {
+    Provider(Unusable),
+    Callback(CallbackRefused),
+    SignIn(SignInFailed),
+    Userinfo(NoUserinfo),
+    Store,
+    TooLarge,
+}
+
+impl Failed {
+    /// What the browser is told.
+    fn page(self) -> Page {
+        match self {
+            Self::Provider(_)
+            | Self::SignIn(SignInFailed::Token(TokenError::Unavailable { .. })) => {
+                Page::ProviderAway
+            }
+            Self::Callback(CallbackRefused::Provider(Some(ErrorCode::AccessDenied))) => {
+                Page::Denied
+            }
+            Self::Callback(CallbackRefused::Provider(_)) => Page::ProviderRefused,
+            Self::Callback(
+                CallbackRefused::Form
+                | CallbackRefused::State
+                | CallbackRefused::Issuer
+                | CallbackRefused::NoCode,
+            )
+            | Self::SignIn(SignInFailed::Token(TokenError::Refused)) => Page::Stale,
+            Self::SignIn(
+                SignInFailed::Token(TokenError::Misconfigured(_))
+                | SignInFailed::NoIdToken
+                | SignInFailed::IdToken(_),
+            )
+            | Self::Userinfo(_) => Page::ProviderWrong,
+            Self::Store => Page::Busy,
+            Self::TooLarge => Page::TooLarge,
+        }
+    }
+}
+
+/// Signs somebody in, or says why not. A flow is used up either way.
+pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let form = Form::parse(query).unwrap_or_default();
+    let state = form.get("state").unwrap_or_default();
+    let pending = Pending::find(seams.config, request.headers(), state, now);
+    let Some(pending) = pending else { return unknown(seams, request, state, now, rng).await };
+    let mut response = if seams.used.claim(&pending, now) {
+        match complete(seams, request, &pending, now, rng).await {
+            Ok(cookies) => {
+                let mut response = respond::see_other(&pending.return_to);
+                carry(&mut response, &cookies);
+                response
+            }
+            Err(failed) => page::page(failed.page()),
+        }
+    } else {
+        // The same callback a second time while the first is under way, or after its answer was
+        // lost: go on, and be asked to sign in again if it came to nothing.
+        respond::see_other(&pending.return_to)
+    };
+    pending.delete(response.headers_mut());
+    response
+}
+
+/// A response to nothing that this browser started. Somebody who reloads the callback that signed
+/// them in is sent on; everybody else is told, and no token call is made.
+async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    state: &str,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    match seams.authenticate(request.headers(), now, rng).await {
+        Authentication::Authenticated(visitor) if visitor.snapshot.person.flow == short(state) => {
+            let mut response = respond::see_other("/");
+            carry(&mut response, &visitor.cookies);
+            response
+        }
+        _ => page::page(Page::Stale),
+    }
+}
+
+async fn complete<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    pending: &Pending,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<HeaderMap, Failed> {
+    let (party, flow) = (seams.party, &pending.flow);
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let metadata = party.provider.metadata(&party.fetch, now).await.map_err(Failed::Provider)?;
+    let code = flow.callback(query, &metadata).map_err(Failed::Callback)?;
+    let (client, provider, fetch) = (&party.client, &party.provider, &party.fetch);
+    let signed_in = client.sign_in(&code, flow, provider, &metadata, fetch, &party.verifier, now);
+    let signed_in = signed_in.await.map_err(Failed::SignIn)?;
+    let claims = claims(&signed_in, &metadata, fetch).await?;
+    let live = live(seams, signed_in, claims, short(&flow.state), now, rng);
+    let cookies = open(seams, request, live, now, rng).await?;
+    // Only now: a sign-in that fails leaves the old session alone.
+    if let Some(old) = Contents::read(seams.config, request.headers(), now) {
+        // It is replaced in the browser whether or not its object can be told.
+        let _ = seams.close(&old, now).await;
+    }
+    Ok(cookies)
+}
+
+/// The small claims of the ID token; of userinfo, where the token has neither name nor e-mail.
+async fn claims<F: Fetch>(
+    signed_in: &SignedIn,
+    metadata: &ProviderMetadata,
+    fetch: &F,
+) -> Result<Map<String, Value>, Failed> {
+    let mut claims = signed_in.claims.other.clone();
+    let told = ["name", "email"].iter().any(|name| claims.contains_key(*name));
+    if let Some(endpoint) = metadata.userinfo_endpoint.as_deref().filter(|_| !told) {
+        let access_token = &signed_in.tokens.access_token;
+        match userinfo(endpoint, access_token, &signed_in.claims, fetch).await {
+            Ok(more) => claims.extend(more),
+            // Names are not worth failing a sign-in; another person's names are (FD-12).
+            Err(NoUserinfo::Unavailable | NoUserinfo::Malformed) => {}
+            Err(refused @ NoUserinfo::OtherSubject) => return Err(Failed::Userinfo(refused)),
+        }
+    }
+    claims.retain(|name, value| KEPT.contains(&name.as_str()) && value.to_string().len() <= SMALL);
+    Ok(claims)
+}
+
+fn live<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    signed_in: SignedIn,
+    claims: Map<String, Value>,
+    flow: String,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> (Live, [u8; 32]) {
+    let limits =
+        Limits { idle: seams.config.idle_seconds, absolute: seams.config.absolute_seconds };
+    let secret: [u8; 32] = random(rng);
+    let [jitter] = random::<1>(rng);
+    let SignedIn { tokens, claims: token_claims } = signed_in;
+    let person =
+        Person { subject: token_claims.subject, auth_time: token_claims.auth_time, claims, flow };
+    let renewal = Renewal {
+        access_token: tokens.access_token,
+        expires_in: tokens.expires_in,
+        refresh_token: tokens.refresh_token,
+        id_token: tokens.id_token,
+        jitter,
+    };
+    let tokens = Tokens::received(renewal, limits.absolute, now);
+    (Live::open(Digest::of(secret), person, tokens, limits, now), secret)
+}
+
+/// Puts the session where the mode keeps it. Its name and secret are always new (GC-11).
+async fn open<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    (live, secret): (Live, [u8; 32]),
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<HeaderMap, Failed> {
+    let config = seams.config;
+    let mut cookies = HeaderMap::new();
+    let both = (&mut cookies, request.headers());
+    if config.mode == Mode::Sealed {
+        let secret = Digest::of(secret);
+        let contents = Contents::Sealed { session: Session::Live(Box::new(live)), secret };
+        contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;
+        return Ok(cookies);
+    }
+    let object = random_uuid(rng);
+    let handle = Handle { object, item: Uuid::nil(), generation: 0, secret };
+    let handle = handle.seal(Kind::Session, &config.keys);
+    let (snapshot, ends_at) = (Box::new(live.snapshot()), live.ends_at());
+    match seams.sessions.open(object, live).await {
+        Ok(true) => {}
+        Ok(false) | Err(_) => return Err(Failed::Store),
+    }
+    let contents = match config.mode {
+        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
+        Mode::Durable | Mode::Sealed => Contents::Handle { handle, ends_at },
+    };
+    contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;
+    Ok(cookies)
+}

@@ -1,0 +1,84 @@
+//! `POST /auth/logout` and `GET /auth/logout?token=`: ends the session here, then at the provider.
+
+use super::carry;
+use super::page::{self, Page};
+use crate::config::Config;
+use crate::session::admission::Seams;
+use crate::session::cookie::{self, Contents};
+use crate::session::{Lost, Sessions};
+use http::header::ORIGIN;
+use http::{HeaderMap, Method};
+use shared::fetch::{Fetch, Request, Response};
+use shared::form::{Form, append};
+use shared::jar;
+use shared::jose::Verifier;
+use shared::respond;
+use shared::secret::{Digest, IdToken};
+use shared::time::UnixTime;
+
+/// Signs out whoever meant to; asks whoever may not have (GS-30).
+pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+) -> Response {
+    let (config, headers) = (seams.config, request.headers());
+    let contents = Contents::read(config, headers, now);
+    let meant = match *request.method() {
+        Method::POST => is_same_origin(config, headers),
+        _ => contents.as_ref().is_some_and(|contents| has_token(config, request, contents)),
+    };
+    if !meant {
+        let refused = *request.method() == Method::POST;
+        return page::page(if refused { Page::CrossSite } else { Page::Confirm });
+    }
+    let farewell = match &contents {
+        Some(contents) => seams.close(contents, now).await,
+        None => Ok(None),
+    };
+    // The cookie stays, so that trying again can end what could not be ended now.
+    let Ok(farewell) = farewell.map_err(|Lost| ()) else { return page::page(Page::Busy) };
+    let id_token = farewell.and_then(|farewell| farewell.id_token);
+    let mut response = respond::see_other(&next(seams, id_token.as_ref(), now).await);
+    let mut cookies = HeaderMap::new();
+    jar::delete(&mut cookies, headers, cookie::NAME);
+    carry(&mut response, &cookies);
+    response
+}
+
+/// RP-Initiated Logout 1.0 §2, where it is advertised and there was a session to speak of.
+async fn next<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    id_token: Option<&IdToken>,
+    now: UnixTime,
+) -> String {
+    let party = seams.party;
+    let metadata = party.provider.metadata(&party.fetch, now).await.ok();
+    let endpoint = metadata.as_ref().and_then(|metadata| metadata.end_session_endpoint.as_deref());
+    let (Some(endpoint), Some(id_token)) = (endpoint, id_token) else { return "/".to_owned() };
+    let home = seams.config.public_url.at("/");
+    append(
+        endpoint,
+        [
+            ("id_token_hint", id_token.expose()),
+            ("client_id", &party.client.client_id),
+            ("post_logout_redirect_uri", &home),
+        ],
+    )
+}
+
+/// Whether a page of ours sent this. A browser that says neither is too old to be asked.
+fn is_same_origin(config: &Config, headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| {
+        headers.get(name).is_some_and(|header| header.as_bytes() == value.as_bytes())
+    };
+    says(ORIGIN.as_str(), config.public_url.as_str()) || says("sec-fetch-site", "same-origin")
+}
+
+fn has_token(config: &Config, request: &Request, contents: &Contents) -> bool {
+    let form = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let form = form.unwrap_or_default();
+    let wanted = contents.logout_token(config);
+    // Digests are compared in constant time.
+    form.get("token").is_some_and(|token| Digest::of(token) == Digest::of(&wanted))
+}

@@ -1,0 +1,69 @@
+//! The gateway's own pages: signing in, coming back, signing out, and who one is.
+
+pub mod callback;
+pub mod flow;
+pub mod login;
+pub mod logout;
+pub mod page;
+pub mod return_path;
+pub mod whoami;
+
+#[cfg(test)]
+mod session_tests;
+#[cfg(test)]
+mod sign_in_tests;
+#[cfg(test)]
+mod world;
+
+use crate::session::Sessions;
+use crate::session::admission::Seams;
+use http::header::ALLOW;
+use http::{HeaderMap, Method, StatusCode};
+use rand_core::CryptoRng;
+use shared::fetch::{Fetch, Request, Response};
+use shared::jose::Verifier;
+use shared::respond;
+use shared::time::UnixTime;
+
+/// Starts a sign-in.
+pub const LOGIN: &str = "/auth/login";
+/// Where the provider sends the browser.
+pub const CALLBACK: &str = "/auth/callback";
+/// Signs out.
+pub const LOGOUT: &str = "/auth/logout";
+/// Who one is.
+pub const SESSION: &str = "/auth/session";
+
+/// Answers a request to one of our own paths; none when the path is not ours.
+pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Option<Response> {
+    let (method, path) = (request.method(), request.uri().path());
+    Some(match path {
+        LOGIN if method == Method::GET => login::login(seams, request, now, rng).await,
+        CALLBACK if method == Method::GET => callback::callback(seams, request, now, rng).await,
+        LOGOUT if method == Method::GET || method == Method::POST => {
+            logout::logout(seams, request, now).await
+        }
+        SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
+        LOGIN | CALLBACK | SESSION => not_allowed("GET"),
+        LOGOUT => not_allowed("GET, POST"),
+        _ => return None,
+    })
+}
+
+fn not_allowed(methods: &'static str) -> Response {
+    let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
+    respond::put(&mut response, ALLOW, methods);
+    response
+}
+
+/// Puts `Set-Cookie` lines on a response.
+fn carry(response: &mut Response, cookies: &HeaderMap) {
+    for line in cookies.get_all(http::header::SET_COOKIE) {
+        response.headers_mut().append(http::header::SET_COOKIE, line.clone());
+    }
+}

@@ -1,0 +1,247 @@
+//! The `Session` object: one browser session in one row, sealed. Reads, steps and writes without
+//! an opinion; the opinions are in [`crate::session`].
+#![expect(missing_docs, reason = "`durable_object` writes functions without any")]
+
+use crate::config::Config;
+use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
+use crate::session::exchange::Party;
+use crate::session::state::{Farewell, Live, Session as State};
+use crate::session::{Command, Lost, Sessions};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use shared::edge::crypto::WebCrypto;
+use shared::edge::fetch::Outbound;
+use shared::edge::{self, object};
+use shared::rp::discovery::Provider;
+use shared::seal::{Purpose, SealingKeys};
+use shared::secret::Digest;
+use shared::time::UnixTime;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+use std::time::Duration;
+use uuid::Uuid;
+use worker::{
+    Delay, DurableObject, Env, ObjectNamespace, Request, Response, Result, ScheduledTime,
+    SqlStorage, durable_object,
+};
+
+/// The binding of the objects.
+const BINDING: &str = "SESSION";
+/// The optional binding of the issuer's Worker.
+const ISSUER: &str = "IDP";
+
+type Object = Driver<Row, Background, Outbound, WebCrypto>;
+
+/// One session.
+#[durable_object]
+#[derive(Debug)]
+pub struct Session {
+    /// None when the settings cannot be used: then nobody is signed in (GC-18).
+    driver: Option<Rc<Object>>,
+    state: Rc<worker::State>,
+    made: Rc<Cell<bool>>,
+}
+
+impl DurableObject for Session {
+    fn new(state: worker::State, env: Env) -> Self {
+        let (state, made) = (Rc::new(state), Rc::new(Cell::new(false)));
+        let driver = Config::read(|name| edge::setting(&env, name)).ok().map(|config| {
+            let outbound = outbound(&config, &env);
+            let party = Party::new(&config, provider(&config), outbound, WebCrypto);
+            let (sql, name) = (state.storage().sql(), state.id().to_string());
+            let row = Row { sql, name, keys: config.keys, made: Rc::clone(&made) };
+            Driver::new(row, Background(Rc::clone(&state)), Rc::new(party))
+        });
+        Self { driver, state, made }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        let (_, text) = object::asked(&mut request).await?;
+        let Some(driver) = &self.driver else { return object::failure() };
+        match serde_json::from_str(&text)? {
+            Command::Open(live) => {
+                let until = live.ends_at();
+                match driver.open(*live) {
+                    Ok(opened) => {
+                        self.forget_at(until).await?;
+                        object::answer(&opened)
+                    }
+                    Err(Broken) => object::failure(),
+                }
+            }
+            Command::Visit { secret, jitter, now } => {
+                let patience = Delay::from(Duration::from_secs(PATIENCE_SECONDS));
+                object::answer(&driver.visit(secret, jitter, now, patience).await)
+            }
+            Command::Close { secret, now } => match driver.close(secret, now) {
+                Ok(farewell) => object::answer(&farewell),
+                Err(Broken) => object::failure(),
+            },
+        }
+    }
+
+    /// The session, or what is left of it, is past its end.
+    async fn alarm(&self) -> Result<Response> {
+        self.made.set(false);
+        self.state.storage().delete_all().await?;
+        Response::empty()
+    }
+}
+
+impl Session {
+    /// Empties the object when the session's end has passed.
+    async fn forget_at(&self, until: UnixTime) -> Result<()> {
+        let seconds = until.since(edge::now()).saturating_add(60);
+        let after = ScheduledTime::from(Duration::from_secs(seconds));
+        self.state.storage().set_alarm(after).await
+    }
+}
+
+thread_local! {
+    static PROVIDER: OnceCell<Rc<Provider>> = const { OnceCell::new() };
+}
+
+/// What this isolate remembers of the provider, shared by every request and every object in it.
+#[must_use]
+pub fn provider(config: &Config) -> Rc<Provider> {
+    let fresh = || Rc::new(Provider::new(config.issuer.clone()));
+    PROVIDER.with(|provider| Rc::clone(provider.get_or_init(fresh)))
+}
+
+/// The way out, past the network where the issuer's Worker is bound to this one.
+#[must_use]
+pub fn outbound(config: &Config, env: &Env) -> Outbound {
+    Outbound::with_service(&config.issuer, env.service(ISSUER).ok())
+}
+
+/// Runs tasks past the end of their request.
+#[derive(Debug)]
+struct Background(Rc<worker::State>);
+
+impl Spawn for Background {
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.wait_until(task);
+    }
+}
+
+/// The one row of the one table.
+#[derive(Debug)]
+struct Row {
+    sql: SqlStorage,
+    /// Bound into the seal, so that rows of two objects cannot be exchanged.
+    name: String,
+    keys: SealingKeys,
+    /// Whether this instance knows the table to be there.
+    made: Rc<Cell<bool>>,
+}
+
+impl Row {
+    fn purpose(&self) -> Purpose<'_> {
+        Purpose::new("session row", &self.name)
+    }
+
+    /// Looks without creating anything: a visit to an object that was never opened leaves it as
+    /// empty as it was (GS-15).
+    fn is_made(&self) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Table {
+            #[expect(dead_code, reason = "that there is one is all there is to know")]
+            name: String,
+        }
+        if !self.made.get() {
+            let query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'session'";
+            let tables: Vec<Table> = self.sql.exec(query, None)?.to_array()?;
+            self.made.set(!tables.is_empty());
+        }
+        Ok(self.made.get())
+    }
+
+    fn read(&self) -> Result<Option<State>> {
+        #[derive(Deserialize)]
+        struct Sealed {
+            sealed: String,
+        }
+        if !self.is_made()? {
+            return Ok(None);
+        }
+        let rows: Vec<Sealed> =
+            self.sql.exec("SELECT sealed FROM session WHERE id = 1", None)?.to_array()?;
+        let Some(Sealed { sealed }) = rows.first() else { return Ok(None) };
+        // A row that does not open was sealed under a key that is gone: that session is over.
+        let plain = self.keys.open(self.purpose(), sealed);
+        let state = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
+        Ok(Some(state.unwrap_or(State::Ended { until: UnixTime(0) })))
+    }
+
+    fn write(&self, session: &State) -> Result<()> {
+        if !self.is_made()? {
+            let table = "CREATE TABLE session (id INTEGER PRIMARY KEY, sealed TEXT NOT NULL)";
+            self.sql.exec(table, None)?;
+            self.made.set(true);
+        }
+        // The plain text holds fresh secrets or, once it is over, nothing to hide.
+        let sealed = self.keys.seal_the_same(self.purpose(), &serde_json::to_vec(session)?);
+        let upsert = "INSERT INTO session (id, sealed) VALUES (1, ?) \
+                      ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed";
+        self.sql.exec(upsert, vec![sealed.into()])?;
+        Ok(())
+    }
+}
+
+impl Store for Row {
+    fn load(&self) -> std::result::Result<Option<State>, Broken> {
+        self.read().map_err(|_| Broken)
+    }
+
+    fn save(&self, session: &State) -> std::result::Result<(), Broken> {
+        self.write(session).map_err(|_| Broken)
+    }
+}
+
+/// The gateway's side: asks the objects.
+#[derive(Debug)]
+pub struct Objects(ObjectNamespace);
+
+impl Objects {
+    /// The objects bound to this Worker.
+    ///
+    /// # Errors
+    /// When none are bound.
+    pub fn new(env: &Env) -> Result<Self> {
+        env.durable_object(BINDING).map(Self)
+    }
+
+    async fn ask<A: DeserializeOwned>(
+        &self,
+        object: Uuid,
+        command: &Command,
+    ) -> std::result::Result<A, Lost> {
+        let name = object.to_string();
+        object::ask(&self.0, &name, "session", command).await.map_err(|_| Lost)
+    }
+}
+
+impl Sessions for Objects {
+    async fn open(&self, object: Uuid, live: Live) -> std::result::Result<bool, Lost> {
+        self.ask(object, &Command::Open(Box::new(live))).await
+    }
+
+    async fn visit(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+    ) -> std::result::Result<Visited, Lost> {
+        self.ask(object, &Command::Visit { secret, jitter, now }).await
+    }
+
+    async fn close(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        now: UnixTime,
+    ) -> std::result::Result<Option<Farewell>, Lost> {
+        self.ask(object, &Command::Close { secret, now }).await
+    }
+}

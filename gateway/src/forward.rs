@@ -1,0 +1,365 @@
+//! What an origin is sent: the browser's headers without any that only we may set, and then ours
+//! (M4).
+//!
+//! The same headers are removed on every route. A public route gets no token and causes no look-up
+//! of a session, even when somebody is signed in: what an origin may not rely on, it is not given.
+//! So an origin cannot see an `Authorization` of the browser's own anywhere, and claims are not
+//! injected as headers: the access token says who somebody is.
+
+use crate::hop::{Edits, is_hop_by_hop, named_by_connection};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use shared::jar;
+use shared::origin::Origin;
+use shared::secret::AccessToken;
+use std::net::IpAddr;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Headers that origins and frameworks believe about who somebody is, where a request came from or
+/// what it really asks for. Written as [`plain`] writes them.
+const BELIEVED: [&str; 19] = [
+    "authorization",
+    "client-cert",
+    "client-cert-chain",
+    "client-ip",
+    "expect",
+    "fastly-client-ip",
+    "forwarded",
+    "true-client-ip",
+    "x-bot-score",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-originating-ip",
+    "x-real-ip",
+    "x-url-rewrite",
+    "x-webauth-user",
+];
+
+/// The same, by how they begin.
+const BELIEVED_PREFIXES: [&str; 13] = [
+    "cf-",
+    "oidc-",
+    "remote-",
+    "ssl-client-",
+    "x-auth",
+    "x-forwarded",
+    "x-gatelatch-",
+    "x-geo-",
+    "x-original-",
+    "x-remote-",
+    "x-rewrite-",
+    "x-ssl-",
+    "x-user",
+];
+
+/// A token that a header can hold, as one.
+#[derive(Clone, Debug)]
+pub struct Bearer(HeaderValue);
+
+impl Bearer {
+    /// None when the token is not the `b64token` of RFC 6750 §2.1.
+    #[must_use]
+    pub fn new(token: &AccessToken) -> Option<Self> {
+        let text = token.expose();
+        let is_b64token = |byte: u8| {
+            byte.is_ascii_alphanumeric()
+                || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
+        };
+        let sound = !text.is_empty() && text.bytes().all(is_b64token);
+        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok().filter(|_| sound)?;
+        value.set_sensitive(true);
+        Some(Self(value))
+    }
+}
+
+/// What to change about a request's headers before an origin sees them. `upgrade`: whether it asks
+/// for a WebSocket. `client_ip` is what the platform says, never what a header says.
+#[must_use]
+pub fn edits(
+    headers: &HeaderMap,
+    upgrade: bool,
+    public_url: &Origin,
+    client_ip: Option<IpAddr>,
+    bearer: Option<&Bearer>,
+) -> Edits {
+    let mut edits = Edits::default();
+    let named: Vec<_> = named_by_connection(headers).collect();
+    for name in headers.keys() {
+        let spoken = plain(name.as_str());
+        let hop =
+            (is_hop_by_hop(&spoken) || named.contains(name)) && !(upgrade && *name == UPGRADE);
+        if hop || is_believed(&spoken) {
+            edits.remove.push(name.clone());
+        }
+    }
+    // In the second place, so that a cookie that `Connection` named away stays away.
+    match others_cookies(headers).filter(|_| !named.contains(&COOKIE)) {
+        Some(rest) if rest.is_empty() => edits.remove.push(COOKIE),
+        Some(rest) => edits.set.push((COOKIE, rest)),
+        None => {}
+    }
+    if let Some(Bearer(value)) = bearer {
+        edits.set.push((AUTHORIZATION, value.clone()));
+    }
+    let mut set = |name, value: &str| {
+        // An address, a scheme and a host are always header values.
+        edits.set.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+    };
+    if let Some(address) = client_ip {
+        set(FORWARDED_FOR, &address.to_string());
+    }
+    if let Some((scheme, host)) = public_url.as_str().split_once("://") {
+        set(FORWARDED_PROTO, scheme);
+        set(FORWARDED_HOST, host);
+    }
+    edits
+}
+
+/// A header's name as CGI and its heirs see it: to them `_`, `.` and `-` are one (GP-03).
+/// `HeaderName` is in lower case already.
+fn plain(name: &str) -> String {
+    name.replace(['_', '.'], "-")
+}
+
+fn is_believed(name: &str) -> bool {
+    BELIEVED.contains(&name) || BELIEVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The cookies without ours, each byte as it came (GP-20); none when there is nothing to take out.
+/// (Of bytes that are not UTF-8 the runtime shows us only that they are there; they survive when
+/// there is nothing to take out.)
+fn others_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
+    // A proxy in front may have joined two headers with a comma, so a name can begin there too.
+    let ours = |pair: &&[u8]| pair.split(|byte| *byte == b',').any(jar::is_ours);
+    let lines = || headers.get_all(COOKIE).into_iter();
+    let pairs = || lines().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs().find(ours)?;
+    let kept: Vec<&[u8]> = pairs().filter(|pair| !ours(pair)).collect();
+    let line = kept.join(&b';');
+    // A part of a header value is a header value.
+    Some(HeaderValue::from_bytes(line.trim_ascii()).unwrap_or(HeaderValue::from_static("")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn sent_with(token: Option<&str>, upgrade: bool, lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = headers(lines);
+        let bearer = token.map(|token| Bearer::new(&AccessToken::new(token)).unwrap());
+        let (app, ip) = (Origin::parse("https://app.test").unwrap(), "192.0.2.7".parse().unwrap());
+        edits(&headers, upgrade, &app, Some(ip), bearer.as_ref()).apply(&mut headers);
+        headers
+    }
+
+    fn sent(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = sent_with(None, false, lines);
+        for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
+            assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+            headers.remove(name);
+        }
+        headers
+    }
+
+    #[test]
+    fn gp_01_gp_08_gp_32_nothing_an_origin_might_believe_passes_from_the_browser() {
+        for name in [
+            "Authorization",
+            "X-Forwarded-User",
+            "X-Forwarded-Email",
+            "X-Forwarded-Groups",
+            "X-Forwarded-Uri",
+            "X-Forwarded",
+            "Forwarded",
+            "X-Auth-Request-User",
+            "X-Authenticated-User",
+            "X-User-Id",
+            "X-User",
+            "Remote-User",
+            "X-Remote-User",
+            "Cf-Access-Jwt-Assertion",
+            "Cf-Access-Authenticated-User-Email",
+            "CF-IPCountry",
+            "CF-Connecting-IP",
+            "True-Client-IP",
+            "X-Real-IP",
+            "X-Original-URI",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-HTTP-Method-Override",
+            "X-HTTP-Method",
+            "X-Method-Override",
+            "X-Gatelatch-Identity",
+            "X-Bot-Score",
+            "X-Geo-Country",
+            "Expect",
+        ] {
+            assert!(sent(&[(name, "forged")]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn gp_03_underscore_dot_and_case_variants_of_our_headers_are_stripped() {
+        for name in [
+            "X_Forwarded_User",
+            "x-forwarded_user",
+            "X-FORWARDED-USER",
+            "X.Forwarded.User",
+            "X_Forwarded_For",
+            "Remote_User",
+            "CF_Connecting_IP",
+            "x_gatelatch.identity",
+            "Transfer_Encoding",
+        ] {
+            assert!(sent(&[(name, "forged")]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn gp_02_gp_04_gp_07_gp_31_ours_are_there_exactly_once_and_nobody_elses() {
+        let sent = sent_with(
+            Some("at-1"),
+            false,
+            &[
+                ("authorization", "Bearer forged"),
+                ("authorization", "Basic forged"),
+                ("x-forwarded-for", "203.0.113.1, 203.0.113.2"),
+                ("x-forwarded-for", "203.0.113.3"),
+                ("x-forwarded-host", "evil.test"),
+                ("x-forwarded-proto", "http"),
+            ],
+        );
+        let all: Vec<_> = sent.iter().map(|(name, value)| (name.as_str(), value)).collect();
+        assert_eq!(all.len(), 4);
+        assert_eq!(sent["authorization"], "Bearer at-1");
+        assert_eq!(sent["x-forwarded-for"], "192.0.2.7");
+        assert_eq!(sent["x-forwarded-host"], "app.test");
+        assert_eq!(sent["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn gp_05_no_injected_header_can_be_named_away() {
+        let sent = sent_with(
+            Some("at-1"),
+            false,
+            &[("connection", "close, Authorization, X-Forwarded-For, X-App"), ("x-app", "1")],
+        );
+        assert_eq!(sent["authorization"], "Bearer at-1");
+        assert_eq!(sent["x-forwarded-for"], "192.0.2.7");
+        assert!(!sent.contains_key("x-app"));
+    }
+
+    #[test]
+    fn gp_06_headers_of_one_hop_stay_on_it() {
+        for name in [
+            "Connection",
+            "Keep-Alive",
+            "TE",
+            "Trailer",
+            "Transfer-Encoding",
+            "Upgrade",
+            "Proxy-Authorization",
+            "Proxy-Connection",
+        ] {
+            assert!(sent(&[(name, "h2c")]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_websocket_keeps_its_upgrade_and_its_keys() {
+        let lines = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "chat"),
+        ];
+        let sent = sent_with(None, true, &lines);
+        assert_eq!(sent["upgrade"], "websocket");
+        assert!(sent.contains_key("sec-websocket-key"));
+        assert!(sent.contains_key("sec-websocket-protocol"));
+        assert!(!sent.contains_key("connection"));
+    }
+
+    #[test]
+    fn gp_20_our_cookies_never_reach_an_origin_and_others_do_byte_for_byte() {
+        for (came, goes) in [
+            ("a=1; __Host-gatelatch=s; b=2", "a=1; b=2"),
+            ("__Host-gatelatch.0=s; a=1;b=\"x y\" ;c", "a=1;b=\"x y\" ;c"),
+            ("a=1; __HOST-Gatelatch-login.x=s", "a=1"),
+            ("a=caf\u{e9}; __Host-gatelatch=s", "a=caf\u{e9}"),
+            ("a=1, __Host-gatelatch=s; b=2", "b=2"),
+            ("a=1;  b==2 ;;", "a=1;  b==2 ;;"),
+        ] {
+            let sent = sent(&[("cookie", came)]);
+            assert_eq!(sent["cookie"].as_bytes(), goes.as_bytes(), "{came}");
+        }
+        assert!(
+            sent(&[("cookie", "__Host-gatelatch=s"), ("cookie", " __host-gatelatch.1=s")])
+                .is_empty()
+        );
+        let named = [("connection", "cookie"), ("cookie", "a=1; __Host-gatelatch=s")];
+        assert!(sent(&named).is_empty());
+    }
+
+    #[test]
+    fn everything_else_passes_untouched_with_all_its_values_and_bytes() {
+        let lines = [
+            ("accept", "a"),
+            ("accept", "b"),
+            ("x-name", "caf\u{e9}"),
+            ("x-csrf", "1"),
+            ("content-type", "text/plain"),
+            ("content-length", "3"),
+            ("origin", "https://app.test"),
+            ("traceparent", "00-1"),
+            ("host", "app.test"),
+        ];
+        assert_eq!(sent(&lines), headers(&lines));
+    }
+
+    #[test]
+    fn rfc6750_2_1_a_token_that_is_no_token_is_not_sent() {
+        for token in ["", "a b", "a\r\nX-Admin: 1", "caf\u{e9}", "a,b"] {
+            assert!(Bearer::new(&AccessToken::new(token)).is_none(), "{token}");
+        }
+        assert!(!format!("{:?}", Bearer::new(&AccessToken::new("s3cret"))).contains("s3cret"));
+    }
+
+    proptest! {
+        #[test]
+        fn gp_20_whatever_the_cookies_are_ours_go_and_the_rest_stays(
+            pairs in prop::collection::vec(
+                prop_oneof![
+                    "[a-zA-Z_]{1,8}=[!-+\\--:<-~]{0,8}",
+                    "(__Host-|__host-)(gatelatch|GATELATCH)[a-z.0-9]{0,4}=[a-z]{0,8}",
+                ],
+                1..8,
+            ),
+        ) {
+            let sent = sent(&[("cookie", &pairs.join("; "))]);
+            let others: Vec<_> = pairs
+                .iter()
+                .filter(|pair| !pair.to_ascii_lowercase().starts_with("__host-gatelatch"))
+                .cloned()
+                .collect();
+            let found = sent.get("cookie").map_or(String::new(), |line| line.to_str().unwrap().into());
+            prop_assert_eq!(found, others.join("; "));
+        }
+    }
+}

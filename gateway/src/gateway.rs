@@ -1,0 +1,76 @@
+//! One request, from its head to what is done with it.
+//!
+//! ```text
+//! arrive ── Ours ──> auth        sign-in, callback, sign-out, session
+//!        ── Next ──────────────> forward to a public route, or refuse
+//!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
+//!                                ── nobody ────> turn_away: to sign in, or 401
+//! ```
+
+use crate::auth;
+use crate::next::{Arrival, Incoming, Next, arrive};
+use crate::refused::Refused;
+use crate::session::Sessions;
+use crate::session::admission::{Authentication, Seams};
+use http::HeaderMap;
+use rand_core::CryptoRng;
+use shared::fetch::{Fetch, Request};
+use shared::jose::Verifier;
+use shared::time::UnixTime;
+
+/// What to do with a request.
+#[derive(Debug)]
+pub struct Decided {
+    /// Forward it or respond.
+    pub next: Next,
+    /// `Set-Cookie` lines for the response, whoever it comes from.
+    pub cookies: HeaderMap,
+}
+
+impl From<Next> for Decided {
+    fn from(next: Next) -> Self {
+        Self { next, cookies: HeaderMap::new() }
+    }
+}
+
+/// Decides what happens to a request. Its body stays where it is; none of our own endpoints reads
+/// one.
+pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    incoming: Incoming<'_>,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Decided {
+    let gate = match arrive(seams.config, incoming) {
+        Arrival::Next(next) => return next.into(),
+        Arrival::Ours(target) => {
+            let request = ours(incoming, &target.path_and_query());
+            let answer = match &request {
+                Some(request) => auth::handle(seams, request, now, rng).await,
+                None => None,
+            };
+            let answer = answer.unwrap_or_else(|| Refused::NoRoute.response(false));
+            return Next::Respond(answer).into();
+        }
+        Arrival::Gate(gate) => gate,
+    };
+    match seams.authenticate(incoming.headers, now, rng).await {
+        Authentication::Authenticated(visitor) => {
+            let next = gate.admit(&visitor.snapshot.access_token);
+            Decided { next, cookies: visitor.cookies }
+        }
+        Authentication::Anonymous(cookies) => Decided { next: gate.turn_away(), cookies },
+        Authentication::Unavailable { retry_after, cookies } => {
+            Decided { next: gate.refuse(Refused::NoToken(retry_after)), cookies }
+        }
+    }
+}
+
+/// The head of a request to one of our own endpoints.
+fn ours(incoming: Incoming<'_>, path_and_query: &str) -> Option<Request> {
+    let mut request = Request::default();
+    *request.method_mut() = incoming.method.clone();
+    *request.uri_mut() = path_and_query.parse().ok()?;
+    *request.headers_mut() = incoming.headers.clone();
+    Some(request)
+}

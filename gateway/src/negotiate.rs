@@ -1,0 +1,238 @@
+//! What somebody who is not signed in is told, by how they asked (M8).
+
+use crate::config::Config;
+use crate::hop::words;
+use crate::path::Target;
+use crate::route::Access;
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
+    REFERER, VARY, WWW_AUTHENTICATE,
+};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use shared::fetch::Response;
+use shared::{form, respond};
+
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
+
+/// Where a person signs in.
+pub const LOGIN: &str = "/auth/login";
+
+/// A return path longer than this is not worth a header that long; `/` is returned to instead.
+const LONGEST_RETURN: usize = 2048;
+
+/// What the answer depends on; no cache may give it to anybody who differs in one of them.
+const DEPENDS: HeaderValue =
+    HeaderValue::from_static("Cookie, Origin, Accept, Sec-Fetch-Mode, X-Requested-With");
+
+/// Whether a person goes to a page, rather than a script fetching something. Browsers say so in
+/// `Sec-Fetch-Mode`; of a client that does not, a GET that prefers HTML is taken for it.
+#[must_use]
+pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> bool {
+    if upgrade || !matches!(*method, Method::GET | Method::HEAD) {
+        return false;
+    }
+    if headers.contains_key(FETCH_MODE) {
+        return headers.get_all(FETCH_MODE).iter().all(|mode| mode == "navigate");
+    }
+    let html = words(headers, &ACCEPT).any(|range| {
+        let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    });
+    *method == Method::GET && html && !headers.contains_key(REQUESTED_WITH)
+}
+
+/// Whether a browser asks what another site's page may send (Fetch §4.8).
+#[must_use]
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(ORIGIN)
+        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The answer to a preflight on a route that needs a session: no grant to anybody. It is never
+/// redirected, and as it carries no cookie nobody could ever pass it on (GP-14).
+#[must_use]
+pub fn no_grant() -> Response {
+    let mut response = respond::empty(StatusCode::NO_CONTENT);
+    response.headers_mut().insert(VARY, DEPENDS);
+    response
+}
+
+/// Sends a person who navigates to sign in, and tells everything else that it has to (GL-14).
+/// Nothing on an `api` route is redirected, nor is a WebSocket (CS-14).
+#[must_use]
+pub fn login_required(
+    config: &Config,
+    access: Access,
+    method: &Method,
+    headers: &HeaderMap,
+    target: &Target,
+    upgrade: bool,
+) -> Response {
+    let navigates = access == Access::SignedIn && is_navigation(method, headers, upgrade);
+    let login = if navigates {
+        login_url(&target.path_and_query())
+    } else {
+        login_url(&page_of(headers, config.public_url.as_str()))
+    };
+    let mut response = if navigates {
+        let mut response = respond::see_other(&login);
+        *response.status_mut() = StatusCode::FOUND;
+        response
+    } else {
+        unauthorized(&login)
+    };
+    response.headers_mut().insert(VARY, DEPENDS);
+    response
+}
+
+#[derive(Serialize)]
+struct LoginRequired<'l> {
+    error: &'static str,
+    login_url: &'l str,
+}
+
+fn unauthorized(login: &str) -> Response {
+    let body = LoginRequired { error: "login_required", login_url: login };
+    let mut response = respond::json(StatusCode::UNAUTHORIZED, &body);
+    // Not `Bearer`: a browser's token is never looked at, and `Basic` would open a dialogue.
+    let challenge = HeaderValue::from_static("Cookie realm=\"gatelatch\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    if let Ok(location) = HeaderValue::from_str(login) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn login_url(return_to: &str) -> String {
+    let return_to = if return_to.len() > LONGEST_RETURN { "/" } else { return_to };
+    form::append(LOGIN, [("return_to", return_to)])
+}
+
+/// The page that a script runs on, as far as the browser tells: there a person wants to be after
+/// signing in, not at what the script fetched.
+fn page_of(headers: &HeaderMap, public_url: &str) -> String {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
+    let path = referer.and_then(|url| url.strip_prefix(public_url));
+    let target = path.filter(|path| path.starts_with('/')).and_then(|path| Target::read(path).ok());
+    target.map_or_else(|| "/".to_owned(), |target| target.path_and_query())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::with;
+    use Access::{Api, SignedIn};
+
+    const NAVIGATION: (&str, &str) = ("sec-fetch-mode", "navigate");
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        headers
+    }
+
+    fn told(
+        access: Access,
+        method: &Method,
+        path: &str,
+        lines: &[(&'static str, &str)],
+    ) -> Response {
+        let (headers, target) = (headers(lines), Target::read(path).unwrap());
+        let upgrade = crate::hop::is_websocket(&headers);
+        login_required(&with(&[]).unwrap(), access, method, &headers, &target, upgrade)
+    }
+
+    fn status(access: Access, method: &Method, lines: &[(&'static str, &str)]) -> u16 {
+        told(access, method, "/x", lines).status().as_u16()
+    }
+
+    #[test]
+    fn gl_14_a_navigation_is_sent_to_sign_in_and_comes_back_to_where_it_was() {
+        let response = told(SignedIn, &Method::GET, "/a%20b?c=d&e=%2F", &[NAVIGATION]);
+        assert_eq!(response.status(), 302);
+        let location = response.headers()[LOCATION].to_str().unwrap();
+        assert_eq!(location, "/auth/login?return_to=%2Fa%2520b%3Fc%3Dd%26e%3D%252F");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert!(response.headers()[VARY].to_str().unwrap().contains("Cookie"));
+    }
+
+    #[test]
+    fn gl_14_everything_else_is_told_in_json() {
+        let (html, json) = (("accept", "text/html,*/*;q=0.8"), ("accept", "application/json"));
+        let (cors, ajax) = (("sec-fetch-mode", "cors"), ("x-requested-with", "XMLHttpRequest"));
+        assert_eq!(status(SignedIn, &Method::GET, &[html]), 302);
+        assert_eq!(status(SignedIn, &Method::HEAD, &[NAVIGATION]), 302);
+        for (method, lines) in [
+            (Method::GET, &[cors, html][..]),
+            (Method::GET, &[html, ajax]),
+            (Method::GET, &[json]),
+            (Method::GET, &[("accept", "*/*")]),
+            (Method::GET, &[("accept", "text/htmlx, caf\u{e9}")]),
+            (Method::GET, &[]),
+            (Method::HEAD, &[html]),
+            (Method::POST, &[NAVIGATION, html]),
+            (Method::OPTIONS, &[html]),
+            (Method::GET, &[NAVIGATION, cors]),
+        ] {
+            assert_eq!(status(SignedIn, &method, lines), 401, "{method} {lines:?}");
+        }
+        assert_eq!(status(Api, &Method::GET, &[NAVIGATION, html]), 401);
+    }
+
+    #[test]
+    fn cs_14_a_websocket_is_told_401() {
+        assert_eq!(status(SignedIn, &Method::GET, &[NAVIGATION, ("upgrade", "WebSocket")]), 401);
+    }
+
+    #[test]
+    fn a_401_says_where_to_sign_in_and_returns_to_the_page_of_the_script() {
+        let login_url = |referer: &str| {
+            let response = told(Api, &Method::GET, "/api/x", &[("referer", referer)]);
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["error"], "login_required");
+            assert_eq!(response.headers()[LOCATION], body["login_url"].as_str().unwrap());
+            assert!(response.headers().contains_key(WWW_AUTHENTICATE));
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            body["login_url"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(
+            login_url("https://app.test/page?x=1#f"),
+            "/auth/login?return_to=%2Fpage%3Fx%3D1"
+        );
+        for referer in [
+            "https://evil.test/page",
+            "https://app.test.evil/page",
+            "https://app.test",
+            "https://app.test@evil.test/",
+            "caf\u{e9}",
+        ] {
+            assert_eq!(login_url(referer), "/auth/login?return_to=%2F", "{referer}");
+        }
+    }
+
+    #[test]
+    fn gl_06_a_huge_return_path_becomes_the_root() {
+        let path = format!("/{}", "x".repeat(LONGEST_RETURN));
+        let response = told(SignedIn, &Method::GET, &path, &[NAVIGATION]);
+        assert_eq!(response.headers()[LOCATION], "/auth/login?return_to=%2F");
+    }
+
+    #[test]
+    fn gp_14_cs_11_a_preflight_gets_no_grant_and_no_redirect() {
+        let asks =
+            headers(&[("origin", "https://evil.test"), ("access-control-request-method", "PUT")]);
+        assert!(is_preflight(&Method::OPTIONS, &asks));
+        assert!(!is_preflight(&Method::GET, &asks));
+        assert!(!is_preflight(&Method::OPTIONS, &headers(&[("origin", "https://evil.test")])));
+        let response = no_grant();
+        assert_eq!(response.status(), 204);
+        assert!(response.headers()[VARY].to_str().unwrap().contains("Origin"));
+        let grants = |name: &HeaderName| name.as_str().starts_with("access-control-");
+        assert!(!response.headers().keys().any(grants));
+    }
+}

@@ -1,0 +1,123 @@
+//! What the gateway says when it sends a request nowhere.
+
+use crate::path::Malformed;
+use http::header::{ALLOW, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use shared::fetch::Response;
+use shared::respond;
+
+/// Why a request goes no further. For the log; the client gets [`Refused::response`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// TRACE, CONNECT or TRACK.
+    Method,
+    /// There are more headers than can be looked at, so none is believed.
+    Headers,
+    /// The path is not one.
+    Path(Malformed),
+    /// The origin might take the path for one of another route.
+    Ambiguous,
+    /// No route has this path.
+    NoRoute,
+    /// An unsafe request or a WebSocket that another site may have caused.
+    CrossSite,
+    /// The issuer's access token has characters that no header may hold, RFC 6750 §2.1.
+    Unsendable,
+    /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
+    /// may.
+    NoToken(u64),
+    /// The origin could not be reached, or broke off before it answered.
+    Unreachable,
+}
+
+/// The only words a client reads.
+#[derive(Serialize)]
+struct Words {
+    error: &'static str,
+    error_description: &'static str,
+}
+
+impl Refused {
+    /// The answer: a page for somebody who navigates, JSON for everything else.
+    #[must_use]
+    pub fn response(self, navigation: bool) -> Response {
+        let (status, error, error_description) = match self {
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this method is not served")
+            }
+            Self::Headers => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too_many_headers",
+                "there are too many headers",
+            ),
+            Self::Path(_) => (StatusCode::BAD_REQUEST, "invalid_path", "the path is malformed"),
+            Self::Ambiguous => (StatusCode::BAD_REQUEST, "ambiguous_path", "ambiguous path"),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", "there is nothing here"),
+            Self::CrossSite => (
+                StatusCode::FORBIDDEN,
+                "cross_site_request",
+                "send this from the same origin, or with the header X-CSRF: 1",
+            ),
+            Self::Unsendable => {
+                (StatusCode::BAD_GATEWAY, "bad_gateway", "the access token cannot be sent")
+            }
+            Self::NoToken(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "temporarily_unavailable",
+                "the sign-in service does not answer; try again",
+            ),
+            Self::Unreachable => {
+                (StatusCode::BAD_GATEWAY, "bad_gateway", "the application did not answer")
+            }
+        };
+        let mut response = if navigation {
+            page(status, error_description)
+        } else {
+            respond::json(status, &Words { error, error_description })
+        };
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            let served = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+            response.headers_mut().insert(ALLOW, served);
+        }
+        if let Self::NoToken(seconds) = self {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// A page of one sentence. Nothing in it comes from the request.
+fn page(status: StatusCode, words: &'static str) -> Response {
+    let reason = status.canonical_reason().unwrap_or_default();
+    let body = format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{reason}</title>\n<h1>{reason}</h1>\n<p>{words}\n</html>\n"
+    );
+    respond::html(status, body, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gp_15_an_unserved_method_is_told_which_are() {
+        let response = Refused::Method.response(false);
+        assert_eq!(response.status(), 405);
+        assert!(response.headers().contains_key(ALLOW));
+    }
+
+    #[test]
+    fn gp_29_a_silent_origin_is_a_502_that_nothing_keeps_and_no_cookie_changes() {
+        for navigation in [true, false] {
+            let response = Refused::Unreachable.response(navigation);
+            assert_eq!(response.status(), 502);
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            assert!(!response.headers().contains_key("set-cookie"));
+            let html = response.headers()["content-type"] == "text/html; charset=utf-8";
+            assert_eq!(html, navigation);
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! From the headers of a request to the person who sent it.
+
+use super::cookie::{self, Contents};
+use super::driver::Visited;
+use super::exchange::Party;
+use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
+use super::{Lost, Sessions};
+use crate::auth::flow::UsedFlows;
+use crate::config::{Config, Mode};
+use http::HeaderMap;
+use rand_core::CryptoRng;
+use shared::fetch::Fetch;
+use shared::handle::Handle;
+use shared::jar;
+use shared::jose::Verifier;
+use shared::secret::{Digest, random};
+use shared::time::UnixTime;
+
+/// Everything around a request that is not the request.
+#[derive(Debug)]
+pub struct Seams<'s, S, F, V> {
+    /// The configuration.
+    pub config: &'s Config,
+    /// Us towards our provider.
+    pub party: &'s Party<F, V>,
+    /// The session objects.
+    pub sessions: &'s S,
+    /// Flows that this isolate has seen come back.
+    pub used: &'s UsedFlows,
+}
+
+/// Who sent a request.
+#[derive(Debug)]
+pub enum Authentication {
+    /// Somebody who is signed in.
+    Authenticated(Box<Visitor>),
+    /// Nobody we know. The `Set-Cookie` lines, if any, clean up after a session that is over.
+    Anonymous(HeaderMap),
+    /// Somebody who is signed in, but there is no access token to be had for now.
+    Unavailable {
+        /// Seconds.
+        retry_after: u64,
+        /// `Set-Cookie` lines for the response.
+        cookies: HeaderMap,
+    },
+}
+
+/// Somebody who is signed in.
+#[derive(Debug)]
+pub struct Visitor {
+    /// Who, with which access token, until when.
+    pub snapshot: Snapshot,
+    /// `Set-Cookie` lines for the response, which then nobody may cache.
+    pub cookies: HeaderMap,
+    /// What a link that signs out has to carry.
+    pub logout_token: String,
+}
+
+/// One random byte.
+fn jitter(rng: &mut impl CryptoRng) -> u8 {
+    let [byte] = random::<1>(rng);
+    byte
+}
+
+/// Nobody, and the cookie goes.
+fn anonymous(headers: &HeaderMap) -> Authentication {
+    let mut cookies = HeaderMap::new();
+    // Remains of a session are cleaned up; who has none gets no `Set-Cookie` at all.
+    if shared::cookie::all(headers).any(|(name, _)| name.starts_with(cookie::NAME)) {
+        jar::delete(&mut cookies, headers, cookie::NAME);
+    }
+    Authentication::Anonymous(cookies)
+}
+
+impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
+    /// Who sent a request with these headers. In hybrid mode the answer is in the cookie nearly
+    /// always, and nobody is asked.
+    pub async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Authentication {
+        let Some(contents) = Contents::read(self.config, headers, now) else {
+            return anonymous(headers);
+        };
+        let logout_token = contents.logout_token(self.config);
+        if let Contents::Sealed { session, secret } = contents {
+            return self.sealed(session, secret, headers, logout_token, now, rng).await;
+        }
+        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
+        let before = match contents {
+            Contents::Hybrid { snapshot, checked_at, .. }
+                if self.is_fresh(&snapshot, checked_at, now) =>
+            {
+                let cookies = HeaderMap::new();
+                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                return Authentication::Authenticated(Box::new(visitor));
+            }
+            Contents::Hybrid { ref handle, .. } | Contents::Handle { ref handle, .. } => {
+                handle.clone()
+            }
+            Contents::Sealed { .. } => return anonymous(headers),
+        };
+        let Handle { object, secret, .. } = address;
+        let secret = Digest::of(secret);
+        match self.sessions.visit(object, secret, jitter(rng), now).await {
+            Ok(Visited::Present(snapshot)) => {
+                let mut cookies = HeaderMap::new();
+                if self.config.mode == Mode::Hybrid {
+                    let next = Contents::Hybrid {
+                        handle: before,
+                        snapshot: snapshot.clone(),
+                        checked_at: now,
+                    };
+                    // It shrinks to a handle, and a handle always fits.
+                    let _ = next.write(self.config, (&mut cookies, headers), rng);
+                }
+                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                Authentication::Authenticated(Box::new(visitor))
+            }
+            Ok(Visited::Gone) => anonymous(headers),
+            Ok(Visited::Unavailable { retry_after }) => {
+                Authentication::Unavailable { retry_after, cookies: HeaderMap::new() }
+            }
+            // Whether the session still lives is not known, so nothing is served.
+            Err(Lost) => Authentication::Unavailable { retry_after: 1, cookies: HeaderMap::new() },
+        }
+    }
+
+    /// Whether a cookie may be believed without asking its object.
+    fn is_fresh(&self, snapshot: &Snapshot, checked_at: UnixTime, now: UnixTime) -> bool {
+        self.config.mode == Mode::Hybrid
+            && now < snapshot.refresh_at
+            && now < snapshot.idle_ends_at
+            && now.since(checked_at) < self.config.freshness_seconds
+    }
+
+    /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,
+    /// and an issuer that repeats the successor gives all of them the same.
+    async fn sealed(
+        &self,
+        before: Session,
+        secret: Digest,
+        headers: &HeaderMap,
+        logout_token: String,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Authentication {
+        let (mut session, mut visit) = before.clone().visit(secret, now);
+        if let (Visit::Refresh(lease, token), Session::Live(live)) = (&visit, &session) {
+            let answer = self.party.refresh(token, live.person(), jitter(rng), now).await;
+            session = match answer {
+                Ok(renewal) => match session.renew(*lease, renewal, now) {
+                    (session, Renewed::Committed | Renewed::Late | Renewed::Orphaned(_)) => session,
+                },
+                Err(failure) => session.fail(*lease, failure, now),
+            };
+            (session, visit) = session.visit(secret, now);
+        }
+        let mut cookies = HeaderMap::new();
+        if session != before && matches!(session, Session::Live(_)) {
+            let next = Contents::Sealed { session, secret };
+            if next.write(self.config, (&mut cookies, headers), rng).is_err() {
+                return anonymous(headers);
+            }
+        }
+        match visit {
+            Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot)) => {
+                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                Authentication::Authenticated(Box::new(visitor))
+            }
+            Visit::Unavailable { retry_after } => {
+                Authentication::Unavailable { retry_after, cookies }
+            }
+            Visit::Refresh(..) | Visit::Wait(_, None) => {
+                Authentication::Unavailable { retry_after: 1, cookies }
+            }
+            Visit::Gone => anonymous(headers),
+        }
+    }
+
+    /// Ends the session of `contents`, wherever it lives.
+    ///
+    /// # Errors
+    /// [`Lost`] when its object could not be told.
+    pub async fn close(
+        &self,
+        contents: &Contents,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost> {
+        if let Contents::Sealed { session, secret } = contents {
+            let (_, farewell) = session.clone().close(*secret);
+            if let Some(token) = farewell.as_ref().and_then(|left| left.refresh_token.as_ref()) {
+                self.party.revoke(token, now).await;
+            }
+            return Ok(farewell);
+        }
+        match contents.handle(self.config) {
+            Some(Handle { object, secret, .. }) => {
+                self.sessions.close(object, Digest::of(secret), now).await
+            }
+            None => Ok(None),
+        }
+    }
+}
