@@ -21,6 +21,9 @@ use shared::time::UnixTime;
 
 /// The claims of a JWT, if `jsonwebtoken` finds it signed with `alg` by a key that the issuer
 /// publishes now, of the type `typ`, issued by it for `audience`, and good at this moment.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn claims(
     issuer: &Issuer,
     token: &str,
@@ -45,15 +48,18 @@ pub fn claims(
     let claims: Map<String, Value> =
         decode(token, &key, &validation).map_err(|error| error.to_string())?.claims;
     let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(UnixTime);
-    let (issued, expires) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
+    let (made, ends) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
     let now = issuer.now();
-    if issued > now.plus(1) || expires <= now || expires <= issued {
-        return Err(format!("from {issued:?} to {expires:?}, and it is {now:?}"));
+    if made > now.plus(1) || ends <= now || ends <= made {
+        return Err(format!("from {made:?} to {ends:?}, and it is {now:?}"));
     }
     Ok(claims)
 }
 
 /// The claims of an access token for `audience`.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn access_token(
     issuer: &Issuer,
     token: &str,

@@ -6,10 +6,10 @@
 //! to serve `configs/issuer.json` (see `http.mjs`).
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
 )]
 
