@@ -83,7 +83,8 @@ fn claims(net: &Net, tokens: &Tokens) -> serde_json::Map<String, Value> {
 #[test]
 fn a_person_signs_in_with_the_upstream_and_brings_their_claims() {
     let net = net();
-    let (browser, ask) = (Browser::new(&net), Ask::of(C1));
+    let ask = Ask::of(C1).set("scope", "openid profile email");
+    let browser = Browser::new(&net);
     let back = browser.get(&away(&browser, &net, &ask, ALICE));
     let claims = claims(&net, &redeem(&net, &ask, &back));
     assert!(claims["name"].as_str().unwrap().starts_with("Alice"), "{claims:?}");
