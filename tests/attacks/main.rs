@@ -7,13 +7,13 @@
 #![expect(clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod authorize;
-//mod client_auth;
-//mod code;
+mod client_auth;
+mod code;
 //mod discovery;
 //mod flood;
 //mod logout;
-//mod pkce;
+mod pkce;
 mod redirect_uri;
 //mod refresh;
-//mod sign_in;
+mod sign_in;
 //mod userinfo;
