@@ -9,7 +9,6 @@ pub mod account;
 pub mod ask;
 pub mod authorize;
 pub mod brake;
-pub mod cause;
 pub mod client;
 pub mod client_auth;
 pub mod config;

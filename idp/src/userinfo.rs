@@ -1,14 +1,15 @@
 //! `/userinfo`, OpenID Connect Core §5.3: claims about the person, for a living access token.
 
+use crate::Idp;
 use crate::ask::{self, Bearer};
 use crate::platform::{Keys, Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
 use crate::words::ScopeWord;
-use crate::{Idp, cause};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
+use shared::cause;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
 use shared::form::Form;

@@ -14,6 +14,6 @@ mod code;
 //mod logout;
 mod pkce;
 mod redirect_uri;
-//mod refresh;
+mod refresh;
 mod sign_in;
-//mod userinfo;
+mod userinfo;

@@ -7,10 +7,11 @@ mod rows;
 use crate::config::Config;
 use crate::password::Passwords;
 use crate::platform::Platform;
-use crate::{Idp, ask, cause};
+use crate::{Idp, ask};
 use http::StatusCode;
 use keys::RingKeys;
 use objects::Stubs;
+use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
@@ -103,7 +104,7 @@ async fn answer(request: &Request, env: Env) -> Response {
         correlation_id: random_uuid(&mut rng).to_string(),
     };
     let response = idp.handle(request, now(), &mut rng).await;
-    if let Some(cause::Cause(cause)) = response.extensions().get() {
+    if let Some(Cause(cause)) = response.extensions().get() {
         worker::console_log!(
             "{}",
             serde_json::json!({
