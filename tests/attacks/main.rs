@@ -9,9 +9,9 @@
 mod authorize;
 mod client_auth;
 mod code;
-//mod discovery;
-//mod flood;
-//mod logout;
+mod discovery;
+mod flood;
+mod logout;
 mod pkce;
 mod redirect_uri;
 mod refresh;

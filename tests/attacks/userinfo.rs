@@ -194,7 +194,7 @@ fn ti_16_what_may_be_alive_still_is_not_called_revoked() {
             let answer = C1.revoke(token).send(&issuer);
             if memory.is_failing() {
                 assert!(operation >= 2 && is_good(&answer));
-                memory.fail(Fault::Storage(u32::MAX));
+                memory.mend();
                 break;
             }
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
