@@ -260,7 +260,8 @@ fn tc_16_garbled_forms_are_refused() {
     let issuer = issuer();
     for path in ["/token", "/revoke"] {
         let draft = Draft::post(path, &[]).by_client(C1);
-        let many: String = (0..10_000).map(|number| format!("a{number}=1&")).collect();
+        let many: Vec<_> = (0..6_000).map(|number| format!("a{number}=1")).collect();
+        let many = many.join("&");
         for body in ["%ff=1", "grant_type=%ff%fe", "a=%00", "&", "", "=", "%zz", &many] {
             invalid_request(
                 &draft.clone().body(body).send(&issuer),

@@ -8,13 +8,12 @@ use tests::believe;
 use tests::browser::Browser;
 use tests::client::{Ask, C1, Draft, SignedIn, Tokens, json, tokens};
 use tests::expect::{back, header, local};
-use tests::world::{Issuer, issuer, needs_clock};
+use tests::world::{issuer, needs_clock};
 
 const PATHS: [&str; 3] =
     ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/jwks"];
 
-fn get(issuer: &Issuer, path: &str) -> Draft {
-    let _ = issuer;
+fn get(path: &str) -> Draft {
     Draft::new(Method::GET, path)
 }
 
@@ -22,7 +21,7 @@ fn get(issuer: &Issuer, path: &str) -> Draft {
 fn dj_01_dj_02_dj_03_no_header_changes_who_we_are() {
     let issuer = issuer();
     for path in PATHS {
-        let clean = get(&issuer, path).send(&issuer);
+        let clean = get(path).send(&issuer);
         for (name, value) in [
             ("host", "evil.test"),
             ("x-forwarded-host", "evil.test"),
@@ -34,13 +33,13 @@ fn dj_01_dj_02_dj_03_no_header_changes_who_we_are() {
             ("x-rewrite-url", "/evil"),
             ("x-host", "evil.test"),
         ] {
-            let answer = get(&issuer, path).header(name, value).send(&issuer);
+            let answer = get(path).header(name, value).send(&issuer);
             if answer.status() == StatusCode::OK {
                 assert_eq!(answer.body(), clean.body(), "{name}");
             } else {
                 assert!(answer.status().is_client_error(), "{name}");
             }
-            assert_eq!(get(&issuer, path).send(&issuer).body(), clean.body(), "afterwards");
+            assert_eq!(get(path).send(&issuer).body(), clean.body(), "afterwards");
         }
     }
     let ask = Ask::of(C1).set("prompt", "none");
@@ -52,7 +51,7 @@ fn dj_01_dj_02_dj_03_no_header_changes_who_we_are() {
 #[test]
 fn dj_04_dj_05_only_public_parts_of_strong_keys_are_published() {
     let issuer = issuer();
-    let keys = json(&get(&issuer, "/jwks").send(&issuer));
+    let keys = json(&get("/jwks").send(&issuer));
     let keys = keys["keys"].as_array().unwrap();
     assert!(keys.len() >= 2);
     let mut kids = Vec::new();
@@ -86,11 +85,11 @@ fn dj_04_dj_05_only_public_parts_of_strong_keys_are_published() {
 #[test]
 fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
     let issuer = issuer();
-    let said = json(&get(&issuer, PATHS[0]).send(&issuer));
+    let said = json(&get(PATHS[0]).send(&issuer));
     for (name, value) in &said {
         if name.ends_with("_endpoint") || name == "jwks_uri" {
             let path = value.as_str().unwrap().strip_prefix(issuer.url()).unwrap();
-            let answer = get(&issuer, path).send(&issuer);
+            let answer = get(path).send(&issuer);
             assert_ne!(answer.status(), StatusCode::NOT_FOUND, "{name}");
         }
         if name.contains("alg_values") {
@@ -139,17 +138,17 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
 fn dj_08_dj_12_public_documents_are_cached_for_minutes_and_read_by_all() {
     let issuer = issuer();
     for path in PATHS {
-        let answer = get(&issuer, path).header("origin", "https://anybody.test").send(&issuer);
+        let answer = get(path).header("origin", "https://anybody.test").send(&issuer);
         assert_eq!(header(&answer, "access-control-allow-origin"), "*");
         assert_eq!(header(&answer, "access-control-allow-credentials"), "");
         assert_eq!(header(&answer, "cache-control"), "public, max-age=300");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
         assert!(!answer.headers().contains_key("set-cookie"));
         let tag = header(&answer, "etag").to_owned();
-        let again = get(&issuer, path).header("if-none-match", &tag).send(&issuer);
+        let again = get(path).header("if-none-match", &tag).send(&issuer);
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert!(again.body().is_empty());
-        let other = get(&issuer, path).header("if-none-match", "\"x\"").send(&issuer);
+        let other = get(path).header("if-none-match", "\"x\"").send(&issuer);
         assert_eq!(other.body(), answer.body());
     }
 }
@@ -159,7 +158,7 @@ fn dj_09_the_issuer_is_the_same_text_everywhere() {
     let issuer = issuer();
     assert!(!issuer.url().ends_with('/'));
     for path in &PATHS[..2] {
-        assert_eq!(json(&get(&issuer, path).send(&issuer))["issuer"], issuer.url());
+        assert_eq!(json(&get(path).send(&issuer))["issuer"], issuer.url());
     }
     let signed_in = SignedIn::new(&issuer, Ask::of(C1));
     assert_eq!(signed_in.reply.get("iss"), Some(issuer.url()));
@@ -171,16 +170,22 @@ fn dj_09_the_issuer_is_the_same_text_everywhere() {
 #[test]
 fn dj_10_a_copy_of_the_keys_that_may_be_kept_knows_every_key_that_signs() {
     let Some(issuer) = needs_clock() else { return };
-    let kids = |issuer: &Issuer| json(&get(issuer, "/jwks").send(issuer))["keys"].clone();
-    let mut copy = kids(&issuer);
-    for round in 0..400 {
-        // Around the rotation every minute, in between in large steps.
-        let near = (2_591_000..2_594_000).contains(&(issuer.now().0 - tests::world::NOON.0));
-        issuer.inside().pass(if near { 60 } else { 8_000 });
-        if round % 4 == 0 || !near {
-            copy = kids(&issuer);
+    let published = || json(&get("/jwks").send(&issuer))["keys"].to_string();
+    let signer = || jsonwebtoken::decode_header(tokens(&issuer, C1).id()).unwrap().kid.unwrap();
+    let first = signer();
+    // A month in steps of six hours, up to ten minutes before the rotation.
+    for _ in 0..120 {
+        issuer.inside().pass(21_595);
+        published();
+    }
+    let mut copy = published();
+    for minute in 1..=30 {
+        issuer.inside().pass(60);
+        let kid = signer();
+        assert!(copy.contains(&kid), "minute {minute}");
+        assert_eq!(kid == first, minute < 10, "minute {minute}");
+        if minute % 5 == 0 {
+            copy = published();
         }
-        let kid = jsonwebtoken::decode_header(tokens(&issuer, C1).id()).unwrap().kid.unwrap();
-        assert!(copy.to_string().contains(&kid), "{round}");
     }
 }

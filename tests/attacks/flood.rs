@@ -1,11 +1,12 @@
 //! DS and LK: too much of anything is refused cheaply, and nothing tells what is inside.
 
+use base64::Engine;
 use http::{Method, StatusCode};
 use shared::fetch::Response;
 use tests::browser::{Browser, is_sign_in, posted, request};
-use tests::client::{Ask, C1, Draft, SignedIn, json, tokens, userinfo};
+use tests::client::{Ask, C1, Draft, SignedIn, Tokens, json, tokens, userinfo};
 use tests::expect::header;
-use tests::world::issuer;
+use tests::world::{issuer, needs_clock};
 
 const POSTED: [&str; 6] =
     ["/token", "/revoke", "/userinfo", "/authorize", "/sign-in", "/end_session"];
@@ -31,11 +32,12 @@ fn ds_01_a_body_beyond_64_kib_is_not_read() {
 #[test]
 fn ds_02_ten_thousand_parameters_are_refused() {
     let issuer = issuer();
-    let many: String = (0..6_000).map(|number| format!("&p{number}=1")).collect();
+    let many: Vec<_> = (0..6_000).map(|number| format!("p{number}=1")).collect();
+    let many = many.join("&");
     for path in POSTED {
         refused(&Draft::post(path, &[]).by_client(C1).body(many.clone()).send(&issuer), path);
     }
-    let url = format!("{}{}", Ask::of(C1).url(&issuer), &many[..20_000]);
+    let url = format!("{}&{}", Ask::of(C1).url(&issuer), &many[..20_000]);
     refused(&issuer.ask(request(Method::GET, &url)), "/authorize");
 }
 
@@ -59,7 +61,6 @@ fn ds_02_a_flood_of_cookies_hides_nothing_it_should_not() {
 #[test]
 fn ds_03_deep_json_breaks_nothing() {
     let issuer = issuer();
-    use base64::Engine;
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
     let deep = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(deep);
     for token in [format!("{deep}.e30.x"), format!("eyJhbGciOiJFUzI1NiJ9.{deep}.x")] {
@@ -87,6 +88,47 @@ fn ds_05_long_urls_and_headers_break_nothing() {
         }
     }
     assert_eq!(userinfo(&tokens(&issuer, C1).access).send(&issuer).status(), StatusCode::OK);
+}
+
+/// What the issuer tells its operator stands in logs, which others read.
+#[test]
+fn lk_01_no_secret_is_in_what_the_operator_reads() {
+    let Some(issuer) = needs_clock() else { return };
+    let signed_in = SignedIn::new(&issuer, Ask::of(C1));
+    let first = Tokens::of(&signed_in.redeem().send(&issuer));
+    let second = Tokens::of(&C1.refresh(first.refresh()).send(&issuer));
+    let code = signed_in.reply.code();
+    signed_in.redeem().send(&issuer);
+    C1.refresh(first.refresh()).send(&issuer);
+    C1.refresh(&second.access).send(&issuer);
+    C1.revoke(second.refresh()).send(&issuer);
+    C1.redeem(&code, &signed_in.ask).set("code_verifier", "wrong").send(&issuer);
+    C1.refresh("x").auth("c1", tests::client::Auth::Basic("a wrong secret")).send(&issuer);
+    userinfo(&second.access).send(&issuer);
+    let browser = Browser::new(&issuer);
+    let page = browser.get(&Ask::of(C1).url(&issuer));
+    let wrong = tests::people::Person { username: "alice", password: "a wrong password" };
+    browser.sign_in(&page, wrong);
+    browser.get(&Ask::of(C1).set("prompt", "none").url(&issuer));
+    signed_in.browser.get(&Ask::of(C1).set("scope", "x").url(&issuer));
+    let causes = issuer.inside().causes().join("\n");
+    assert!(causes.lines().count() >= 8, "{causes}");
+    for secret in [
+        &code,
+        &first.access,
+        &second.access,
+        first.refresh(),
+        second.refresh(),
+        first.id(),
+        &signed_in.ask.verifier,
+        "c1-secret",
+        "a wrong secret",
+        "wonderland",
+        "a wrong password",
+        &signed_in.browser.header("localhost"),
+    ] {
+        assert!(!causes.contains(secret), "{secret} in {causes}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! LO: signing out.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use shared::fetch::Response;
 use shared::form::encode;
@@ -107,10 +109,9 @@ fn lo_02_nobody_is_signed_out_without_having_been_asked() {
 
 #[test]
 fn lo_03_a_hint_that_is_not_ours_is_none() {
-    use base64::Engine;
     let issuer = issuer();
     let (browser, tokens) = alice(&issuer);
-    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let parts: Vec<_> = tokens.id().split('.').collect();
     let none = format!("{}.{}.", encode(r#"{"alg":"none","typ":"JWT"}"#), parts[1]);
     let none = &none;

@@ -4,7 +4,7 @@
 //! A row about a check on one grant is also put to its siblings: both grants of `/token`, and
 //! `/revoke`. Rows about features that are not there are left out; that they are not there is
 //! `dj_06` and `az_22` to `az_24`.
-#![expect(clippy::panic, reason = "a test says what it expects by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authorize;
 mod client_auth;

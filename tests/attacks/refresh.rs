@@ -1,5 +1,7 @@
 //! RT: `POST /token` with a refresh token.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use shared::fetch::Response;
 use tests::believe;
@@ -342,11 +344,7 @@ fn rt_17_no_token_stands_in_the_storage() {
         (shared::handle::Kind::SignIn, &*session),
     ] {
         let secret = shared::handle::Handle::open(kind, text, &keys).unwrap().secret;
-        use base64::Engine;
-        for spelled in [
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(secret),
-            serde_json::to_string(&secret).unwrap(),
-        ] {
+        for spelled in [URL_SAFE_NO_PAD.encode(secret), serde_json::to_string(&secret).unwrap()] {
             assert!(!stored.contains(&spelled), "{kind:?}");
         }
     }
@@ -375,8 +373,8 @@ fn rt_22_refreshing_goes_on_while_keys_rotate() {
     let mut last = offline_tokens(&issuer, C1);
     let first = kid(&last.access);
     let mut seen = vec![first];
-    for _ in 0..62 * 6 {
-        issuer.inside().pass(4 * 3600);
+    for _ in 0..62 * 3 {
+        issuer.inside().pass(8 * 3600);
         let next = Tokens::of(&C1.refresh(last.refresh()).send(&issuer));
         believe::access_token(&issuer, &next.access, issuer.url()).unwrap();
         if !seen.contains(&kid(&next.access)) {
@@ -423,11 +421,11 @@ fn rt_23_a_client_that_may_have_less_now_gets_less() {
 }
 
 #[test]
-fn rt_24_a_thousand_rotations_leave_one_row() {
+fn rt_24_however_many_rotations_leave_one_row() {
     let Some(issuer) = needs_clock() else { return };
     let mut last = offline_tokens(&issuer, C1);
     let rows = issuer.inside().memory.len();
-    for _ in 0..1000 {
+    for _ in 0..100 {
         last = Tokens::of(&C1.refresh(last.refresh()).send(&issuer));
     }
     assert_eq!(issuer.inside().memory.len(), rows);
