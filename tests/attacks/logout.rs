@@ -101,10 +101,25 @@ fn lo_02_nobody_is_signed_out_without_having_been_asked() {
         stays(&browser.send(request), "a yes from elsewhere");
         assert!(is_in(&issuer, &browser), "{origin:?}");
     }
-    browser.post_from("https://evil.test", &url, &[("confirm", "yes")]);
-    assert!(is_in(&issuer, &browser));
     browser.post(&url, &[("confirm", "yes")]);
     assert!(!is_in(&issuer, &browser));
+}
+
+/// The cookies stay behind, but what such a navigation sets or deletes, browsers obey.
+#[test]
+fn lo_02_a_post_from_elsewhere_takes_no_cookie_away() {
+    let issuer = issuer();
+    let (browser, tokens) = alice(&issuer);
+    for parameters in [
+        vec![("confirm", "yes")],
+        vec![],
+        vec![("client_id", "c6"), ("post_logout_redirect_uri", "https://evil.test/out")],
+    ] {
+        let url = issuer.at("/end_session");
+        browser.post_from("https://evil.test", &url, &parameters);
+        assert!(is_in(&issuer, &browser), "{parameters:?}");
+    }
+    Tokens::of(&C1.refresh(tokens.refresh()).send(&issuer));
 }
 
 #[test]
