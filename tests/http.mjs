@@ -48,7 +48,10 @@ async function serve(file) {
 async function test(issuer) {
   const args = ["nextest", "run", "-p", "tests", "--test", "conformance", "--test", "attacks", "--test-threads", threads];
   const env = { ...environment(), GATELATCH_ISSUER: issuer };
-  const [code] = await once(spawn("cargo", [...args, ...process.argv.slice(2)], { cwd: root, env, stdio: "inherit" }), "exit");
+  const nextest = spawn("cargo", [...args, ...process.argv.slice(2)], { cwd: root, env, stdio: "inherit" });
+  // Asked to end, we end what we started, and then clean up.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => nextest.kill(signal));
+  const [code] = await once(nextest, "exit");
   return code ?? 1;
 }
 
