@@ -12,6 +12,9 @@ use shared::respond;
 use shared::scope::Scope;
 use shared::secret::Code;
 
+/// What a client is told that asks for a token for somebody else, RFC 8707 §2.
+pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
+
 /// Longer nonces are refused: they are stored, and go into every ID token.
 const LONGEST_NONCE: usize = 1024;
 /// Longer hints are passed over.
@@ -108,6 +111,7 @@ pub fn read<'c>(encoded: &[u8], config: &'c Config) -> Result<AuthorizationReque
     let refuse = |error| Refused::Client(reply.clone(), error);
     asked.object().map_err(refuse)?;
     asked.response().map_err(refuse)?;
+    asked.target().map_err(refuse)?;
     let challenge = asked.challenge().map_err(refuse)?;
     let scope = asked.scope().map_err(refuse)?;
     let nonce = asked.nonce().map_err(refuse)?;
@@ -151,6 +155,15 @@ impl Asked<'_> {
         mode.is_none_or(|mode| mode.is_some())
             .then_some(())
             .ok_or(invalid("response_mode must be query"))
+    }
+
+    /// RFC 8707 §2: a client's access tokens are for its registered audience, and it may say so.
+    fn target(&self) -> Result<(), OAuthError> {
+        let resource = self.form.get("resource");
+        if resource.is_some_and(|resource| resource != self.client.audience) {
+            return Err(OAuthError::new(ErrorCode::InvalidTarget, NO_TARGET));
+        }
+        Ok(())
     }
 
     fn challenge(&self) -> Result<Option<Challenge>, OAuthError> {

@@ -92,6 +92,9 @@ impl<P: Platform> Idp<'_, P> {
         }
         let mut response = self.ask(endpoint, request, now, rng).await;
         cors::allow(endpoint, request.headers(), self.config, &mut response);
+        if request.method() == Method::HEAD {
+            response.body_mut().clear();
+        }
         response
     }
 

@@ -1,6 +1,7 @@
 //! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
 
 use crate::account::{Redeem, Rotate};
+use crate::authorize::NO_TARGET;
 use crate::client_auth::{self, Authenticated, authenticate};
 use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
@@ -106,7 +107,7 @@ impl Refused {
             Self::RefreshToken(RefreshRefused::WrongScope) => {
                 (ErrorCode::InvalidScope, "scope is not within what was granted")
             }
-            Self::Target => (ErrorCode::InvalidTarget, "the client may have no token for it"),
+            Self::Target => (ErrorCode::InvalidTarget, NO_TARGET),
             Self::NotAHandle | Self::Code(_) | Self::RefreshToken(_) => {
                 (ErrorCode::InvalidGrant, "the code or refresh token is not valid")
             }

@@ -51,6 +51,7 @@ pub struct Inside {
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
+    upstream: RefCell<Option<Rc<Issuer>>>,
     causes: RefCell<Vec<String>>,
 }
 
@@ -97,7 +98,9 @@ fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
     let accounts = config.accounts.iter();
     let accounts = accounts.map(|known| (known.username.as_str(), Some(known.password.as_str())));
     let passwords = Passwords::new(accounts).expect("accounts without a mistake");
-    let upstream = Provider::new(IssuerUrl::from(config.issuer.clone()));
+    let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
+    let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
+    let upstream = Provider::new(upstream);
     Rc::new(Deployment { config: Rc::new(config), passwords, upstream })
 }
 
@@ -118,6 +121,7 @@ impl Issuer {
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
+            upstream: RefCell::default(),
             causes: RefCell::default(),
         }));
         Self { url, target }
@@ -214,6 +218,11 @@ impl Inside {
         self.clock.set(self.clock.get().plus(seconds));
     }
 
+    /// Lets it reach another issuer, which its settings name as its upstream.
+    pub fn connect(&self, upstream: Rc<Issuer>) {
+        *self.upstream.borrow_mut() = Some(upstream);
+    }
+
     /// Deploys it again with other settings; its state stays.
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
@@ -236,7 +245,7 @@ impl Inside {
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),
             verifier: Native,
-            fetch: Nowhere,
+            fetch: Out(self.upstream.borrow().clone()),
             correlation_id: format!("request-{number}"),
         };
         let mut rng = ChaCha12Rng::seed_from_u64(number);
@@ -255,16 +264,18 @@ impl Platform for InProcess {
     type Objects = Objects;
     type Keys = Keys;
     type Verifier = Native;
-    type Fetch = Nowhere;
+    type Fetch = Out;
 }
 
-/// The way out of an issuer without an upstream.
+/// The way out of an issuer: to its upstream, when it has one.
 #[derive(Debug)]
-struct Nowhere;
+struct Out(Option<Rc<Issuer>>);
 
-impl Fetch for Nowhere {
-    async fn fetch(&self, _: Request) -> Result<Response, Unreachable> {
-        Err(Unreachable)
+impl Fetch for Out {
+    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        let upstream = self.0.as_ref().ok_or(Unreachable)?;
+        // An issuer may be an upstream's upstream, so the future has no size of its own.
+        Ok(Box::pin(upstream.send(request)).await)
     }
 }
 

@@ -1,0 +1,3 @@
+//! Longer stories: several parties, one process.
+
+mod upstream;
