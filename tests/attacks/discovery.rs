@@ -154,6 +154,20 @@ fn dj_08_dj_12_public_documents_are_cached_for_minutes_and_read_by_all() {
 }
 
 #[test]
+fn rfc9110_9_3_2_head_of_a_public_document_is_get_without_the_body() {
+    let issuer = issuer();
+    for path in PATHS {
+        let whole = get(path).send(&issuer);
+        let head = get(path).by(Method::HEAD).send(&issuer);
+        assert_eq!(head.status(), StatusCode::OK, "{path}");
+        assert!(head.body().is_empty());
+        for name in ["content-type", "cache-control", "etag"] {
+            assert_eq!(header(&head, name), header(&whole, name), "{name}");
+        }
+    }
+}
+
+#[test]
 fn dj_09_the_issuer_is_the_same_text_everywhere() {
     let issuer = issuer();
     assert!(!issuer.url().ends_with('/'));
