@@ -1,1 +1,23 @@
-//! tests
+//! The tests of the pair, and what they stand on: an issuer in this process or behind HTTP, a
+//! browser that does only what it is told, and clients of every kind.
+//!
+//! The tests are the same for both issuers. Natively each builds its own, with a clock that can be
+//! moved; with `GATELATCH_ISSUER` in the environment all talk to the one behind that URL, which has
+//! to serve `configs/issuer.json` (see `http.mjs`).
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
+
+pub mod believe;
+pub mod browser;
+pub mod client;
+pub mod expect;
+pub mod keys;
+pub mod memory;
+pub mod people;
+pub mod world;

@@ -1,0 +1,95 @@
+//! Signing keys in this process: the issuer's own ring, with keys of `p256` and `rsa` in it.
+
+use idp::platform;
+use idp::ring::{Fresh, Ring, Schedule};
+use idp::rows::Unavailable;
+use shared::jose::Alg;
+use shared::jose::jwk::JwkSet;
+use shared::jose::native::SigningKey;
+use shared::time::UnixTime;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Made with `openssl genpkey`, because making one here takes a second. Nothing else uses them.
+const RSA: [&str; 3] =
+    [include_str!("rsa-1.pem"), include_str!("rsa-2.pem"), include_str!("rsa-3.pem")];
+
+/// The key ring. Clones are the same ring.
+#[derive(Clone, Debug)]
+pub struct Keys(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    ring: RefCell<Ring>,
+    private: RefCell<BTreeMap<String, SigningKey>>,
+    made: Cell<u8>,
+    schedule: Schedule,
+}
+
+/// One private key.
+#[derive(Debug)]
+pub struct Signer {
+    key: SigningKey,
+    kid: String,
+}
+
+impl Keys {
+    /// A ring without keys; it makes them when it is first asked.
+    pub fn new(schedule: Schedule) -> Self {
+        let (ring, private, made) = (RefCell::default(), RefCell::default(), Cell::new(0));
+        Self(Rc::new(State { ring, private, made, schedule }))
+    }
+
+    fn advance(&self, now: UnixTime) -> Ring {
+        let State { ring, schedule, .. } = &*self.0;
+        let wanted = ring.borrow().wanted(now, *schedule);
+        let fresh = wanted.into_iter().map(|alg| self.make(alg)).collect();
+        let after = ring.take().step(fresh, now, *schedule);
+        ring.replace(after.clone());
+        after
+    }
+
+    fn make(&self, alg: Alg) -> Fresh {
+        let number = self.0.made.get();
+        self.0.made.set(number + 1);
+        let key = match alg {
+            Alg::Es256 => SigningKey::es256([number + 1; 32]),
+            Alg::Rs256 => RSA.iter().cycle().nth(number.into()).and_then(|pem| SigningKey::rs256(pem)),
+        };
+        let key = key.expect("the keys of the tests are keys");
+        let public = key.public();
+        let kid = public.kid.clone().expect("our keys have names");
+        self.0.private.borrow_mut().insert(kid, key);
+        Fresh { public, wrapped: String::new() }
+    }
+}
+
+impl platform::Keys for Keys {
+    type Signer = Signer;
+
+    async fn signer(&self, alg: Alg, now: UnixTime) -> Result<Signer, Unavailable> {
+        let ring = self.advance(now);
+        let kid = ring.active(alg).and_then(|key| key.public.kid.clone()).ok_or(Unavailable)?;
+        let key = self.0.private.borrow().get(&kid).cloned().ok_or(Unavailable)?;
+        Ok(Signer { key, kid })
+    }
+
+    async fn published(&self, now: UnixTime) -> Result<JwkSet, Unavailable> {
+        Ok(self.advance(now).published())
+    }
+}
+
+impl platform::Signer for Signer {
+    fn alg(&self) -> Alg {
+        self.key.alg()
+    }
+
+    fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        self.key.sign(input).ok_or(Unavailable)
+    }
+}

@@ -1,0 +1,280 @@
+//! The issuer's objects, in a map. Commands and answers travel as JSON, as they do between a Worker
+//! and its Durable Objects, and other requests get a turn around each, so that what races there
+//! races here.
+
+use idp::account::{
+    Account, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+};
+use idp::brake::Attempt;
+use idp::config::Config;
+use idp::grant::Redeemed;
+use idp::rows::{Rows, Table, Unavailable};
+use idp::{directory, ledger, platform};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use shared::time::UnixTime;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use uuid::Uuid;
+
+/// Something that goes wrong once. Counted from the next one, which is 0.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// This storage operation fails: nothing is read or written.
+    Storage(u32),
+    /// The answer to this command is lost on its way back, although the command was obeyed.
+    Answer(u32),
+}
+
+/// What all objects keep. Clones are the same storage.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Rc<State>);
+
+/// The object, the table and the key.
+type Place = (String, &'static str, String);
+
+#[derive(Debug, Default)]
+struct State {
+    rows: RefCell<BTreeMap<Place, (String, Option<UnixTime>)>>,
+    fault: Cell<Option<Fault>>,
+}
+
+impl Memory {
+    /// Arranges for something to go wrong, once.
+    pub fn fail(&self, fault: Fault) {
+        self.0.fault.set(Some(fault));
+    }
+
+    /// Whether what was arranged has not happened yet.
+    pub fn is_failing(&self) -> bool {
+        self.0.fault.get().is_some()
+    }
+
+    /// Everything stored, as text to search in.
+    pub fn dump(&self) -> String {
+        format!("{:?}", self.0.rows.borrow())
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.0.rows.borrow().len()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn storage(&self) -> Result<(), Unavailable> {
+        match self.0.fault.get() {
+            Some(Fault::Storage(0)) => {
+                self.0.fault.set(None);
+                Err(Unavailable)
+            }
+            Some(Fault::Storage(more)) => {
+                self.0.fault.set(Some(Fault::Storage(more - 1)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answered(&self) -> Result<(), Unavailable> {
+        match self.0.fault.get() {
+            Some(Fault::Answer(0)) => {
+                self.0.fault.set(None);
+                Err(Unavailable)
+            }
+            Some(Fault::Answer(more)) => {
+                self.0.fault.set(Some(Fault::Answer(more - 1)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One object's rows, at one time. Rows that nobody has to keep any more are gone.
+struct Object<'m> {
+    memory: &'m Memory,
+    name: String,
+    now: UnixTime,
+}
+
+impl Object<'_> {
+    fn place(&self, table: Table, key: &str) -> Place {
+        (self.name.clone(), table.name(), key.to_owned())
+    }
+}
+
+impl Rows for Object<'_> {
+    fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable> {
+        self.memory.storage()?;
+        let rows = self.memory.0.rows.borrow();
+        let row = rows.get(&self.place(table, key));
+        let row = row.filter(|(_, until)| until.is_none_or(|until| until >= self.now));
+        row.map(|(json, _)| serde_json::from_str(json).map_err(|_| Unavailable)).transpose()
+    }
+
+    fn save(
+        &self,
+        table: Table,
+        key: &str,
+        row: &impl Serialize,
+        until: Option<UnixTime>,
+    ) -> Result<(), Unavailable> {
+        self.memory.storage()?;
+        let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
+        self.memory.0.rows.borrow_mut().insert(self.place(table, key), (json, until));
+        Ok(())
+    }
+}
+
+/// The objects of one deployment.
+#[derive(Clone, Debug)]
+pub struct Objects {
+    /// What they keep.
+    pub memory: Memory,
+    /// What they go by.
+    pub config: Rc<Config>,
+}
+
+impl Objects {
+    /// Has the object `name` obey one command.
+    async fn obey<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
+        &self,
+        name: String,
+        command: &C,
+        now: UnixTime,
+        step: impl FnOnce(&Object<'_>, C) -> Result<A, Unavailable>,
+    ) -> Result<A, Unavailable> {
+        let command = over_the_wire(command);
+        turn().await;
+        let answer = step(&Object { memory: &self.memory, name, now }, command)?;
+        self.memory.answered()?;
+        turn().await;
+        Ok(over_the_wire(&answer))
+    }
+
+    async fn account<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
+        &self,
+        account: Uuid,
+        command: &C,
+        now: UnixTime,
+        step: impl FnOnce(Account<'_, Object<'_>>, C) -> Result<A, Unavailable>,
+    ) -> Result<A, Unavailable> {
+        let config = &self.config;
+        let step = |rows: &Object<'_>, command| step(Account { rows, config }, command);
+        self.obey(format!("account {account}"), command, now, step).await
+    }
+}
+
+impl platform::Objects for Objects {
+    async fn sign_in(&self, to: Uuid, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
+        self.account(to, &command, now, |account, command| account.sign_in(command, now)).await
+    }
+
+    async fn proceed(
+        &self,
+        to: Uuid,
+        command: Proceed,
+        now: UnixTime,
+    ) -> Result<Proceeded, Unavailable> {
+        self.account(to, &command, now, |account, command| account.proceed(command, now)).await
+    }
+
+    async fn redeem(
+        &self,
+        to: Uuid,
+        command: Redeem,
+        now: UnixTime,
+    ) -> Result<Redeemed, Unavailable> {
+        self.account(to, &command, now, |account, command| account.redeem(&command, now)).await
+    }
+
+    async fn rotate(
+        &self,
+        to: Uuid,
+        command: Rotate,
+        now: UnixTime,
+    ) -> Result<Rotated, Unavailable> {
+        self.account(to, &command, now, |account, command| account.rotate(&command, now)).await
+    }
+
+    async fn revoke(&self, to: Uuid, command: Revoke, now: UnixTime) -> Result<bool, Unavailable> {
+        self.account(to, &command, now, |account, command| account.revoke(&command, now)).await
+    }
+
+    async fn userinfo(
+        &self,
+        to: Uuid,
+        grant: Uuid,
+        now: UnixTime,
+    ) -> Result<Option<Map<String, Value>>, Unavailable> {
+        self.account(to, &grant, now, |account, grant| account.userinfo(grant, now)).await
+    }
+
+    async fn sign_out(
+        &self,
+        to: Uuid,
+        command: SignOut,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable> {
+        self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
+    }
+
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
+        let shard = format!("directory {}", entry.shard());
+        let step = |rows: &Object<'_>, (entry, fresh): (directory::Entry, Uuid)| {
+            directory::claim(rows, &entry, fresh)
+        };
+        self.obey(shard, &(entry, fresh), UnixTime::default(), step).await
+    }
+
+    async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
+        let shard = format!("ledger {}", entry.shard());
+        let step = |rows: &Object<'_>, entry| ledger::attempt(rows, &entry, now);
+        self.obey(shard, &entry, now, step).await
+    }
+
+    async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable> {
+        let shard = format!("ledger {}", entry.shard());
+        let step = |rows: &Object<'_>, entry| ledger::succeeded(rows, &entry, now);
+        self.obey(shard, &entry, now, step).await
+    }
+
+    async fn spend(
+        &self,
+        entry: ledger::Entry,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable> {
+        let shard = format!("ledger {}", entry.shard());
+        let step = |rows: &Object<'_>, (entry, until)| ledger::spend(rows, &entry, until);
+        self.obey(shard, &(entry, until), now, step).await
+    }
+}
+
+/// What a value is after a journey as JSON.
+fn over_the_wire<T: DeserializeOwned + Serialize>(value: &T) -> T {
+    let json = serde_json::to_vec(value).expect("commands and answers have a JSON form");
+    serde_json::from_slice(&json).expect("what was written can be read")
+}
+
+/// Lets whoever else is running have a turn.
+async fn turn() {
+    let mut had = false;
+    poll_fn(|context| {
+        if had {
+            return Poll::Ready(());
+        }
+        had = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

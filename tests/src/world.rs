@@ -1,0 +1,291 @@
+//! An issuer to talk to: one in this process, or one behind HTTP.
+
+use crate::keys::Keys;
+use crate::memory::{Memory, Objects};
+use futures_util::future::join_all;
+use http::{HeaderValue, Method};
+use idp::Idp;
+use idp::cause::Cause;
+use idp::config::Config;
+use idp::password::Passwords;
+use idp::platform::Platform;
+use idp::ring::Schedule;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use serde_json::{Map, Value};
+use shared::fetch::{Fetch, Request, Response, Unreachable};
+use shared::jose::native::Native;
+use shared::origin::Issuer as IssuerUrl;
+use shared::rp::discovery::Provider;
+use shared::time::UnixTime;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Where the clock of an issuer in this process starts.
+pub const NOON: UnixTime = UnixTime(1_800_000_000);
+
+/// The file that `make serve` runs for these tests.
+const FILE: &str = include_str!("../configs/issuer.json");
+
+/// An issuer. Everything is the same to whoever talks to it, but for [`Issuer::inside`].
+#[derive(Debug)]
+pub struct Issuer {
+    url: String,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    InProcess(Box<Inside>),
+    Http(ureq::Agent),
+}
+
+/// What can be reached of an issuer in this process and of no other.
+#[derive(Debug)]
+pub struct Inside {
+    /// Its state.
+    pub memory: Memory,
+    keys: Keys,
+    clock: Cell<UnixTime>,
+    requests: Cell<u64>,
+    settings: RefCell<Map<String, Value>>,
+    deployment: RefCell<Rc<Deployment>>,
+    causes: RefCell<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Deployment {
+    config: Rc<Config>,
+    passwords: Passwords,
+    upstream: Provider,
+}
+
+/// The issuer of this run: a fresh one in this process, or the one that `GATELATCH_ISSUER` names.
+pub fn issuer() -> Issuer {
+    match std::env::var("GATELATCH_ISSUER") {
+        Ok(url) => Issuer::over_http(&url),
+        Err(_) => Issuer::in_process(&settings()),
+    }
+}
+
+/// An issuer whose clock, settings and storage the test can reach; none when the tests talk HTTP.
+/// Without one a test has nothing to do and ends.
+pub fn needs_clock() -> Option<Issuer> {
+    Some(issuer()).filter(Issuer::is_inside)
+}
+
+/// The issuer's settings in `configs/issuer.json`.
+pub fn settings() -> Map<String, Value> {
+    settings_in(FILE)
+}
+
+/// The issuer's settings in a file for `make serve`.
+pub fn settings_in(file: &str) -> Map<String, Value> {
+    let file: Value = serde_json::from_str(file).expect("the configuration is JSON");
+    file["idp"]["settings"].as_object().expect("an issuer's settings").clone()
+}
+
+/// What a Worker is given for a setting: text, or the JSON text of anything else.
+pub fn text(settings: &Map<String, Value>, name: &str) -> Option<String> {
+    let value = settings.get(name)?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
+    let config = Config::read(|name| text(settings, name)).expect("settings without a mistake");
+    let accounts = config.accounts.iter();
+    let accounts = accounts.map(|known| (known.username.as_str(), Some(known.password.as_str())));
+    let passwords = Passwords::new(accounts).expect("accounts without a mistake");
+    let upstream = Provider::new(IssuerUrl::from(config.issuer.clone()));
+    Rc::new(Deployment { config: Rc::new(config), passwords, upstream })
+}
+
+impl Issuer {
+    /// An issuer in this process that knows nobody and nothing but its settings.
+    pub fn in_process(settings: &Map<String, Value>) -> Self {
+        let deployment = deploy(settings);
+        let lifetimes = deployment.config.lifetimes;
+        let schedule = Schedule {
+            rotation: lifetimes.key_rotation,
+            longest_token: lifetimes.access_token.max(lifetimes.id_token),
+        };
+        let url = deployment.config.issuer.to_string();
+        let target = Target::InProcess(Box::new(Inside {
+            memory: Memory::default(),
+            keys: Keys::new(schedule),
+            clock: Cell::new(NOON),
+            requests: Cell::default(),
+            settings: RefCell::new(settings.clone()),
+            deployment: RefCell::new(deployment),
+            causes: RefCell::default(),
+        }));
+        Self { url, target }
+    }
+
+    /// The issuer behind `url`.
+    pub fn over_http(url: &str) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent("")
+            .accept("")
+            .allow_non_standard_methods(true)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        Self { url: url.to_owned(), target: Target::Http(agent.into()) }
+    }
+
+    /// Its issuer identifier.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The URL of a path.
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// Whether it is in this process.
+    pub fn is_inside(&self) -> bool {
+        matches!(self.target, Target::InProcess(_))
+    }
+
+    /// What only an issuer in this process has.
+    pub fn inside(&self) -> &Inside {
+        match &self.target {
+            Target::InProcess(inside) => inside,
+            Target::Http(_) => panic!("ask for an issuer by needs_clock()"),
+        }
+    }
+
+    /// What time it is there.
+    #[expect(clippy::disallowed_methods, reason = "an issuer behind HTTP goes by the real clock")]
+    pub fn now(&self) -> UnixTime {
+        match &self.target {
+            Target::InProcess(inside) => inside.clock.get(),
+            Target::Http(_) => {
+                let since = std::time::SystemTime::UNIX_EPOCH.elapsed();
+                UnixTime(since.expect("the clock is past 1970").as_secs())
+            }
+        }
+    }
+
+    /// Sends a request and waits for the answer.
+    pub async fn send(&self, request: Request) -> Response {
+        match &self.target {
+            Target::InProcess(inside) => inside.handle(&request).await,
+            Target::Http(agent) => exchange(agent, request),
+        }
+    }
+
+    /// The same for who is not async.
+    pub fn ask(&self, request: Request) -> Response {
+        pollster::block_on(self.send(request))
+    }
+
+    /// Sends all of them at the same time.
+    pub fn ask_all(&self, requests: Vec<Request>) -> Vec<Response> {
+        match &self.target {
+            Target::InProcess(inside) => {
+                pollster::block_on(join_all(requests.iter().map(|request| inside.handle(request))))
+            }
+            Target::Http(agent) => std::thread::scope(|scope| {
+                let sent = requests.into_iter().map(|request| scope.spawn(|| exchange(agent, request)));
+                let sent: Vec<_> = sent.collect();
+                sent.into_iter().map(|answer| answer.join().expect("no panic")).collect()
+            }),
+        }
+    }
+}
+
+/// The gateway's way out is this issuer's way in.
+impl Fetch for Issuer {
+    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        Ok(self.send(request).await)
+    }
+}
+
+impl Inside {
+    /// Lets time pass.
+    pub fn pass(&self, seconds: u64) {
+        self.clock.set(self.clock.get().plus(seconds));
+    }
+
+    /// Deploys it again with other settings; its state stays.
+    pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
+        change(&mut self.settings.borrow_mut());
+        *self.deployment.borrow_mut() = deploy(&self.settings.borrow());
+    }
+
+    /// What it said to its operator since it was asked last.
+    pub fn causes(&self) -> Vec<String> {
+        self.causes.take()
+    }
+
+    async fn handle(&self, request: &Request) -> Response {
+        let deployment = Rc::clone(&self.deployment.borrow());
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        let idp = Idp::<InProcess> {
+            config: &deployment.config,
+            passwords: &deployment.passwords,
+            upstream: &deployment.upstream,
+            objects: Objects {
+                memory: self.memory.clone(),
+                config: Rc::clone(&deployment.config),
+            },
+            keys: self.keys.clone(),
+            verifier: Native,
+            fetch: Nowhere,
+            correlation_id: format!("request-{number}"),
+        };
+        let mut rng = ChaCha12Rng::seed_from_u64(number);
+        let response = idp.handle(request, self.clock.get(), &mut rng).await;
+        if let Some(Cause(cause)) = response.extensions().get() {
+            self.causes.borrow_mut().push(cause.clone());
+        }
+        response
+    }
+}
+
+#[derive(Debug)]
+struct InProcess;
+
+impl Platform for InProcess {
+    type Objects = Objects;
+    type Keys = Keys;
+    type Verifier = Native;
+    type Fetch = Nowhere;
+}
+
+/// The way out of an issuer without an upstream.
+#[derive(Debug)]
+struct Nowhere;
+
+impl Fetch for Nowhere {
+    async fn fetch(&self, _: Request) -> Result<Response, Unreachable> {
+        Err(Unreachable)
+    }
+}
+
+fn exchange(agent: &ureq::Agent, mut request: Request) -> Response {
+    let needs_length = [Method::POST, Method::PUT].contains(request.method());
+    if request.body().is_empty() && needs_length {
+        let headers = request.headers_mut();
+        headers.insert("content-length", HeaderValue::from_static("0"));
+    }
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let (parts, body) = request.into_parts();
+    let answer = if body.is_empty() {
+        agent.run(http::Request::from_parts(parts, ()))
+    } else {
+        agent.run(http::Request::from_parts(parts, body))
+    };
+    let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let (parts, mut body) = answer.into_parts();
+    let body = body.read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
+    Response::from_parts(parts, body)
+}
