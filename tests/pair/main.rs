@@ -23,4 +23,6 @@ macro_rules! in_one_mode {
     };
 }
 
+mod callback;
+mod return_to;
 mod sign_in;
