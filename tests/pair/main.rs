@@ -24,5 +24,8 @@ macro_rules! in_one_mode {
 }
 
 mod callback;
+mod csrf;
+mod headers;
+mod paths;
 mod return_to;
 mod sign_in;
