@@ -226,7 +226,8 @@ fn gp_20_an_odd_cookie_header_never_hides_our_cookie(pair: &Pair) {
     }
     let two = Raw::get("/public/echo").header("cookie", "a=1").header("Cookie", &session);
     let echo = Echo::of(&pair.send(&two));
-    assert_eq!(echo.header("cookie").map(str::trim), Some("a=1"));
+    // Some servers make one header of two, with a comma between them; then both cookies go.
+    assert!(echo.header("cookie").is_none_or(|rest| rest.trim() == "a=1"));
 }
 
 fn gp_31_the_origin_is_told_scheme_and_host_by_us_alone(pair: &Pair) {

@@ -24,8 +24,12 @@ macro_rules! in_one_mode {
 }
 
 mod callback;
+mod cookies;
 mod csrf;
 mod headers;
+mod limits;
 mod paths;
+mod refresh;
 mod return_to;
 mod sign_in;
+mod sign_out;

@@ -22,7 +22,9 @@ use shared::jose::native::Native;
 use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
 /// What can be reached of a gateway in this process and of no other.
 #[derive(Debug)]
@@ -90,6 +92,19 @@ impl Gate {
     /// The requests that reached an origin since this was asked last.
     pub fn reached(&self) -> Vec<Request> {
         self.reached.take()
+    }
+
+    /// Begins to answer a request and gives up after so many turns; what was started behind it goes
+    /// on when something else runs.
+    pub fn begin(&self, raw: &Raw, turns: usize) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut answer = pin!(self.handle(raw));
+        for _ in 0..turns {
+            if answer.as_mut().poll(&mut context).is_ready() {
+                return;
+            }
+            self.tasks.turn();
+        }
     }
 
     fn now(&self) -> UnixTime {

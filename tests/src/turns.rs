@@ -34,6 +34,16 @@ impl Tasks {
         self.0.borrow_mut().clear();
     }
 
+    /// Gives each of them one turn.
+    pub fn turn(&self) {
+        let mut context = Context::from_waker(Waker::noop());
+        for mut task in self.0.take() {
+            if task.as_mut().poll(&mut context).is_pending() {
+                self.0.borrow_mut().push(task);
+            }
+        }
+    }
+
     /// Runs all of `futures` at the same time and every task to its end.
     pub fn run<F: Future>(&self, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
         let mut context = Context::from_waker(Waker::noop());
@@ -45,11 +55,7 @@ impl Tasks {
                     *output = Some(ready);
                 }
             }
-            for mut task in self.0.take() {
-                if task.as_mut().poll(&mut context).is_pending() {
-                    self.0.borrow_mut().push(task);
-                }
-            }
+            self.turn();
             if futures.iter().all(|(_, output)| output.is_some()) && self.0.borrow().is_empty() {
                 return futures.into_iter().filter_map(|(_, output)| output).collect();
             }
