@@ -23,10 +23,12 @@ macro_rules! in_one_mode {
     };
 }
 
+mod answers;
 mod callback;
 mod cookies;
 mod csrf;
 mod headers;
+mod leaks;
 mod limits;
 mod paths;
 mod refresh;
