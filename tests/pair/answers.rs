@@ -6,7 +6,7 @@ use tests::expect::header;
 use tests::guest::{Guest, NAVIGATION, SESSION};
 use tests::origin::{Echo, pattern, sha256};
 use tests::pair::Pair;
-use tests::wire::{Raw, chunk};
+use tests::raw::{Raw, chunk};
 
 in_every_mode! {
     cc_01_what_somebody_signed_in_was_sent_is_kept_by_nobody_else
@@ -33,7 +33,15 @@ fn is_cacheable(headers: &HeaderMap) -> bool {
 
 fn cc_01_what_somebody_signed_in_was_sent_is_kept_by_nobody_else(pair: &Pair) {
     let guest = Guest::signed_in(pair);
-    for path in ["/cacheable", "/api/cacheable", "/echo", "/status/404", "/status/500", "/big?bytes=10", "/redirect"] {
+    for path in [
+        "/cacheable",
+        "/api/cacheable",
+        "/echo",
+        "/status/404",
+        "/status/500",
+        "/big?bytes=10",
+        "/redirect",
+    ] {
         let answer = pair.send(&guest.raw("GET", path));
         assert!(!is_cacheable(answer.headers()), "{path}: {:?}", answer.headers());
         assert!(header(&answer, "cache-control").contains("no-store"), "{path}");
@@ -65,7 +73,10 @@ fn cc_02_an_answer_that_sets_our_cookie_is_kept_by_nobody(pair: &Pair) {
         let lines = answer.headers().get_all(SET_COOKIE).iter();
         let ours = lines.filter(|line| line.to_str().unwrap().starts_with(SESSION)).count();
         assert_eq!(ours > 0, pair.mode != "durable", "{path}");
-        assert!(header(&answer, "cache-control").contains("no-store") && !is_cacheable(answer.headers()));
+        assert!(
+            header(&answer, "cache-control").contains("no-store")
+                && !is_cacheable(answer.headers())
+        );
         let others = answer.headers().get_all(SET_COOKIE).iter().count() - ours;
         assert_eq!(others, if path == "/cookies" { 2 } else { 0 });
     }
@@ -100,7 +111,8 @@ fn cc_05_nothing_of_the_gateways_own_is_kept(pair: &Pair) {
 
 fn gp_21_an_origin_cannot_set_or_clear_our_cookies(pair: &Pair) {
     let guest = Guest::signed_in(pair);
-    for raw in [guest.raw("GET", "/rude"), Raw::get("/public/rude"), guest.raw("GET", "/api/rude")] {
+    for raw in [guest.raw("GET", "/rude"), Raw::get("/public/rude"), guest.raw("GET", "/api/rude")]
+    {
         let answer = pair.send(&raw);
         let lines: Vec<_> = answer.headers().get_all(SET_COOKIE).iter().collect();
         assert_eq!(lines, ["kept=1; Path=/"]);
@@ -115,7 +127,10 @@ fn gp_22_a_redirect_of_the_origin_is_the_browsers_to_follow(pair: &Pair) {
     let guest = Guest::signed_in(pair);
     for raw in [guest.raw("GET", "/redirect"), Raw::get("/public/redirect")] {
         let answer = pair.send(&raw);
-        assert_eq!((answer.status(), header(&answer, "location")), (StatusCode::FOUND, "/elsewhere"));
+        assert_eq!(
+            (answer.status(), header(&answer, "location")),
+            (StatusCode::FOUND, "/elsewhere")
+        );
     }
 }
 
@@ -187,9 +202,12 @@ fn several_cookies_of_the_origin_arrive_as_several(pair: &Pair) {
     for raw in [guest.raw("GET", "/cookies"), Raw::get("/public/cookies")] {
         let answer = pair.send(&raw);
         let lines: Vec<_> = answer.headers().get_all(SET_COOKIE).iter().collect();
-        assert_eq!(lines, [
-            "first=1; Path=/; HttpOnly; SameSite=Lax",
-            "second=2; Path=/; Expires=Wed, 01 Jan 2031 00:00:00 GMT",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "first=1; Path=/; HttpOnly; SameSite=Lax",
+                "second=2; Path=/; Expires=Wed, 01 Jan 2031 00:00:00 GMT",
+            ]
+        );
     }
 }

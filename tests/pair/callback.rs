@@ -8,7 +8,7 @@ use tests::browser::text;
 use tests::expect::header;
 use tests::guest::{FLOW, Guest, SESSION, location};
 use tests::pair::Pair;
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     gc_02_a_callback_of_another_browser_signs_nobody_in
@@ -66,7 +66,8 @@ fn gc_01_a_callback_without_its_flow_is_refused_and_costs_no_token_call(pair: &P
         refused(&answer, 400, &query);
     }
     // An empty state has no cookie, whatever a browser sends.
-    let empty = Raw::get("/auth/callback?code=c&state=").header("cookie", &format!("{FLOW}=; {FLOW}"));
+    let empty =
+        Raw::get("/auth/callback?code=c&state=").header("cookie", &format!("{FLOW}=; {FLOW}"));
     refused(&pair.send(&empty), 400, "empty = empty");
     assert_eq!(token_calls(pair), calls);
     assert_eq!(guest.token(), token, "the session is as it was");
@@ -182,7 +183,8 @@ fn gc_07_no_word_of_the_answer_is_repeated_on_a_page(pair: &Pair) {
 }
 
 fn gc_08_an_error_wins_over_a_code(pair: &Pair) {
-    for (error, status) in [("access_denied", 403), ("server_error", 400), ("<odd>", 400), ("", 400)]
+    for (error, status) in
+        [("access_denied", 403), ("server_error", 400), ("<odd>", 400), ("", 400)]
     {
         let (answer, calls) = changed(pair, |url| append(url, [("error", error)]));
         refused(&answer, status, error);

@@ -5,7 +5,7 @@ use http::header::SET_COOKIE;
 use std::collections::BTreeMap;
 use tests::guest::{FLOW, Guest, NAVIGATION, SESSION};
 use tests::pair::Pair;
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     gs_01_the_session_cookie_has_every_attribute_and_ends_with_the_browser
@@ -111,12 +111,14 @@ fn gs_04_gs_05_a_cookie_is_good_for_its_own_purpose_only(pair: &Pair) {
     }
     // Nor is one flow another, or the issuer's cookie ours.
     let other = guest.start("/");
-    let (_, other_value) = guest.cookies_like(FLOW).into_iter().find(|(name, _)| *name != flow_name).unwrap();
+    let (_, other_value) =
+        guest.cookies_like(FLOW).into_iter().find(|(name, _)| *name != flow_name).unwrap();
     assert_ne!(flow.state(), other.state());
     let raw = Raw::get(target).header("cookie", &format!("{flow_name}={other_value}"));
     assert_eq!(pair.send(&raw).status(), StatusCode::BAD_REQUEST);
     let ours = guest.cookies_like("__Host-gatelatch");
-    let issuers = ours.iter().filter(|(name, _)| !name.starts_with(SESSION) && !name.starts_with(FLOW));
+    let issuers =
+        ours.iter().filter(|(name, _)| !name.starts_with(SESSION) && !name.starts_with(FLOW));
     for (name, value) in issuers {
         assert_eq!(status(pair, &format!("{SESSION}={value}")), 401, "{name}");
     }
@@ -165,9 +167,16 @@ fn gs_10_no_cookie_header_breaks_anything(pair: &Pair) {
         &"a=b; ".repeat(1500),
         &format!("{SESSION}={}", "A".repeat(6000)),
     ] {
-        for (path, wanted) in [("/echo", 401), ("/public/echo", 200), ("/auth/session", 200), ("/auth/login", 303)] {
+        for (path, wanted) in
+            [("/echo", 401), ("/public/echo", 200), ("/auth/session", 200), ("/auth/login", 303)]
+        {
             let answer = pair.send(&Raw::get(path).header("cookie", cookies));
-            assert_eq!(answer.status(), wanted, "{path}: {}", cookies.chars().take(60).collect::<String>());
+            assert_eq!(
+                answer.status(),
+                wanted,
+                "{path}: {}",
+                cookies.chars().take(60).collect::<String>()
+            );
         }
         let sent = pair.send(&Raw::get("/echo").headers(&NAVIGATION).header("cookie", cookies));
         assert_eq!(sent.status(), StatusCode::FOUND);
@@ -186,7 +195,8 @@ fn gs_16_a_cookie_of_another_mode_or_gateway_is_nothing(pair: &Pair) {
     assert!(guest.token().is_some(), "and signing in again is all it takes");
     let elsewhere = Pair::in_process(pair.mode, |idp, gateway| {
         gateway.insert("PUBLIC_URL".into(), "http://localhost:8780".into());
-        idp["CLIENTS"][0]["redirect_uris"] = serde_json::json!(["http://localhost:8780/auth/callback"]);
+        idp["CLIENTS"][0]["redirect_uris"] =
+            serde_json::json!(["http://localhost:8780/auth/callback"]);
     });
     let there = Guest::signed_in(&elsewhere);
     let here = Pair::in_process(pair.mode, |_, _| {});

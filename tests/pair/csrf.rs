@@ -5,7 +5,7 @@ use tests::expect::header;
 use tests::guest::Guest;
 use tests::origin::{Echo, is_echo};
 use tests::pair::Pair;
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     cs_01_cs_02_cs_03_cs_04_an_unsafe_request_needs_a_page_of_ours
@@ -86,7 +86,11 @@ fn cs_05_cs_06_cs_08_cs_09_nothing_else_makes_a_request_ours(pair: &Pair) {
         &[("referer", referer.as_str())][..],
         &[("content-type", "text/plain"), ("origin", "https://evil.test")],
         &[("content-type", "application/json"), ("origin", "https://evil.test")],
-        &[("origin", "https://evil.test"), ("sec-fetch-mode", "navigate"), ("sec-fetch-user", "?1")],
+        &[
+            ("origin", "https://evil.test"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-user", "?1"),
+        ],
         &[("origin", "https://evil.test"), ("x-http-method-override", "GET")],
     ] {
         let raw = guest.raw("POST", "/api/echo").headers(lines).body("{}");

@@ -4,7 +4,7 @@ use http::StatusCode;
 use tests::guest::Guest;
 use tests::origin::{Echo, is_echo};
 use tests::pair::Pair;
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     gp_01_gp_02_gp_03_identity_headers_of_the_browser_reach_no_origin
@@ -125,7 +125,8 @@ fn gp_07_an_authorization_header_of_the_browser_opens_nothing(pair: &Pair) {
     let guest = Guest::signed_in(pair);
     let token = guest.token().expect("a token");
     // Not even our own access token, which no browser ever had.
-    for value in [format!("Bearer {token}"), "Basic cm9vdDpyb290".to_owned(), "Bearer x".to_owned()] {
+    for value in [format!("Bearer {token}"), "Basic cm9vdDpyb290".to_owned(), "Bearer x".to_owned()]
+    {
         for path in ["/echo", "/api/echo"] {
             let answer = pair.send(&Raw::get(path).header("authorization", &value));
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{value}");
@@ -197,7 +198,9 @@ fn gp_14_options_without_a_session_reaches_no_protected_route(pair: &Pair) {
         assert_eq!(pair.send(&Raw::new("OPTIONS", path)).status(), StatusCode::UNAUTHORIZED);
         let preflight = pair.send(&Raw::new("OPTIONS", path).headers(&asks));
         assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
-        assert!(!preflight.headers().keys().any(|name| name.as_str().starts_with("access-control")));
+        assert!(
+            !preflight.headers().keys().any(|name| name.as_str().starts_with("access-control"))
+        );
         // With a session it is no more: no browser sends cookies with a preflight.
         let guest = Guest::alice(pair);
         assert!(!is_echo(&pair.send(&guest.raw("OPTIONS", path).headers(&asks))));

@@ -27,22 +27,28 @@ fn gs_19_the_session_endpoint_tells_who_and_until_when_and_no_token(pair: &Pair)
     let about = guest.whoami();
     let mut names: Vec<_> = about.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, [
-        "access_token_ends_at",
-        "claims",
-        "ends_at",
-        "idle_ends_at",
-        "login_url",
-        "logout_url",
-        "refresh_at",
-        "signed_in",
-        "subject",
-    ]);
+    assert_eq!(
+        names,
+        [
+            "access_token_ends_at",
+            "claims",
+            "ends_at",
+            "idle_ends_at",
+            "login_url",
+            "logout_url",
+            "refresh_at",
+            "signed_in",
+            "subject",
+        ]
+    );
     let now = pair.issuer.now().0;
     let time = |name: &str| about[name].as_u64().unwrap();
     assert!(time("refresh_at") <= time("access_token_ends_at"));
     assert!(now < time("access_token_ends_at") && time("access_token_ends_at") < time("ends_at"));
-    assert!(time("idle_ends_at").abs_diff(now + 3600) < 60 && time("ends_at").abs_diff(now + 36_000) < 60);
+    assert!(
+        time("idle_ends_at").abs_diff(now + 3600) < 60
+            && time("ends_at").abs_diff(now + 36_000) < 60
+    );
     assert_eq!((&about["signed_in"], &about["login_url"]), (&true.into(), &"/auth/login".into()));
     let claims = about["claims"].as_object().unwrap();
     assert_eq!(claims["name"], "Alice Liddell");
@@ -92,7 +98,7 @@ fn gs_20_no_token_and_no_secret_is_in_any_byte_of_a_whole_session(pair: &Pair) {
     let browser = Browser::new(&watched);
     let get = |path: &str, lines: &[(&str, &str)]| {
         let mut request = tests::browser::request(Method::GET, &pair.at(path));
-        request.headers_mut().extend(tests::wire::Raw::get(path).headers(lines).map());
+        request.headers_mut().extend(tests::raw::Raw::get(path).headers(lines).map());
         browser.send(request)
     };
     // From the first page to the last, by way of everything the gateway has.
@@ -111,7 +117,14 @@ fn gs_20_no_token_and_no_secret_is_in_any_byte_of_a_whole_session(pair: &Pair) {
     let before = watched.seen.take();
     assert!(before.contains(code), "the browser carries the code once");
     assert_eq!(browser.get(&callback).status(), StatusCode::SEE_OTHER);
-    for path in ["/status/200", "/api/status/200", "/public", "/auth/session", "/status/500", "/auth/nothing"] {
+    for path in [
+        "/status/200",
+        "/api/status/200",
+        "/public",
+        "/auth/session",
+        "/status/500",
+        "/auth/nothing",
+    ] {
         get(path, &SCRIPT);
         get(path, &NAVIGATION);
     }
@@ -119,7 +132,7 @@ fn gs_20_no_token_and_no_secret_is_in_any_byte_of_a_whole_session(pair: &Pair) {
     pair.outlive_access_tokens();
     get("/status/200", &SCRIPT);
     // What the origin gets is shown by an origin that shows everything, to somebody else's eyes.
-    let raw = tests::wire::Raw::get("/echo").header("cookie", &browser.header("localhost"));
+    let raw = tests::raw::Raw::get("/echo").header("cookie", &browser.header("localhost"));
     let token = Echo::of(&pair.send(&raw)).token().expect("a token").to_owned();
     let after = browser.post(&pair.at("/auth/logout"), &[]);
     // The one exception: the ID token that tells the issuer whom to sign out.
@@ -128,7 +141,9 @@ fn gs_20_no_token_and_no_secret_is_in_any_byte_of_a_whole_session(pair: &Pair) {
     assert!(!seen.contains(&token) && !(before + &seen).contains("eyJ"), "no JWT");
     assert!(!seen.contains(code), "no code once it was redeemed");
     assert!(!hint.contains(&token));
-    for secret in ["gateway-secret", "code_verifier", "refresh_token", "access_token\"", ALICE.password] {
+    for secret in
+        ["gateway-secret", "code_verifier", "refresh_token", "access_token\"", ALICE.password]
+    {
         assert!(!seen.contains(secret), "{secret}");
     }
     if let Some(gate) = pair.needs_clock() {
@@ -146,7 +161,10 @@ fn pa_01_the_token_is_for_the_origin_and_this_client(pair: &Pair) {
     let token = guest.token().expect("a token");
     let claims = tests::believe::access_token(&pair.issuer, &token, tests::pair::AUDIENCE);
     let claims = claims.expect("a token for the origin");
-    assert_eq!((&claims["client_id"], &claims["iss"]), (&"gateway".into(), &pair.issuer.url().into()));
+    assert_eq!(
+        (&claims["client_id"], &claims["iss"]),
+        (&"gateway".into(), &pair.issuer.url().into())
+    );
     assert!(tests::believe::access_token(&pair.issuer, &token, "gateway").is_err());
     assert!(tests::believe::access_token(&pair.issuer, &token, "https://other.test").is_err());
 }

@@ -4,7 +4,7 @@ use http::StatusCode;
 use tests::guest::Guest;
 use tests::origin::{Echo, is_echo};
 use tests::pair::Pair;
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_one_mode! {
     gp_09_gp_10_gp_35_no_spelling_reaches_a_protected_path_without_a_session
@@ -240,7 +240,8 @@ fn gp_15_methods_for_proxies_are_refused_and_odd_ones_need_a_session(pair: &Pair
 
 fn gp_36_the_gateways_own_paths_are_nobody_elses(pair: &Pair) {
     let guest = Guest::signed_in(pair);
-    for path in ["/auth", "/auth/", "/auth/x", "/auth/echo", "/auth/callback/x", "/auth/../auth/x"] {
+    for path in ["/auth", "/auth/", "/auth/x", "/auth/echo", "/auth/callback/x", "/auth/../auth/x"]
+    {
         for raw in [Raw::get(path), guest.raw("GET", path)] {
             let answer = pair.send(&raw);
             assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");

@@ -8,7 +8,7 @@ use tests::guest::{Guest, NAVIGATION};
 use tests::line::Fault;
 use tests::origin::Echo;
 use tests::pair::{Pair, claims};
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     gr_01_gr_16_a_hundred_requests_at_once_get_one_new_token
@@ -71,7 +71,8 @@ fn gr_02_sessions_refresh_independently(pair: &Pair) {
     let Some(gate) = pair.needs_clock() else { return };
     let guests: Vec<_> = (0..20).map(|_| Guest::signed_in(pair)).collect();
     gate.pass(300);
-    let raws: Vec<_> = (0..10).flat_map(|_| guests.iter().map(|guest| guest.raw("GET", "/echo"))).collect();
+    let raws: Vec<_> =
+        (0..10).flat_map(|_| guests.iter().map(|guest| guest.raw("GET", "/echo"))).collect();
     assert_eq!(tokens(&pair.send_all(&raws)).len(), 20);
     assert_eq!(gate.line.token_calls(), 40);
 }
@@ -97,7 +98,12 @@ fn gr_03_who_waits_too_long_is_told_and_keeps_the_session(pair: &Pair) {
 /// 503, with the time to wait, in words for whoever asks; nobody is signed out.
 fn unavailable(answer: &Response, what: &str) -> u64 {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{what}");
-    assert!(!answer.headers().contains_key("set-cookie") || !String::from_utf8_lossy(answer.headers()["set-cookie"].as_bytes()).ends_with("Max-Age=0"), "{what}");
+    assert!(
+        !answer.headers().contains_key("set-cookie")
+            || !String::from_utf8_lossy(answer.headers()["set-cookie"].as_bytes())
+                .ends_with("Max-Age=0"),
+        "{what}"
+    );
     assert_eq!(answer.headers()["cache-control"].to_str().unwrap().contains("no-store"), true);
     answer.headers()[RETRY_AFTER].to_str().unwrap().parse().expect("seconds")
 }
@@ -154,7 +160,8 @@ fn gr_05_invalid_grant_ends_the_session_once(pair: &Pair) {
         lines.any(|line| line.to_str().unwrap().ends_with("Max-Age=0"))
     };
     assert!(answers.iter().all(deletes), "the cookie goes");
-    let sent = pair.send(&Raw::get("/echo").headers(&NAVIGATION).header("cookie", &guest.session()));
+    let sent =
+        pair.send(&Raw::get("/echo").headers(&NAVIGATION).header("cookie", &guest.session()));
     assert_eq!(sent.status(), StatusCode::FOUND, "a person may sign in again");
     if pair.mode != "sealed" {
         pair.send_all(&vec![kept; 100]);

@@ -8,7 +8,7 @@ use tests::expect::header;
 use tests::guest::{FLOW, Flow, Guest, NAVIGATION, SESSION, location};
 use tests::origin::Echo;
 use tests::pair::{AUDIENCE, Pair};
-use tests::wire::Raw;
+use tests::raw::Raw;
 
 in_every_mode! {
     gc_15_a_person_arrives_at_the_very_path_that_was_asked_for

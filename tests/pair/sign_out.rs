@@ -62,7 +62,10 @@ fn gs_30_cs_07_nobody_is_signed_out_by_another_site(pair: &Pair) {
         for lines in [&[][..], &[("sec-fetch-site", "same-origin")], &[("origin", pair.url())]] {
             let answer = guest.send(&Method::GET, path, lines);
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
-            assert!(text(&answer).contains("Sign out?") && text(&answer).contains("<form method=\"post\""));
+            assert!(
+                text(&answer).contains("Sign out?")
+                    && text(&answer).contains("<form method=\"post\"")
+            );
             assert_eq!(header(&answer, "cache-control"), "no-store");
             assert_eq!(header(&answer, "x-frame-options"), "DENY");
             assert!(guest.token().is_some(), "{path}");
@@ -147,7 +150,8 @@ fn gs_13_signing_out_during_a_slow_refresh_is_final(pair: &Pair) {
     } else {
         assert_eq!(answers[0].status(), StatusCode::UNAUTHORIZED);
         assert_eq!(answers[2].status(), StatusCode::UNAUTHORIZED);
-        let revoked: Vec<_> = gate.line.calls("/revoke").into_iter().map(|call| call.token).collect();
+        let revoked: Vec<_> =
+            gate.line.calls("/revoke").into_iter().map(|call| call.token).collect();
         assert!(revoked.contains(&given), "the fresh one was revoked too");
         for answer in [&answers[0], &answers[2]] {
             for line in answer.headers().get_all("set-cookie") {

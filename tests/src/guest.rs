@@ -4,7 +4,7 @@ use crate::browser::{Browser, Form, request, sign_in_form};
 use crate::origin::Echo;
 use crate::pair::Pair;
 use crate::people::{ALICE, BOB, Person};
-use crate::wire::Raw;
+use crate::raw::Raw;
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value};
@@ -155,7 +155,9 @@ impl<'p> Guest<'p> {
 
     /// Starts a sign-in.
     pub fn start(&self, return_to: &str) -> Flow {
-        Flow::of(&self.browser.get(&append(&self.pair.at("/auth/login"), [("return_to", return_to)])))
+        Flow::of(
+            &self.browser.get(&append(&self.pair.at("/auth/login"), [("return_to", return_to)])),
+        )
     }
 
     /// Does what the issuer asks for, and gives the URL of the callback.

@@ -27,5 +27,5 @@ pub mod origin;
 pub mod pair;
 pub mod people;
 pub mod turns;
-pub mod wire;
+pub mod raw;
 pub mod world;

@@ -74,7 +74,7 @@ pub fn pattern(length: usize) -> Vec<u8> {
 pub fn answer(request: &Request) -> Response {
     let path = request.uri().path();
     let below = ["/public", "/api"].iter().find_map(|prefix| path.strip_prefix(prefix));
-    let path = below.filter(|rest| rest.starts_with("/") && path != "/api/me").unwrap_or(path);
+    let path = below.filter(|rest| rest.starts_with('/') && path != "/api/me").unwrap_or(path);
     let query = request.uri().query().unwrap_or_default();
     match path {
         "/echo" => echo(request),
@@ -123,7 +123,8 @@ fn echo(request: &Request) -> Response {
     for name in request.headers().keys() {
         // A Worker sees one value a name, but for cookies as well.
         let values = request.headers().get_all(name).iter();
-        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> =
+            values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         headers.push((name.as_str().to_owned(), values.join(", ")));
     }
     headers.sort();

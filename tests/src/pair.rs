@@ -6,7 +6,7 @@
 //! have nothing to do then.
 
 use crate::gate::Gate;
-use crate::wire::{self, Connection, Raw};
+use crate::raw::{self, Connection, Raw};
 use crate::world::{Issuer, issuer, settings_in};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -98,9 +98,9 @@ impl Pair {
             Some(gate) => gate.tasks.run(raws.iter().map(|raw| gate.handle(raw))),
             None => std::thread::scope(|scope| {
                 let authority = self.authority();
-                let send = |raw| scope.spawn(move || wire::exchange(authority, raw));
-                let sent: Vec<_> = raws.iter().map(send).collect();
-                sent.into_iter().map(|answer| answer.join().expect("no panic")).collect()
+                let send = |raw| scope.spawn(move || raw::exchange(authority, raw));
+                let threads: Vec<_> = raws.iter().map(send).collect();
+                threads.into_iter().map(|answer| answer.join().expect("no panic")).collect()
             }),
         }
     }
@@ -108,7 +108,7 @@ impl Pair {
     /// Sends a request and reads no more than the head of the answer; none in this process, where
     /// no answer has a body that flows.
     pub fn open(&self, raw: &Raw) -> Option<(Response, Connection)> {
-        self.gate.is_none().then(|| wire::open(self.authority(), raw))
+        self.gate.is_none().then(|| raw::open(self.authority(), raw))
     }
 
     /// Waits until access tokens that exist now are over.

@@ -77,7 +77,8 @@ impl Raw {
             text.extend([name.as_str(), ": ", value, "\r\n"]);
         }
         if !self.body.is_empty() || ["POST", "PUT", "PATCH"].contains(&self.method.as_str()) {
-            text.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            let length = self.body.len().to_string();
+            text.extend(["Content-Length: ", &length, "\r\n"]);
         }
         if !self.has("connection") {
             text.push_str("Connection: close\r\n");
