@@ -39,11 +39,20 @@ function workerBuild(name) {
     cwd: join(root, name), env, stdio: ["ignore", 2, 2],
   });
   if (built.status !== 0) throw new Fault(`${name} was not built: see the messages above`);
+  strip(join(root, name, "build", "index_bg.wasm"));
+}
+
+// The names of all functions, which worker-build keeps, are a sixth of the file and nobody's business.
+function strip(file) {
+  const stripped = spawnSync(wasmOptBinary, ["--all-features", "--strip-debug", "--strip-producers", "-o", file, file], {
+    stdio: ["ignore", 2, 2],
+  });
+  if (stripped.status !== 0) throw new Fault(`${file} was not stripped: see the messages above`);
 }
 
 // Everything a Worker is made of. Contents and not times, so that a checkout or a `touch` rebuilds nothing.
 function fingerprint(name) {
-  const hash = createHash("sha256").update(workerBuildVersion);
+  const hash = createHash("sha256").update(workerBuildVersion).update(strip.toString());
   const files = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json", ".cargo/config.toml"];
   for (const file of [...files, ...inputs("shared"), ...inputs(name)]) {
     if (existsSync(join(root, file))) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));

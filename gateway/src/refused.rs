@@ -4,6 +4,7 @@ use crate::path::Malformed;
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use shared::cause;
 use shared::fetch::Response;
 use shared::respond;
 
@@ -83,7 +84,7 @@ impl Refused {
         if let Self::NoToken(seconds) = self {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response
+        cause::note(response, &self)
     }
 }
 

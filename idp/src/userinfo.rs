@@ -1,14 +1,15 @@
 //! `/userinfo`, OpenID Connect Core §5.3: claims about the person, for a living access token.
 
+use crate::Idp;
 use crate::ask::{self, Bearer};
 use crate::platform::{Keys, Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
 use crate::words::ScopeWord;
-use crate::{Idp, cause};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
+use shared::cause;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
 use shared::form::Form;
@@ -96,7 +97,10 @@ async fn claims<P: Platform>(
     let token = token(request)?;
     let keys = idp.keys.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
-    let AccessClaims { sub, aud, jti, scope, .. } = token.ok_or(Refused::Invalid)?;
+    let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
+    if idp.config.client(&client_id).is_none() {
+        return Err(Refused::Invalid);
+    }
     if !scope.has("openid") {
         return Err(Refused::Scope);
     }

@@ -21,6 +21,9 @@ use shared::time::UnixTime;
 
 /// The claims of a JWT, if `jsonwebtoken` finds it signed with `alg` by a key that the issuer
 /// publishes now, of the type `typ`, issued by it for `audience`, and good at this moment.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn claims(
     issuer: &Issuer,
     token: &str,
@@ -45,15 +48,18 @@ pub fn claims(
     let claims: Map<String, Value> =
         decode(token, &key, &validation).map_err(|error| error.to_string())?.claims;
     let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(UnixTime);
-    let (issued, expires) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
+    let (made, ends) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
     let now = issuer.now();
-    if issued > now.plus(1) || expires <= now || expires <= issued {
-        return Err(format!("from {issued:?} to {expires:?}, and it is {now:?}"));
+    if made > now.plus(1) || ends <= now || ends <= made {
+        return Err(format!("from {made:?} to {ends:?}, and it is {now:?}"));
     }
     Ok(claims)
 }
 
 /// The claims of an access token for `audience`.
+///
+/// # Errors
+/// What is wrong with it.
 pub fn access_token(
     issuer: &Issuer,
     token: &str,
@@ -105,7 +111,11 @@ fn by_another_implementation(
     let claims = claims(issuer, tokens.id(), alg, "JWT", client.id).expect("an ID token");
     assert_eq!(claims["aud"], client.id, "for this client and nobody else");
     let half = Sha256::digest(&tokens.access);
-    assert_eq!(claims["at_hash"], URL_SAFE_NO_PAD.encode(&half[..16]), "OpenID Connect Core §3.1.3.6");
+    assert_eq!(
+        claims["at_hash"],
+        URL_SAFE_NO_PAD.encode(&half[..16]),
+        "OpenID Connect Core §3.1.3.6"
+    );
     claims
 }
 
@@ -123,7 +133,15 @@ pub fn by_our_own(
     let (id, access) = (IdToken::new(tokens.id()), AccessToken::new(&tokens.access));
     let jwks = issuer.at("/jwks");
     let now = issuer.now();
-    pollster::block_on(party.verify(&id, &access, occasion, (&provider, &jwks), issuer, &Native, now))
+    pollster::block_on(party.verify(
+        &id,
+        &access,
+        occasion,
+        (&provider, &jwks),
+        issuer,
+        &Native,
+        now,
+    ))
 }
 
 /// `client` as the relying party of `shared`, and what that knows of the issuer: nothing yet.

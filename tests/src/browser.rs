@@ -173,6 +173,13 @@ pub fn posted(url: &str, form: &[(&str, &str)]) -> Request {
     request
 }
 
+/// What an answer is about, for a person who reads why a test failed.
+pub fn gist(answer: &Response) -> String {
+    let text = String::from_utf8_lossy(answer.body());
+    let heading = text.split_once("<h1>").and_then(|(_, rest)| rest.split_once("</h1>"));
+    heading.map_or(text.clone(), |(heading, _)| heading.into()).chars().take(300).collect()
+}
+
 /// The page's text.
 pub fn text(page: &Response) -> &str {
     std::str::from_utf8(page.body()).expect("pages are UTF-8")
@@ -183,7 +190,8 @@ pub fn forms(page: &Response) -> Vec<Form> {
     let forms = text(page).split("<form method=\"post\" ").skip(1);
     let form = |html: &str| {
         let html = html.split("</form>").next().expect("a first part");
-        let tags = html.split('<').filter(|tag| tag.starts_with("input") || tag.starts_with("button"));
+        let tags =
+            html.split('<').filter(|tag| tag.starts_with("input") || tag.starts_with("button"));
         let field = |tag: &str| {
             let tag = tag.split('>').next().expect("a first part");
             Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
@@ -199,7 +207,7 @@ pub fn forms(page: &Response) -> Vec<Form> {
 /// The form for a user name and a password.
 pub fn sign_in_form(page: &Response) -> Form {
     let found = forms(page).into_iter().find(|form| form.action == "/sign-in");
-    found.unwrap_or_else(|| panic!("not the sign-in page but {} {}", page.status(), text(page)))
+    found.unwrap_or_else(|| panic!("not the sign-in page but {} {}", page.status(), gist(page)))
 }
 
 /// Whether a page asks for a user name and a password.
@@ -217,7 +225,7 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
 impl Reply {
     /// Takes a `303` apart; anything else fails the test.
     pub fn of(answer: &Response) -> Self {
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(answer.body()));
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{}", gist(answer));
         assert_eq!(answer.headers().get_all(LOCATION).iter().count(), 1);
         let location = answer.headers()[LOCATION].to_str().expect("locations are ASCII").to_owned();
         assert!(!location.contains('#'), "nothing travels in a fragment: {location}");

@@ -30,14 +30,16 @@ pub fn local(answer: &Response, what: &str) {
 pub fn page(answer: &Response) {
     assert_eq!(header(answer, "content-type"), "text/html; charset=utf-8");
     let policy = header(answer, "content-security-policy");
-    for wanted in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+    for wanted in
+        ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+    {
         assert!(policy.contains(wanted), "{wanted} is not in {policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
     for (name, value) in [
         ("x-frame-options", "DENY"),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("cache-control", "no-store"),
         ("cross-origin-opener-policy", "same-origin"),
     ] {

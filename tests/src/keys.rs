@@ -55,7 +55,9 @@ impl Keys {
         self.0.made.set(number + 1);
         let key = match alg {
             Alg::Es256 => SigningKey::es256([number + 1; 32]),
-            Alg::Rs256 => RSA.iter().cycle().nth(number.into()).and_then(|pem| SigningKey::rs256(pem)),
+            Alg::Rs256 => {
+                RSA.iter().cycle().nth(number.into()).and_then(|pem| SigningKey::rs256(pem))
+            }
         };
         let key = key.expect("the keys of the tests are keys");
         let public = key.public();

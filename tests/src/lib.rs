@@ -6,10 +6,10 @@
 //! to serve `configs/issuer.json` (see `http.mjs`).
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
 )]
 
@@ -26,6 +26,6 @@ pub mod objects;
 pub mod origin;
 pub mod pair;
 pub mod people;
-pub mod turns;
 pub mod raw;
+pub mod turns;
 pub mod world;

@@ -2,9 +2,7 @@
 //! and its Durable Objects, and other requests get a turn around each, so that what races there
 //! races here.
 
-use idp::account::{
-    Account, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
-};
+use idp::account::{Account, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut};
 use idp::brake::Attempt;
 use idp::config::Config;
 use idp::grant::Redeemed;

@@ -5,7 +5,7 @@ use crate::memory::{Memory, Objects};
 use futures_util::future::join_all;
 use http::{HeaderValue, Method};
 use idp::Idp;
-use idp::cause::Cause;
+use idp::budget::Budget;
 use idp::config::Config;
 use idp::password::Passwords;
 use idp::platform::Platform;
@@ -13,6 +13,7 @@ use idp::ring::Schedule;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::{Map, Value};
+use shared::cause::Cause;
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::jose::native::Native;
 use shared::origin::Issuer as IssuerUrl;
@@ -51,6 +52,7 @@ pub struct Inside {
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
+    upstream: RefCell<Option<Rc<Issuer>>>,
     causes: RefCell<Vec<String>>,
 }
 
@@ -58,6 +60,7 @@ pub struct Inside {
 struct Deployment {
     config: Rc<Config>,
     passwords: Passwords,
+    budget: Budget,
     upstream: Provider,
 }
 
@@ -97,8 +100,10 @@ fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
     let accounts = config.accounts.iter();
     let accounts = accounts.map(|known| (known.username.as_str(), Some(known.password.as_str())));
     let passwords = Passwords::new(accounts).expect("accounts without a mistake");
-    let upstream = Provider::new(IssuerUrl::from(config.issuer.clone()));
-    Rc::new(Deployment { config: Rc::new(config), passwords, upstream })
+    let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
+    let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
+    let upstream = Provider::new(upstream);
+    Rc::new(Deployment { config: Rc::new(config), passwords, budget: Budget::default(), upstream })
 }
 
 impl Issuer {
@@ -118,6 +123,7 @@ impl Issuer {
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
+            upstream: RefCell::default(),
             causes: RefCell::default(),
         }));
         Self { url, target }
@@ -162,7 +168,6 @@ impl Issuer {
     }
 
     /// What time it is there.
-    #[expect(clippy::disallowed_methods, reason = "an issuer behind HTTP goes by the real clock")]
     pub fn now(&self) -> UnixTime {
         match &self.target {
             Target::InProcess(inside) => inside.clock.get(),
@@ -193,7 +198,8 @@ impl Issuer {
                 pollster::block_on(join_all(requests.iter().map(|request| inside.handle(request))))
             }
             Target::Http(agent) => std::thread::scope(|scope| {
-                let sent = requests.into_iter().map(|request| scope.spawn(|| exchange(agent, request)));
+                let sent =
+                    requests.into_iter().map(|request| scope.spawn(|| exchange(agent, request)));
                 let sent: Vec<_> = sent.collect();
                 sent.into_iter().map(|answer| answer.join().expect("no panic")).collect()
             }),
@@ -214,6 +220,11 @@ impl Inside {
         self.clock.set(self.clock.get().plus(seconds));
     }
 
+    /// Lets it reach another issuer, which its settings name as its upstream.
+    pub fn connect(&self, upstream: Rc<Issuer>) {
+        *self.upstream.borrow_mut() = Some(upstream);
+    }
+
     /// Deploys it again with other settings; its state stays.
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
@@ -232,14 +243,12 @@ impl Inside {
         let idp = Idp::<InProcess> {
             config: &deployment.config,
             passwords: &deployment.passwords,
+            budget: &deployment.budget,
             upstream: &deployment.upstream,
-            objects: Objects {
-                memory: self.memory.clone(),
-                config: Rc::clone(&deployment.config),
-            },
+            objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),
             verifier: Native,
-            fetch: Nowhere,
+            fetch: Out(self.upstream.borrow().clone()),
             correlation_id: format!("request-{number}"),
         };
         let mut rng = ChaCha12Rng::seed_from_u64(number);
@@ -258,16 +267,18 @@ impl Platform for InProcess {
     type Objects = Objects;
     type Keys = Keys;
     type Verifier = Native;
-    type Fetch = Nowhere;
+    type Fetch = Out;
 }
 
-/// The way out of an issuer without an upstream.
+/// The way out of an issuer: to its upstream, when it has one.
 #[derive(Debug)]
-struct Nowhere;
+struct Out(Option<Rc<Issuer>>);
 
-impl Fetch for Nowhere {
-    async fn fetch(&self, _: Request) -> Result<Response, Unreachable> {
-        Err(Unreachable)
+impl Fetch for Out {
+    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        let upstream = self.0.as_ref().ok_or(Unreachable)?;
+        // An issuer may be an upstream's upstream, so the future has no size of its own.
+        Ok(Box::pin(upstream.send(request)).await)
     }
 }
 

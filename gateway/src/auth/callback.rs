@@ -11,6 +11,7 @@ use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use serde_json::{Map, Value};
+use shared::cause;
 use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
@@ -103,7 +104,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
                 carry(&mut response, &cookies);
                 response
             }
-            Err(failed) => page::page(failed.page()),
+            Err(failed) => cause::note(page::page(failed.page()), &failed),
         }
     } else {
         // The same callback a second time while the first is under way, or after its answer was
@@ -129,7 +130,7 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
             carry(&mut response, &visitor.cookies);
             response
         }
-        _ => page::page(Page::Stale),
+        _ => cause::note(page::page(Page::Stale), &CallbackRefused::State),
     }
 }
 

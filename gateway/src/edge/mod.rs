@@ -12,6 +12,7 @@ use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use http::{Method, StatusCode};
 use session::{Objects, outbound, provider};
+use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::response_out;
@@ -76,16 +77,30 @@ async fn fetch(request: worker::Request, env: Env, _: Context) -> worker::Result
 
     let Decided { next, cookies } = decide(&seams, incoming, now(), &mut rng).await;
     let answer = match next {
-        Next::Respond(response) => response_out(response)?,
+        Next::Respond(response) => log_and_send(response, &url)?,
         Next::Forward(forward) => match proxy::forward(inner, &forward).await {
             Ok(answer) => answer.into(),
-            Err(_) => response_out(Refused::Unreachable.response(forward.navigation))?,
+            Err(_) => log_and_send(Refused::Unreachable.response(forward.navigation), &url)?,
         },
     };
     if cookies.is_empty() {
         return Ok(answer);
     }
     Ok(proxy::with_cookies(answer.into(), &cookies)?.into())
+}
+
+/// Writes why a response is not what was asked for, once, for the operator. Of the URL only the
+/// path: a query may hold a code.
+fn log_and_send(response: Response, url: &str) -> worker::Result<worker::Response> {
+    if let Some(Cause(cause)) = response.extensions().get() {
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let status = response.status().as_u16();
+        worker::console_log!(
+            "{}",
+            serde_json::json!({ "path": path, "status": status, "cause": cause })
+        );
+    }
+    response_out(response)
 }
 
 /// Whoever asks is told that the service is not set up; the operator is told why, in the log.

@@ -20,6 +20,14 @@ use std::task::Poll;
 /// How many seconds a request waits for somebody else's token call.
 pub const PATIENCE_SECONDS: u64 = 10;
 
+/// An access token that lives so many seconds more serves a request while its successor is fetched;
+/// below that the request waits, lest the token die on the way to the origin (GP-25).
+const AMPLE_SECONDS: u64 = 10;
+
+fn has_ample(snapshot: &Snapshot, now: UnixTime) -> bool {
+    snapshot.access_ends_at.since(now) >= AMPLE_SECONDS
+}
+
 /// The place of one session. Synchronous, so that a step is atomic.
 pub trait Store {
     /// What is there; none when nothing ever was. Creates nothing.
@@ -137,6 +145,9 @@ where
             (Visit::Unavailable { retry_after }, _) => {
                 Next::Done(Visited::Unavailable { retry_after })
             }
+            (Visit::Wait(_, Some(meanwhile)), _) if has_ample(&meanwhile, now) => {
+                Next::Done(Visited::Present(meanwhile))
+            }
             (Visit::Wait(_, meanwhile), _) if self.calling.get() => self.wait(meanwhile),
             // The instance that made the call is gone; its lease runs out by itself.
             (Visit::Wait(until, meanwhile), _) => {
@@ -148,7 +159,12 @@ where
                 self.calling.set(true);
                 let meanwhile = Some(Box::new(live.snapshot()));
                 let meanwhile = meanwhile.filter(|snapshot| now < snapshot.access_ends_at);
-                let next = self.wait(meanwhile);
+                let next = match meanwhile {
+                    Some(meanwhile) if has_ample(&meanwhile, now) => {
+                        Next::Done(Visited::Present(meanwhile))
+                    }
+                    meanwhile => self.wait(meanwhile),
+                };
                 let task = Rc::clone(self).refresh(lease, token, live.clone(), jitter, now);
                 self.spawn.spawn(task);
                 next

@@ -102,6 +102,24 @@ fn gr_01_gr_15_a_thousand_requests_cost_one_token_call() {
 }
 
 #[test]
+fn pa_02_a_live_token_serves_at_once_while_its_successor_is_fetched_exactly_once() {
+    let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
+    fresh(&peer, 1);
+    let driver = driver!(peer, memory, tasks);
+    driver.open(live()).unwrap();
+    let visit = |seconds| driver.visit(secret(), 0, NOON.plus(seconds), pending());
+    // Nobody runs the token call, as if the provider never answered.
+    let idle = Tasks::default();
+    let visited = poll_all((0..100).map(|_| visit(280)).collect(), &idle);
+    assert!(visited.iter().all(|visited| visited.as_ref().and_then(token) == Some("a0")));
+    // So close to its end it might not reach the origin alive: now they wait.
+    assert_eq!(poll_all(vec![visit(291)], &idle), [None]);
+    poll_all(Vec::<std::future::Ready<()>>::new(), &tasks);
+    let visited = poll_all(vec![visit(291)], &tasks);
+    assert_eq!((visited[0].as_ref().and_then(token), peer.hits("/token")), (Some("a1"), 1));
+}
+
+#[test]
 fn gr_17_a_client_that_goes_away_does_not_take_the_refresh_along() {
     let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
     fresh(&peer, 1);

@@ -4,13 +4,15 @@ mod keys;
 mod objects;
 mod rows;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::password::Passwords;
 use crate::platform::Platform;
-use crate::{Idp, ask, cause};
+use crate::{Idp, ask};
 use http::StatusCode;
 use keys::RingKeys;
 use objects::Stubs;
+use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
@@ -28,6 +30,7 @@ use worker::{Context, Env, event};
 struct Deployment {
     config: Config,
     passwords: Passwords,
+    budget: Budget,
     upstream: Provider,
 }
 
@@ -59,7 +62,7 @@ fn read(env: &Env) -> Result<Rc<Deployment>, String> {
         Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
-    Ok(Rc::new(Deployment { config, passwords, upstream }))
+    Ok(Rc::new(Deployment { config, passwords, budget: Budget::default(), upstream }))
 }
 
 /// The Worker, as the issuer stands on it.
@@ -95,6 +98,7 @@ async fn answer(request: &Request, env: Env) -> Response {
     let idp = Idp::<Edge> {
         config: &deployment.config,
         passwords: &deployment.passwords,
+        budget: &deployment.budget,
         upstream: &deployment.upstream,
         objects: Stubs::of(&env),
         keys: RingKeys::of(&env, &deployment.config),
@@ -103,7 +107,7 @@ async fn answer(request: &Request, env: Env) -> Response {
         correlation_id: random_uuid(&mut rng).to_string(),
     };
     let response = idp.handle(request, now(), &mut rng).await;
-    if let Some(cause::Cause(cause)) = response.extensions().get() {
+    if let Some(Cause(cause)) = response.extensions().get() {
         worker::console_log!(
             "{}",
             serde_json::json!({

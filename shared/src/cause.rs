@@ -1,7 +1,7 @@
 //! What the operator reads about a request that was refused. It rides in the response, beside what
 //! the client reads, until the edge writes it to the log.
 
-use shared::fetch::Response;
+use crate::fetch::Response;
 use std::fmt::Debug;
 
 /// Why a response is not what was asked for, in the operator's words. Made from `Debug` of an error

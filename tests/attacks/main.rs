@@ -1,0 +1,19 @@
+//! Attacks on the issuer, each named after its row of the catalogue, as anybody could make them:
+//! from outside, with requests. What is not reachable from outside is tested beside the code.
+//!
+//! A row about a check on one grant is also put to its siblings: both grants of `/token`, and
+//! `/revoke`. Rows about features that are not there are left out; that they are not there is
+//! `dj_06` and `az_22` to `az_24`.
+#![expect(clippy::panic, reason = "a test says what it expects by panicking")]
+
+mod authorize;
+//mod client_auth;
+//mod code;
+//mod discovery;
+//mod flood;
+//mod logout;
+//mod pkce;
+mod redirect_uri;
+//mod refresh;
+//mod sign_in;
+//mod userinfo;

@@ -1,0 +1,52 @@
+//! `oidcc-config-certification-test-plan`.
+
+use http::{Method, StatusCode};
+use serde_json::Value;
+use shared::metadata::ProviderMetadata;
+use tests::client::{Draft, json};
+use tests::world::issuer;
+use url::Url;
+
+#[test]
+fn oidcc_discovery_endpoint_verification() {
+    let issuer = issuer();
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let answer = Draft::new(Method::GET, path).send(&issuer);
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let said = json(&answer);
+        assert_eq!(said["issuer"], issuer.url());
+        let list = |name: &str| {
+            let list = said[name].as_array().unwrap_or_else(|| panic!("{name} is no list"));
+            list.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(list("response_types_supported"), ["code"]);
+        assert_eq!(list("subject_types_supported"), ["public"]);
+        assert_eq!(list("grant_types_supported"), ["authorization_code", "refresh_token"]);
+        assert!(list("id_token_signing_alg_values_supported").contains(&"RS256"), "required");
+        assert!(list("scopes_supported").contains(&"openid"), "required");
+        assert!(list("claims_supported").contains(&"sub"));
+        for name in ["claims_parameter_supported", "request_parameter_supported"] {
+            assert_eq!(said[name], Value::Bool(false));
+        }
+        // Absent it would mean true.
+        assert_eq!(said["request_uri_parameter_supported"], Value::Bool(false));
+        for (name, value) in said.iter().filter(|(name, _)| name.ends_with("_endpoint")) {
+            let url = Url::parse(value.as_str().unwrap()).unwrap();
+            assert!(url.fragment().is_none() && url.query().is_none(), "{name}");
+            assert!(url.as_str().starts_with(issuer.url()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn oidcc_discovery_endpoint_verification_of_the_keys() {
+    let issuer = issuer();
+    let metadata = Draft::new(Method::GET, "/.well-known/openid-configuration").send(&issuer);
+    let metadata: ProviderMetadata = serde_json::from_slice(metadata.body()).unwrap();
+    assert_eq!(metadata.jwks_uri, issuer.at("/jwks"));
+    let keys = json(&Draft::new(Method::GET, "/jwks").send(&issuer));
+    let keys = keys["keys"].as_array().unwrap();
+    let kinds: Vec<_> = keys.iter().map(|key| key["kty"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"EC") && kinds.contains(&"RSA"), "{kinds:?}");
+}

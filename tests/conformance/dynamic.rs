@@ -1,0 +1,83 @@
+//! `oidcc-dynamic-certification-test-plan`, with clients that are registered already.
+
+use http::Method;
+use serde_json::Value;
+use tests::believe;
+use tests::browser::Browser;
+use tests::client::{Ask, C1, Draft, MANY, RS256, SignedIn, Tokens, json, tokens};
+use tests::expect::local;
+use tests::world::{Issuer, issuer, needs_clock};
+
+#[test]
+fn oidcc_idtoken_rs256() {
+    let issuer = issuer();
+    let signed_in = SignedIn::new(&issuer, Ask::of(RS256));
+    let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
+    believe::id_token(&issuer, &signed_in.ask, &tokens);
+}
+
+#[test]
+fn oidcc_ensure_redirect_uri_in_authorization_request() {
+    let issuer = issuer();
+    let ask = Ask::of(MANY).without("redirect_uri");
+    local(&Browser::new(&issuer).get(&ask.url(&issuer)), "two are registered and none is named");
+}
+
+const WITH_QUERY: &str = "https://many.test/cb?foo=1";
+
+#[test]
+fn oidcc_redirect_uri_query_ok() {
+    let issuer = issuer();
+    let signed_in = SignedIn::new(&issuer, Ask::of(MANY).set("redirect_uri", WITH_QUERY));
+    assert_eq!(signed_in.reply.get("foo"), Some("1"));
+    Tokens::of(&signed_in.redeem().send(&issuer));
+}
+
+#[test]
+fn oidcc_redirect_uri_query_mismatch() {
+    let issuer = issuer();
+    for uri in ["https://many.test/cb?foo=2", "https://many.test/cb", "https://many.test/cb?"] {
+        let ask = Ask::of(MANY).set("redirect_uri", uri);
+        local(&Browser::new(&issuer).get(&ask.url(&issuer)), uri);
+    }
+}
+
+#[test]
+fn oidcc_redirect_uri_query_added() {
+    let issuer = issuer();
+    for (client, uri) in [
+        (C1, "https://app.test/cb?foo=1"),
+        (MANY, "https://many.test/cb?foo=1&bar=2"),
+        (MANY, "https://many.test/cb?bar=2&foo=1"),
+    ] {
+        let ask = Ask::of(client).set("redirect_uri", uri);
+        local(&Browser::new(&issuer).get(&ask.url(&issuer)), uri);
+    }
+}
+
+fn kids(issuer: &Issuer) -> Vec<Value> {
+    let keys = json(&Draft::new(Method::GET, "/jwks").send(issuer));
+    keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
+}
+
+#[test]
+fn oidcc_server_rotate_keys() {
+    let Some(issuer) = needs_clock() else { return };
+    let before = kids(&issuer);
+    // Somebody looks at the keys every hour, as somebody does.
+    let mut rotated = false;
+    for _ in 0..31 * 24 {
+        issuer.inside().pass(3600);
+        let now = kids(&issuer);
+        assert!(now.len() <= 6);
+        if now.iter().any(|kid| !before.contains(kid)) && !rotated {
+            rotated = true;
+            assert!(before.iter().all(|kid| now.contains(kid)), "the old ones stay for a while");
+        }
+    }
+    assert!(rotated);
+    let after = kids(&issuer);
+    assert!(before.iter().all(|kid| !after.contains(kid)), "and go in the end");
+    let answer = tokens(&issuer, RS256);
+    believe::access_token(&issuer, &answer.access, issuer.url()).unwrap();
+}
