@@ -78,7 +78,7 @@ impl Watched<'_> {
     fn note(&self, headers: &HeaderMap, body: &[u8]) {
         let mut seen = self.seen.borrow_mut();
         for (name, value) in headers {
-            seen.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+            seen.extend([name.as_str(), ": ", &String::from_utf8_lossy(value.as_bytes()), "\n"]);
         }
         seen.push_str(&String::from_utf8_lossy(body));
         seen.push('\n');

@@ -4,8 +4,8 @@
 use crate::line::Line;
 use crate::objects::Objects;
 use crate::origin;
-use crate::turns::Tasks;
 use crate::raw::Raw;
+use crate::turns::Tasks;
 use crate::world::{Issuer, text};
 use gateway::answer;
 use gateway::auth::flow::UsedFlows;
@@ -148,7 +148,11 @@ impl Gate {
         let mut sent = Request::new(raw.body.clone());
         *sent.method_mut() = raw.typed_method();
         *sent.uri_mut() = forward.url.parse().expect("a URL");
-        assert_eq!(sent.uri().authority().map(Authority::as_str), Some("localhost:8789"), "{raw:?}");
+        assert_eq!(
+            sent.uri().authority().map(Authority::as_str),
+            Some("localhost:8789"),
+            "{raw:?}"
+        );
         *sent.headers_mut() = raw.map();
         forward.edits.apply(sent.headers_mut());
         let mut answer = origin::answer(&sent);
