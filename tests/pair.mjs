@@ -16,6 +16,8 @@ const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS
 
 async function run(mode, more) {
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-pair-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
   try {
     const [idp, gateway, origin] = await freePorts(3);
     const file = join(folder, "config.json");
@@ -31,7 +33,8 @@ async function run(mode, more) {
       await served.stop();
     }
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    remove();
+    process.off("exit", remove);
   }
 }
 
@@ -50,6 +53,8 @@ function configure(mode, ports, state) {
   }
   Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway });
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
+  // Nobody listens there.
+  gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
   return config;
 }
 
@@ -82,6 +87,8 @@ function nextest(more, variables) {
 }
 
 if (main(import.meta)) {
+  // What is served holds a pipe of ours and ends with us; `exit` removes the folder.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
   const given = process.argv.slice(2);
   const split = given.includes("--") ? given.indexOf("--") : given.length;
   const [asked, more] = [given.slice(0, split), given.slice(split + 1)];

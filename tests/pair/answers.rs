@@ -20,6 +20,7 @@ in_one_mode! {
     gp_27_answers_without_a_body_stay_without_one
     gp_27_statuses_come_through_and_end_no_session
     gp_27_events_arrive_while_they_are_made
+    gp_29_an_origin_that_is_away_is_a_502_and_ends_no_session
     several_cookies_of_the_origin_arrive_as_several
     cc_01_what_is_public_stays_cacheable
 }
@@ -195,6 +196,24 @@ fn gp_27_events_arrive_while_they_are_made(pair: &Pair) {
     }
     assert_eq!(events.len(), 3, "{events:?}");
     assert_eq!(events[2], "id: 3\ndata: event 3 of 3\n\n");
+}
+
+fn gp_29_an_origin_that_is_away_is_a_502_and_ends_no_session(pair: &Pair) {
+    if pair.needs_clock().is_some() {
+        return;
+    }
+    let guest = Guest::signed_in(pair);
+    for (lines, kind) in [(&NAVIGATION[..], "text/html; charset=utf-8"), (&[], "application/json")]
+    {
+        let answer = pair.send(&guest.raw("GET", "/away").headers(lines));
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        assert_eq!(
+            (header(&answer, "content-type"), header(&answer, "cache-control")),
+            (kind, "no-store")
+        );
+        assert!(!answer.headers().contains_key(SET_COOKIE));
+    }
+    assert!(guest.token().is_some());
 }
 
 fn several_cookies_of_the_origin_arrive_as_several(pair: &Pair) {

@@ -12,7 +12,9 @@ in_every_mode! {
     gs_02_a_flipped_bit_signs_nobody_in
     gs_03_gs_06_a_part_of_the_cookie_is_no_cookie
     gs_04_gs_05_a_cookie_is_good_for_its_own_purpose_only
+    gs_07_gs_08_a_large_session_comes_in_chunks_and_a_small_one_leaves_none
     gs_09_a_cookie_sent_twice_is_nobodys
+    gs_14_an_old_cookie_that_comes_late_costs_a_new_sign_in_at_most
     gs_10_no_cookie_header_breaks_anything
     gs_16_a_cookie_of_another_mode_or_gateway_is_nothing
 }
@@ -123,6 +125,68 @@ fn gs_04_gs_05_a_cookie_is_good_for_its_own_purpose_only(pair: &Pair) {
         assert_eq!(status(pair, &format!("{SESSION}={value}")), 401, "{name}");
     }
     assert_eq!(guest.browser.get(&callback).status(), StatusCode::SEE_OTHER, "no side effect");
+}
+
+fn gs_07_gs_08_a_large_session_comes_in_chunks_and_a_small_one_leaves_none(pair: &Pair) {
+    let Some(_) = pair.needs_clock() else { return };
+    let long = "x".repeat(500);
+    let pair = Pair::in_process(pair.mode, |idp, _| {
+        for name in ["name", "given_name", "family_name", "nickname", "locale"] {
+            idp["ACCOUNTS"][0][name] = long.as_str().into();
+        }
+    });
+    let guest = Guest::signed_in(&pair);
+    assert!(guest.token().is_some());
+    let chunks = guest.cookies_like(SESSION);
+    assert_eq!(chunks.len() > 1, pair.mode != "durable", "{} {}", pair.mode, chunks.len());
+    assert!(guest.session().len() < 7500);
+    if let Some((first, rest)) = chunks.split_first().filter(|(_, rest)| !rest.is_empty()) {
+        let dropped: Vec<_> = rest.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(status(&pair, &dropped.join("; ")), 401, "without {}", first.0);
+        let swapped = format!("{}={}; {}={}", first.0, rest[0].1, rest[0].0, first.1);
+        assert_eq!(status(&pair, &swapped), 401);
+        let doubled = format!("{}; {}={}", guest.session(), first.0, first.1);
+        assert_eq!(status(&pair, &doubled), 401);
+        let other = Guest::signed_in(&pair);
+        let others = other.cookies_like(SESSION);
+        let mixed = format!("{}={}; {}={}", first.0, first.1, others[1].0, others[1].1);
+        assert_eq!(status(&pair, &mixed), 401, "chunks of two sessions");
+    }
+    // What is too much altogether is left out, and the sign-in still works.
+    pair.issuer.inside().deploy_again(|idp| {
+        idp["ACCOUNTS"][0]["name"] = "x".repeat(20_000).into();
+    });
+    guest.sign_in();
+    assert!(
+        guest.token().is_some() && !guest.whoami()["claims"].to_string().contains(&"x".repeat(513))
+    );
+    pair.issuer.inside().deploy_again(|idp| {
+        for name in ["name", "given_name", "family_name", "nickname", "locale"] {
+            idp["ACCOUNTS"][0][name] = "A".into();
+        }
+    });
+    guest.browser.plant("localhost", &format!("{SESSION}.4"), "4.5.stale");
+    guest.sign_out();
+    guest.sign_in();
+    assert!(guest.token().is_some(), "no stale chunk is left beside it");
+    assert_eq!(guest.cookies_like(&format!("{SESSION}.4")), []);
+}
+
+fn gs_14_an_old_cookie_that_comes_late_costs_a_new_sign_in_at_most(pair: &Pair) {
+    let guest = Guest::signed_in(pair);
+    let late = guest.copy();
+    pair.outlive_freshness();
+    pair.outlive_access_tokens();
+    assert!(late.token().is_some(), "an answer to this is still on its way");
+    guest.sign_in();
+    for (name, value) in late.cookies_like(SESSION) {
+        guest.browser.plant("localhost", &name, &value);
+    }
+    pair.outlive_freshness();
+    pair.outlive_access_tokens();
+    assert!(guest.token().is_none() && guest.session().is_empty(), "the old session is over");
+    guest.sign_in();
+    assert!(guest.token().is_some());
 }
 
 fn gs_09_a_cookie_sent_twice_is_nobodys(pair: &Pair) {
