@@ -5,9 +5,11 @@
 export default {
   async fetch(request) {
     const url = new URL(request.url);
-    const status = /^\/status\/([2-5]\d\d)$/.exec(url.pathname);
+    const status = /^(?:\/public|\/api)?\/status\/([2-5]\d\d)$/.exec(url.pathname);
     if (status) return withStatus(Number(status[1]));
-    return (routes[url.pathname] ?? notFound)(request, url);
+    // Whatever is here is below every route of the gateway's too: /public/echo is /echo.
+    const path = url.pathname.replace(/^\/(public|api)(?=\/)/, "");
+    return (routes[url.pathname] ?? routes[path] ?? notFound)(request, url);
   },
 };
 
@@ -20,6 +22,10 @@ const routes = {
   "/ws": socket,
   "/redirect": () => new Response(null, { status: 302, headers: { location: "/elsewhere" } }),
   "/cookies": cookies,
+  "/cacheable": () => new Response("Anybody may keep this.\n", {
+    headers: { "cache-control": "public, max-age=3600", "cdn-cache-control": "max-age=3600" },
+  }),
+  "/rude": rude,
   "/slow": slow,
   "/big": big,
 };
@@ -163,6 +169,15 @@ function cookies() {
   headers.append("set-cookie", "first=1; Path=/; HttpOnly; SameSite=Lax");
   headers.append("set-cookie", "second=2; Path=/; Expires=Wed, 01 Jan 2031 00:00:00 GMT");
   return new Response("Two cookies.\n", { headers });
+}
+
+// What an origin must not do to a gateway: set its cookies, and have the browser forget them.
+function rude() {
+  const headers = new Headers({ "clear-site-data": `"cache", "cookies"`, "keep-alive": "timeout=5" });
+  headers.append("set-cookie", "__Host-gatelatch-session=theirs; Path=/; Secure");
+  headers.append("set-cookie", "__host-GATELATCH-session.0=theirs; Path=/");
+  headers.append("set-cookie", "kept=1; Path=/");
+  return new Response("Not very polite.\n", { headers });
 }
 
 async function slow(_, url) {

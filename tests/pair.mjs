@@ -1,0 +1,107 @@
+// The tests of the pair over HTTP: node tests/pair.mjs [mode ...] [-- what nextest is given].
+//
+// The same tests that run natively, against both Workers on workerd with the demo origin behind them: once for
+// each place where sessions live, each time with ports of its own and a state folder that is removed afterwards.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { Fault, complain, environment, main, root } from "../scripts/paths.mjs";
+
+const modes = ["hybrid", "durable", "sealed"];
+
+// Short, for here nobody can set the clock. src/pair.rs waits for as long.
+const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2 } };
+
+async function run(mode, more) {
+  const folder = mkdtempSync(join(tmpdir(), "gatelatch-pair-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
+  try {
+    const [idp, gateway, origin] = await freePorts(3);
+    const file = join(folder, "config.json");
+    writeFileSync(file, JSON.stringify(configure(mode, { idp, gateway, origin }, join(folder, "state"))), { mode: 0o600 });
+    const served = await serving(file);
+    try {
+      return await nextest(more, {
+        GATELATCH_ISSUER: `http://localhost:${idp}`,
+        GATELATCH_GATEWAY: `http://localhost:${gateway}`,
+        GATELATCH_MODE: mode,
+      });
+    } finally {
+      await served.stop();
+    }
+  } finally {
+    remove();
+    process.off("exit", remove);
+  }
+}
+
+// tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
+function configure(mode, ports, state) {
+  const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
+  const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
+  config.state = relative(root, state);
+  for (const name of Object.keys(ports)) config[name].port = ports[name];
+  const { settings: idp } = config.idp;
+  const { settings: gateway } = config.gateway;
+  Object.assign(idp, { ISSUER: issuer, ...seconds.idp });
+  for (const client of idp.CLIENTS) {
+    client.redirect_uris = client.redirect_uris.map((uri) => app + new URL(uri).pathname);
+    client.post_logout_redirect_uris = client.post_logout_redirect_uris.map((uri) => app + new URL(uri).pathname);
+  }
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway });
+  gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
+  // Nobody listens there.
+  gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
+  return config;
+}
+
+// Ports that nobody has. Somebody may take one before we do; then `serve` says so.
+async function freePorts(count) {
+  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => resolve(server));
+  })));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+// Runs scripts/serve.mjs until it says `ready`. It holds a pipe of ours, and ends with us however we end.
+async function serving(file) {
+  const child = spawn(process.execPath, [join(root, "scripts/serve.mjs"), file], { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const ready = new Promise((resolve) => child.stdout.on("data", (data) => String(data).includes("ready") && resolve(true)));
+  if (await Promise.race([ready, ended]) !== true) throw new Fault(`${file} was not served: see the messages above`);
+  return { stop: () => (child.stdin.end(), ended) };
+}
+
+function nextest(more, variables) {
+  const args = ["nextest", "run", "-p", "tests", "--test", "pair", ...more];
+  const child = spawn("cargo", args, { cwd: root, env: { ...environment(), ...variables }, stdio: ["ignore", "inherit", "inherit"] });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code === 0));
+  });
+}
+
+if (main(import.meta)) {
+  // What is served holds a pipe of ours and ends with us; `exit` removes the folder.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+  const given = process.argv.slice(2);
+  const split = given.includes("--") ? given.indexOf("--") : given.length;
+  const [asked, more] = [given.slice(0, split), given.slice(split + 1)];
+  const unknown = asked.filter((mode) => !modes.includes(mode));
+  if (unknown.length) complain(new Fault(`no mode is called ${unknown.join(", ")}: there are ${modes.join(", ")}`));
+  try {
+    const failed = [];
+    for (const mode of asked.length ? asked : modes) {
+      console.error(`sessions: ${mode}`);
+      if (!await run(mode, more)) failed.push(mode);
+    }
+    if (failed.length) throw new Fault(`the tests failed with sessions: ${failed.join(", ")}`);
+  } catch (fault) {
+    complain(fault);
+  }
+}

@@ -1,0 +1,167 @@
+//! A gateway in this process. Around [`gateway::gateway::decide`] it does what the Worker's edge
+//! does, and has no opinion of its own.
+
+use crate::line::Line;
+use crate::objects::Objects;
+use crate::origin;
+use crate::raw::Raw;
+use crate::turns::Tasks;
+use crate::world::{Issuer, text};
+use gateway::answer;
+use gateway::auth::flow::UsedFlows;
+use gateway::config::Config;
+use gateway::gateway::{Decided, decide};
+use gateway::next::{Forward, Incoming, Next};
+use gateway::session::admission::Seams;
+use gateway::session::exchange::Party;
+use http::uri::Authority;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use serde_json::{Map, Value};
+use shared::fetch::{Request, Response};
+use shared::jose::native::Native;
+use shared::rp::discovery::Provider;
+use shared::time::UnixTime;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+/// What can be reached of a gateway in this process and of no other.
+#[derive(Debug)]
+pub struct Gate {
+    /// Its session objects.
+    pub objects: Objects,
+    /// Its way out.
+    pub line: Line,
+    /// What goes on behind the answers.
+    pub tasks: Tasks,
+    issuer: Rc<Issuer>,
+    settings: RefCell<Map<String, Value>>,
+    config: RefCell<Rc<Config>>,
+    party: Rc<Party<Line, Native>>,
+    used: UsedFlows,
+    requests: Cell<u64>,
+    reached: RefCell<Vec<Request>>,
+    /// How many seconds its clock is ahead of the issuer's.
+    ahead: Cell<i64>,
+}
+
+fn deploy(settings: &Map<String, Value>) -> Rc<Config> {
+    let config = Config::read(|name| text(settings, name));
+    Rc::new(config.expect("settings without a mistake"))
+}
+
+impl Gate {
+    /// A gateway with these settings, in front of the demo origin.
+    pub fn new(settings: &Map<String, Value>, issuer: Rc<Issuer>) -> Self {
+        let (config, line, tasks) =
+            (deploy(settings), Line::new(Rc::clone(&issuer)), Tasks::default());
+        let provider = Rc::new(Provider::new(config.issuer.clone()));
+        let party = Rc::new(Party::new(&config, provider, line.clone(), Native));
+        Self {
+            objects: Objects::new(Rc::clone(&party), tasks.clone()),
+            line,
+            tasks,
+            issuer,
+            settings: RefCell::new(settings.clone()),
+            config: RefCell::new(config),
+            party,
+            used: UsedFlows::default(),
+            requests: Cell::default(),
+            reached: RefCell::default(),
+            ahead: Cell::default(),
+        }
+    }
+
+    /// Lets time pass, here and at the issuer.
+    pub fn pass(&self, seconds: u64) {
+        self.issuer.inside().pass(seconds);
+    }
+
+    /// Sets the gateway's clock ahead of the issuer's, or behind it.
+    pub fn set_ahead(&self, seconds: i64) {
+        self.ahead.set(seconds);
+    }
+
+    /// Deploys it again with other settings. Objects, and what is known of the issuer, stay.
+    pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
+        change(&mut self.settings.borrow_mut());
+        *self.config.borrow_mut() = deploy(&self.settings.borrow());
+    }
+
+    /// The requests that reached an origin since this was asked last.
+    pub fn reached(&self) -> Vec<Request> {
+        self.reached.take()
+    }
+
+    /// Begins to answer a request and gives up after so many turns; what was started behind it goes
+    /// on when something else runs.
+    pub fn begin(&self, raw: &Raw, turns: usize) {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut answer = pin!(self.handle(raw));
+        for _ in 0..turns {
+            if answer.as_mut().poll(&mut context).is_ready() {
+                return;
+            }
+            self.tasks.turn();
+        }
+    }
+
+    fn now(&self) -> UnixTime {
+        let now = self.issuer.now();
+        let by = self.ahead.get();
+        if by < 0 { now.minus(by.unsigned_abs()) } else { now.plus(by.unsigned_abs()) }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, raw: &Raw) -> Response {
+        let config = Rc::clone(&self.config.borrow());
+        let (method, headers) = (raw.typed_method(), raw.map());
+        let url = if raw.target.starts_with('/') {
+            format!("{}{}", config.public_url, raw.target)
+        } else {
+            raw.target.clone()
+        };
+        let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip: None };
+        let number = self.requests.get();
+        self.requests.set(number + 1);
+        // Not the issuer's numbers, or both would draw the same.
+        let mut rng = ChaCha12Rng::seed_from_u64(u64::MAX - number);
+        let seams = Seams {
+            config: &config,
+            party: &self.party,
+            sessions: &self.objects,
+            used: &self.used,
+        };
+        let Decided { next, cookies } = decide(&seams, incoming, self.now(), &mut rng).await;
+        let mut answer = match next {
+            Next::Respond(response) => response,
+            Next::Forward(forward) => self.forward(raw, &forward),
+        };
+        let edits = answer::with_cookies(answer.headers(), &cookies);
+        edits.apply(answer.headers_mut());
+        answer
+    }
+
+    fn forward(&self, raw: &Raw, forward: &Forward) -> Response {
+        let mut sent = Request::new(raw.body.clone());
+        *sent.method_mut() = raw.typed_method();
+        *sent.uri_mut() = forward.url.parse().expect("a URL");
+        assert_eq!(
+            sent.uri().authority().map(Authority::as_str),
+            Some("localhost:8789"),
+            "{raw:?}"
+        );
+        *sent.headers_mut() = raw.map();
+        forward.edits.apply(sent.headers_mut());
+        let mut answer = origin::answer(&sent);
+        let edits = answer::edits(answer.status(), answer.headers(), forward.authenticated);
+        edits.apply(answer.headers_mut());
+        if raw.method == "HEAD" {
+            answer.body_mut().clear();
+        }
+        self.reached.borrow_mut().push(sent);
+        answer
+    }
+}

@@ -1,0 +1,114 @@
+//! The gateway's way out to an issuer in this process: it counts, and it goes wrong when told to.
+
+use crate::turns::turns;
+use crate::world::Issuer;
+use http::{HeaderValue, StatusCode};
+use shared::fetch::{Fetch, Request, Response, Unreachable};
+use shared::form::Form;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// What is wrong with the way out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Nobody is reached.
+    Down,
+    /// So many token answers are lost on their way back, although the issuer obeyed.
+    Lost(u32),
+    /// The token endpoint answers with this status, and asks for patience.
+    Status(u16),
+    /// A token answer takes so many turns of everybody else to come back.
+    Slow(usize),
+}
+
+/// The way out. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Line(Rc<State>);
+
+#[derive(Debug)]
+struct State {
+    issuer: Rc<Issuer>,
+    fault: Cell<Fault>,
+    calls: RefCell<Vec<Call>>,
+}
+
+/// A call that was made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Call {
+    /// The path.
+    pub path: String,
+    /// The `token` or `refresh_token` that it was about.
+    pub token: Option<String>,
+    /// The refresh token in the answer, whether or not that arrived.
+    pub given: Option<String>,
+}
+
+impl Line {
+    /// A sound way out to `issuer`.
+    pub fn new(issuer: Rc<Issuer>) -> Self {
+        let (fault, calls) = (Cell::default(), RefCell::default());
+        Self(Rc::new(State { issuer, fault, calls }))
+    }
+
+    /// Breaks it, or mends it.
+    pub fn set(&self, fault: Fault) {
+        self.0.fault.set(fault);
+    }
+
+    /// The calls to a path since the line was made.
+    pub fn calls(&self, path: &str) -> Vec<Call> {
+        let calls = self.0.calls.borrow();
+        calls.iter().filter(|call| call.path == path).cloned().collect()
+    }
+
+    /// How many calls there were to the token endpoint.
+    pub fn token_calls(&self) -> usize {
+        self.calls("/token").len()
+    }
+
+    async fn issuer(&self, request: Request) -> Response {
+        let path = request.uri().path().to_owned();
+        let form = Form::parse(request.body()).unwrap_or_default();
+        let token = form.get("refresh_token").or(form.get("token")).map(str::to_owned);
+        let answer = self.0.issuer.send(request).await;
+        let body: Option<serde_json::Value> = serde_json::from_slice(answer.body()).ok();
+        let given = body.and_then(|body| body["refresh_token"].as_str().map(str::to_owned));
+        self.0.calls.borrow_mut().push(Call { path, token, given });
+        answer
+    }
+}
+
+impl Fetch for Line {
+    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        let redeems = request.uri().path() == "/token";
+        match self.0.fault.get() {
+            Fault::Down => {
+                turns(3).await;
+                Err(Unreachable)
+            }
+            Fault::Lost(more) if redeems && more > 0 => {
+                self.0.fault.set(Fault::Lost(more - 1));
+                self.issuer(request).await;
+                Err(Unreachable)
+            }
+            Fault::Status(status) if redeems => {
+                let path = request.uri().path().to_owned();
+                self.0.calls.borrow_mut().push(Call { path, token: None, given: None });
+                turns(3).await;
+                let mut answer = Response::default();
+                *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+                answer.headers_mut().insert("retry-after", HeaderValue::from_static("7"));
+                Ok(answer)
+            }
+            Fault::Slow(count) if redeems => {
+                let answer = self.issuer(request).await;
+                turns(count).await;
+                Ok(answer)
+            }
+            _ => Ok(self.issuer(request).await),
+        }
+    }
+}
