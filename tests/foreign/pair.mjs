@@ -45,8 +45,8 @@ export const routesTo = (origin) => [
   { prefix: "/api", origin, access: "api" },
 ];
 
-// Our pair with the demo origin behind it.
-export async function ourPair({ idp = {}, gateway = {}, clients = [] } = {}) {
+// Our pair with the demo origin behind it. `gateway` is told the origin's URL.
+export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
   const [issuer, app, origin] = [idpPort, gatewayPort, originPort].map((port) => `http://localhost:${port}`);
   const secret = key();
@@ -62,13 +62,13 @@ export async function ourPair({ idp = {}, gateway = {}, clients = [] } = {}) {
   await serve({
     idp: {
       port: idpPort,
-      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client, ...clients], ACCOUNTS: [account], ...idp },
+      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client], ACCOUNTS: [account], ...idp },
     },
     gateway: {
       port: gatewayPort,
       settings: {
         PUBLIC_URL: app, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: key(),
-        ROUTES: routesTo(origin), ...gateway,
+        ROUTES: routesTo(origin), ...gateway(origin),
       },
       service_binding: true,
     },

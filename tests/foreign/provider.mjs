@@ -1,18 +1,17 @@
 // npm's oidc-provider, unmodified, on a free port: somebody else's issuer, with its own pages.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
+import Provider from "oidc-provider";
 import { later } from "./checks.mjs";
 import { freePorts } from "./pair.mjs";
+
+// It warns that its pages are for development, and that http is no https: that is what we want here.
+console.info = console.warn = () => {};
 
 // It keeps one-time refresh tokens: using one twice ends everything that came of the sign-in.
 // `idTokenOnRefresh`: whether a refresh answers with an ID token, which issuers may leave out.
 // The answer's `refreshes` counts refreshes that succeeded, `refused` the token calls that failed.
 export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefresh }) {
-  // It warns that its pages are for development, and that http is no https: that is what we want here.
-  const { info, warn } = console;
-  Object.assign(console, { info() {}, warn() {} });
-  const { default: Provider } = await import("oidc-provider");
-
   const [port] = await freePorts(1);
   const issuer = `http://localhost:${port}`;
   const jwk = (type, options, more) => ({ ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), use: "sig", ...more });
@@ -39,7 +38,6 @@ export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefre
   provider.on("grant.error", (_, fault) => seen.refused.push(fault));
   provider.on("server_error", (_, fault) => seen.refused.push(fault));
   provider.on("grant.revoked", () => { seen.revoked += 1; });
-  Object.assign(console, { info, warn });
 
   const server = createServer(provider.callback());
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
