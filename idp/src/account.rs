@@ -3,7 +3,7 @@
 //! One object per person holds the profile, the sign-in sessions and the grants (codes and refresh
 //! token families), so none of these commands asks a second object.
 
-use crate::config::Config;
+use crate::config::{Config, LocalAccount};
 use crate::grant;
 use crate::grant::{
     Answer, Binding, Facts, Grant, Issued, Redeemed, Redemption, Refresh, Rotation, Seed,
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::seal::Purpose;
-use shared::secret::Digest;
+use shared::secret::{Bits, Digest};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -44,6 +44,9 @@ pub const LOCAL: &str = "local";
 pub struct Profile {
     /// Where they come from.
     pub identity: Identity,
+    /// Of the password's hash, when it was by a password: another one ends what this one began.
+    #[serde(default)]
+    pub credential: Option<Digest>,
     /// Standard claims.
     pub claims: Map<String, Value>,
 }
@@ -76,6 +79,8 @@ pub struct NewGrant {
 pub struct SignIn {
     /// Who.
     pub profile: Profile,
+    /// When: earlier than now where an upstream remembered them.
+    pub auth_time: UnixTime,
     /// How, RFC 8176.
     pub amr: Vec<String>,
     /// The new cookie's secret.
@@ -121,7 +126,7 @@ pub struct Redeem {
     /// What is presented.
     pub with: Redemption,
     /// The secret of the family to be.
-    pub seed: [u8; 32],
+    pub seed: Bits,
 }
 
 /// A client refreshes.
@@ -139,7 +144,7 @@ pub struct Rotated {
     /// The outcome.
     pub rotation: Rotation,
     /// The secret of the refresh token to hand out, when there is one.
-    pub secret: Option<[u8; 32]>,
+    pub secret: Option<Bits>,
 }
 
 /// A client revokes a grant it holds a token of.
@@ -151,7 +156,7 @@ pub struct Revoke {
     pub client_id: String,
     /// Generation and secret of a refresh token; absent for an access token, whose signature has
     /// been checked.
-    pub refresh_token: Option<(u32, [u8; 32])>,
+    pub refresh_token: Option<(u32, Bits)>,
 }
 
 /// Ends a sign-in session.
@@ -185,18 +190,18 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
-        let SignIn { profile, amr, cookie, previous, session, grant } = command;
+        let SignIn { profile, auth_time, amr, cookie, previous, session, grant } = command;
         let mut id = session;
         if let Some((previous, cookie)) = previous
-            && let Some(Session::Open(open)) = self.session(previous)?
+            && let Some(Session::Open(open)) = self.used_session(previous, now)?
             && open.cookie == cookie
         {
             id = previous;
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
-        let session = Session::open(cookie, amr.clone(), now, self.sessions());
+        let session = Session::open(cookie, auth_time, amr.clone(), now, self.sessions());
         self.save_session(id, &session, now)?;
-        self.issue(grant, id, now, amr, now)?;
+        self.issue(grant, id, auth_time, amr, now)?;
         Ok(id)
     }
 
@@ -236,10 +241,8 @@ impl<R: Rows> Account<'_, R> {
             return Ok(Redeemed::Revoked);
         }
         if grant != row.grant {
-            let context = command.grant.to_string();
-            let purpose = Purpose::new("seed", &context);
             let seed = match grant {
-                Grant::Live(_) => self.config.keys.seal_the_same(purpose, &command.seed),
+                Grant::Live(_) => self.seal_seed(command.grant, Seed(command.seed)),
                 _ => row.seed,
             };
             self.save_grant(command.grant, &GrantRow { grant, seed }, now)?;
@@ -255,9 +258,10 @@ impl<R: Rows> Account<'_, R> {
     pub fn rotate(&self, command: &Rotate, now: UnixTime) -> Result<Rotated, Unavailable> {
         let refused = |rotation| Ok(Rotated { rotation, secret: None });
         let Some(row) = self.grant(command.grant)? else { return refused(Rotation::Unknown) };
-        let Some(seed) = self.seed(command.grant, &row.seed) else {
+        if row.seed.is_empty() {
             return refused(Rotation::Unknown);
-        };
+        }
+        let seed = self.seed(command.grant, &row.seed)?;
         let (grant, rotation) = row.grant.clone().refresh(&seed, &command.with, now, self.grants());
         let session = match &rotation {
             Rotation::Rotated(Answer { facts, .. }) | Rotation::Repeated(Answer { facts, .. }) => {
@@ -276,7 +280,9 @@ impl<R: Rows> Account<'_, R> {
             _ => None,
         };
         if grant != row.grant {
-            self.save_grant(command.grant, &GrantRow { grant, seed: row.seed }, now)?;
+            // Sealed anew, so that an old sealing key can be dropped once every family has rotated.
+            let sealed = self.seal_seed(command.grant, seed);
+            self.save_grant(command.grant, &GrantRow { grant, seed: sealed }, now)?;
         }
         if let Some((id, session)) = session {
             self.save_session(id, &session, now)?;
@@ -297,11 +303,13 @@ impl<R: Rows> Account<'_, R> {
     pub fn revoke(&self, command: &Revoke, now: UnixTime) -> Result<bool, Unavailable> {
         let Some(row) = self.grant(command.grant)? else { return Ok(false) };
         let Grant::Live(live) = &row.grant else { return Ok(false) };
-        let proved = command.refresh_token.is_none_or(|(generation, secret)| {
-            let seed = self.seed(command.grant, &row.seed);
-            generation <= live.generation
-                && seed.is_some_and(|seed| seed.is_secret_of(generation, &secret))
-        });
+        let proved = match command.refresh_token {
+            None => true,
+            Some((generation, secret)) => {
+                let seed = self.seed(command.grant, &row.seed)?;
+                generation <= live.generation && seed.is_secret_of(generation, secret)
+            }
+        };
         if !proved || live.facts.client_id != command.client_id {
             return Ok(false);
         }
@@ -360,19 +368,32 @@ impl<R: Rows> Account<'_, R> {
         self.save_grant(id, &GrantRow { grant, seed: String::new() }, now)
     }
 
-    /// Somebody whom the configuration knew and knows no more (RT-13).
+    /// Somebody who may not sign in any more as they did (RT-13): the account or the upstream is
+    /// gone from the configuration, or the password is another.
     fn is_disabled(&self) -> Result<bool, Unavailable> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        Ok(profile.is_none_or(|Profile { identity, .. }| {
-            let listed =
-                |subject| self.config.accounts.iter().any(|known| known.username == subject);
-            identity.upstream == LOCAL && !listed(identity.subject)
-        }))
+        let Some(Profile { identity, credential, .. }) = profile else { return Ok(true) };
+        if identity.upstream == LOCAL {
+            let account = self.config.accounts.iter();
+            let account = account.filter(|known| known.username == identity.subject);
+            return Ok(account
+                .map(LocalAccount::credential)
+                .all(|known| Some(known) != credential));
+        }
+        let upstream = self.config.upstream.as_ref();
+        Ok(upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream))
     }
 
-    fn seed(&self, grant: Uuid, sealed: &str) -> Option<Seed> {
-        let bytes = self.config.keys.open(Purpose::new("seed", &grant.to_string()), sealed)?;
-        bytes.try_into().ok().map(Seed)
+    /// A seed that no key opens is not the client's fault: nothing is known about its token.
+    fn seed(&self, grant: Uuid, sealed: &str) -> Result<Seed, Unavailable> {
+        let bytes = self.config.keys.open(Purpose::new("seed", &grant.to_string()), sealed);
+        let bits = bytes.and_then(|bytes| bytes.try_into().ok());
+        bits.map(|bits| Seed(Bits::new(bits))).ok_or(Unavailable)
+    }
+
+    fn seal_seed(&self, grant: Uuid, Seed(bits): Seed) -> String {
+        let context = grant.to_string();
+        self.config.keys.seal_the_same(Purpose::new("seed", &context), &bits.expose())
     }
 
     fn grant(&self, id: Uuid) -> Result<Option<GrantRow>, Unavailable> {

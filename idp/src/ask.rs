@@ -1,11 +1,13 @@
 //! Reading what a request asks: its form, its bearer token, where it came from.
 
+use crate::words::Endpoint;
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, ORIGIN};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, ORIGIN};
 use shared::error::{ErrorCode, OAuthError};
-use shared::fetch::Request;
+use shared::fetch::{Request, Response};
 use shared::form::{Form, Malformed};
 use shared::origin::Origin;
+use shared::respond::see_other;
 
 /// The most that a request body may hold (DS-01). The edge stops reading there.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -64,6 +66,21 @@ pub fn parameters(request: &Request) -> Result<&[u8], NoForm> {
         return form_bytes(request);
     }
     Ok(request.uri().query().unwrap_or_default().as_bytes())
+}
+
+/// Sends a POST that brings no cookies to the same endpoint by GET, once. A browser keeps back
+/// `SameSite=Lax` cookies from another site's form and sends them along on the redirect: without
+/// it we would take somebody who is signed in for a stranger. None for a request that is no such
+/// POST, or too long for a URL.
+#[must_use]
+pub fn as_get(request: &Request, endpoint: Endpoint) -> Option<Response> {
+    /// URLs of 16 KiB pass everywhere that Workers run.
+    const LONGEST: usize = 8 * 1024;
+    let body = std::str::from_utf8(request.body()).ok()?;
+    let plain = body.len() <= LONGEST && body.bytes().all(|byte| byte.is_ascii_graphic());
+    let stranger = !request.headers().contains_key(COOKIE);
+    let post = request.method() == Method::POST;
+    (post && stranger && plain).then(|| see_other(&format!("{}?{body}", endpoint.path())))
 }
 
 fn form_bytes(request: &Request) -> Result<&[u8], NoForm> {

@@ -11,6 +11,7 @@ use shared::pkce::Challenge;
 use shared::respond;
 use shared::scope::Scope;
 use shared::secret::Code;
+use std::fmt;
 
 /// What a client is told that asks for a token for somebody else, RFC 8707 §2.
 pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
@@ -39,14 +40,23 @@ pub struct AuthorizationRequest<'c> {
     pub max_age: Option<u64>,
     /// Who is expected to sign in.
     pub login_hint: Option<String>,
+    /// An ID token of whoever has to be the one who signs in; not verified here.
+    pub id_token_hint: Option<String>,
 }
 
 /// Where an authorization response goes. Having one proves that the redirect URI was verified.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Reply {
     redirect: VerifiedRedirect,
     state: Option<String>,
     issuer: String,
+}
+
+impl fmt::Debug for Reply {
+    /// Without `state`, which is the client's secret and may be long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({})", self.redirect.as_str())
+    }
 }
 
 /// Why a request went no further, and who is told.
@@ -119,8 +129,19 @@ pub fn read<'c>(encoded: &[u8], config: &'c Config) -> Result<AuthorizationReque
     let max_age = asked.max_age().map_err(refuse)?;
     let login_hint = form.get("login_hint").filter(|hint| hint.len() <= LONGEST_HINT);
     let login_hint = login_hint.map(str::to_owned);
+    let id_token_hint = form.get("id_token_hint").map(str::to_owned);
 
-    Ok(AuthorizationRequest { client, reply, nonce, challenge, scope, prompt, max_age, login_hint })
+    Ok(AuthorizationRequest {
+        client,
+        reply,
+        nonce,
+        challenge,
+        scope,
+        prompt,
+        max_age,
+        login_hint,
+        id_token_hint,
+    })
 }
 
 /// The parameters, with the client that sent them.
@@ -206,8 +227,8 @@ impl Asked<'_> {
         Ok(nonce)
     }
 
-    /// `none` stands alone. `consent` is not asked for by this issuer and `select_account` shows
-    /// the sign-in page, where another account can be chosen; other words are not known.
+    /// `none` stands alone. `select_account` and `consent` show the sign-in page, where another
+    /// account can be chosen and turning back says no; other words are not known.
     fn prompt(&self) -> Result<Option<Prompt>, OAuthError> {
         let words: Vec<_> = self.form.get("prompt").unwrap_or_default().split(' ').collect();
         if words.contains(&"none") && words.len() > 1 {
@@ -217,8 +238,7 @@ impl Asked<'_> {
         for word in words.into_iter().filter(|word| !word.is_empty()) {
             match (Prompt::parse(word), word) {
                 (Some(prompt), _) => found = Some(prompt),
-                (None, "select_account") => found = Some(Prompt::Login),
-                (None, "consent") => {}
+                (None, "select_account" | "consent") => found = Some(Prompt::Login),
                 (None, _) => return Err(invalid("prompt is not a value that this issuer knows")),
             }
         }

@@ -42,6 +42,14 @@ pub struct LocalAccount {
     pub claims: Map<String, Value>,
 }
 
+impl LocalAccount {
+    /// Tells one password hash from another.
+    #[must_use]
+    pub fn credential(&self) -> Digest {
+        Digest::of(&self.password)
+    }
+}
+
 /// The one generic OpenID provider that people may sign in with.
 #[derive(Clone, Debug)]
 pub struct Upstream {

@@ -44,6 +44,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         subject_types_supported: vec!["public".to_owned()],
         id_token_signing_alg_values_supported: Alg::ALL.map(|alg| alg.as_str().to_owned()).into(),
         token_endpoint_auth_methods_supported: AuthMethod::list(),
+        revocation_endpoint_auth_methods_supported: AuthMethod::list(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
         prompt_values_supported: Prompt::list(),
         claims_supported: claims.map(str::to_owned).collect(),

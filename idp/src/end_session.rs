@@ -5,6 +5,7 @@ use crate::account::SignOut;
 use crate::platform::{Keys, Objects, Platform};
 use crate::sign_in::{COOKIE, Refused, session};
 use crate::tokens::{HintClaims, read_id_token_hint};
+use crate::words::Endpoint;
 use crate::{Idp, ask, page};
 use http::{Method, StatusCode};
 use shared::cookie;
@@ -28,10 +29,13 @@ pub async fn respond<P: Platform>(
     let encoded = ask::parameters(request).map_err(Refused::Form)?;
     let form = Form::parse(encoded);
     let form = form.map_err(|malformed| Refused::Form(ask::NoForm::Malformed(malformed)))?;
+    if let Some(get) = ask::as_get(request, Endpoint::EndSession) {
+        return Ok(get);
+    }
     let hint = hint(idp, &form, now).await?;
     let after = after(idp, &form, hint.as_ref());
     let current = session(idp, request.headers());
-    let Some(current) = current else { return Ok(done(idp, &form, after)) };
+    let Some(current) = current else { return Ok(done(idp, &form, after, false)) };
 
     let is_its_client =
         hint.is_some_and(|hint| (hint.sub, hint.sid) == (current.object, current.item));
@@ -46,7 +50,7 @@ pub async fn respond<P: Platform>(
         return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
     }
     end(idp, current, now).await?;
-    Ok(done(idp, &form, after))
+    Ok(done(idp, &form, after, true))
 }
 
 async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {
@@ -71,6 +75,10 @@ async fn hint<P: Platform>(
 
 /// Where the client wants the person next, if it has registered that, §3.
 fn after<P: Platform>(idp: &Idp<'_, P>, form: &Form, hint: Option<&HintClaims>) -> Option<String> {
+    // A hint that was sent and is none says nothing good about whoever sent it (LO-03).
+    if hint.is_none() && form.has("id_token_hint") {
+        return None;
+    }
     let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"))?;
     let wanted = form.get("post_logout_redirect_uri")?;
     let client = idp.config.client(asks)?;
@@ -88,13 +96,20 @@ fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> String {
 }
 
 /// Nobody is signed in any more: on to where the client wanted, or a page that says so.
-fn done<P: Platform>(idp: &Idp<'_, P>, form: &Form, after: Option<String>) -> Response {
+fn done<P: Platform>(
+    idp: &Idp<'_, P>,
+    form: &Form,
+    after: Option<String>,
+    ended: bool,
+) -> Response {
     let mut response = if let Some(after) = after {
         see_other(&after)
     } else {
         let view = page::SignedOut { client_name: &client_name(idp, form), continue_to: None };
         page::respond(StatusCode::OK, page::signed_out(&view), None)
     };
-    cookie::delete(response.headers_mut(), COOKIE);
+    if ended {
+        cookie::delete(response.headers_mut(), COOKIE);
+    }
     response
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::seal::mac;
-use shared::secret::{Digest, Verifier};
+use shared::secret::{Bits, Digest, Verifier};
 use shared::time::UnixTime;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
@@ -146,7 +146,7 @@ pub struct Refresh {
     /// The generation that the token says it is.
     pub generation: u32,
     /// The secret that proves it.
-    pub secret: [u8; 32],
+    pub secret: Bits,
     /// Who presents it.
     pub client_id: String,
     /// Whether the client proved who it is, or merely said so.
@@ -185,8 +185,6 @@ pub struct Answer {
     pub scope: Scope,
     /// Which generation the new refresh token is.
     pub generation: u32,
-    /// When the answer was first given; its tokens count from then.
-    pub issued_at: UnixTime,
 }
 
 /// How long the previous token gets the same answer again, rule (ii).
@@ -245,7 +243,7 @@ impl Grant {
         };
         // (v) A token that we never issued changes nothing.
         let issued = live.facts.refreshable && with.generation <= live.generation;
-        if !issued || !seed.is_secret_of(with.generation, &with.secret) {
+        if !issued || !seed.is_secret_of(with.generation, with.secret) {
             return (Self::Live(live), Rotation::Unknown);
         }
         if live.facts.client_id != with.client_id {
@@ -331,32 +329,25 @@ impl Live {
             facts: self.facts.clone(),
             scope: self.answered.clone(),
             generation: self.generation,
-            issued_at: self.rotated_at,
         }
     }
 }
 
 /// The secret of a family, from which its refresh tokens are derived. Stored sealed.
-#[derive(Clone, Copy)]
-pub struct Seed(pub [u8; 32]);
-
-impl std::fmt::Debug for Seed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Seed(..)")
-    }
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Seed(pub Bits);
 
 impl Seed {
     /// The secret of one generation's refresh token.
     #[must_use]
-    pub fn secret(&self, generation: u32) -> [u8; 32] {
-        mac(&self.0, &[b"refresh token", &generation.to_be_bytes()])
+    pub fn secret(&self, generation: u32) -> Bits {
+        Bits::new(mac(&self.0.expose(), &[b"refresh token", &generation.to_be_bytes()]))
     }
 
     /// Whether `presented` is the secret of that generation, in constant time.
     #[must_use]
-    pub fn is_secret_of(&self, generation: u32, presented: &[u8; 32]) -> bool {
-        self.secret(generation).ct_eq(presented).into()
+    pub fn is_secret_of(&self, generation: u32, presented: Bits) -> bool {
+        self.secret(generation).expose().ct_eq(&presented.expose()).into()
     }
 }
 

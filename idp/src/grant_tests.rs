@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 const NOON: UnixTime = UnixTime(1_800_000_000);
-const SEED: Seed = Seed([7; 32]);
+const SEED: Seed = Seed(Bits::new([7; 32]));
 const POLICY: Policy = Policy { access_token: 300, idle: 1_000, absolute: 5_000 };
 
 fn facts() -> Facts {
@@ -163,7 +163,7 @@ fn rt_05_the_answer_is_not_repeated_for_another_scope() {
 #[test]
 fn rt_07_rt_18_rt_19_rule_v_what_is_not_its_clients_token_changes_nothing() {
     let wrong = [
-        (Refresh { secret: [0; 32], ..token(0) }, Rotation::Unknown),
+        (Refresh { secret: Bits::new([0; 32]), ..token(0) }, Rotation::Unknown),
         (Refresh { secret: SEED.secret(1), ..token(0) }, Rotation::Unknown),
         (token(9), Rotation::Unknown),
         (Refresh { client_id: "evil".into(), ..token(0) }, Rotation::WrongClient),
@@ -244,7 +244,7 @@ proptest! {
                 }
                 Command::Refresh { generation, forged, is_public, client } => {
                     let with = Refresh {
-                        secret: if forged { [1; 32] } else { SEED.secret(generation) },
+                        secret: if forged { Bits::new([1; 32]) } else { SEED.secret(generation) },
                         is_public,
                         client_id: if client { "app".into() } else { "evil".into() },
                         ..token(generation)

@@ -1,6 +1,7 @@
 //! What a `Ledger` shard does: it counts guesses, and remembers what may be used only once.
 
 use crate::brake::{Attempt, Brake, Bucket, QUIET};
+use crate::known::Known;
 use crate::rows::{Rows, Table, Unavailable};
 use shared::seal::SealingKeys;
 use shared::secret::Digest;
@@ -21,6 +22,12 @@ impl Entry {
         Self(format!("{:04x}", Bucket::of(username, keys).number()))
     }
 
+    /// The brake of one browser that is known for a name.
+    #[must_use]
+    pub fn guess_of(known: &Known) -> Self {
+        Self(Digest::of(format!("known browser {}", known.id)).to_text())
+    }
+
     /// Something that may be used only once; `kind` keeps the kinds apart (AZ-32).
     #[must_use]
     pub fn single_use(kind: &'static str, id: &str) -> Self {
@@ -30,7 +37,7 @@ impl Entry {
     /// The shard it is in.
     #[must_use]
     pub fn shard(&self) -> u8 {
-        self.0.bytes().next().unwrap_or_default() % SHARDS
+        self.0.bytes().fold(0_u8, u8::wrapping_add) % SHARDS
     }
 }
 

@@ -9,6 +9,7 @@ pub mod account;
 pub mod ask;
 pub mod authorize;
 pub mod brake;
+pub mod budget;
 pub mod client;
 pub mod client_auth;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod discovery;
 pub mod end_session;
 pub mod grant;
 pub mod interaction;
+pub mod known;
 pub mod ledger;
 pub mod page;
 pub mod password;
@@ -36,8 +38,9 @@ mod cors;
 #[cfg(target_arch = "wasm32")]
 mod edge;
 
+use budget::Budget;
 use config::Config;
-use http::header::{ALLOW, RETRY_AFTER};
+use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, StatusCode};
 use page::ProblemPage;
 use password::Passwords;
@@ -56,6 +59,8 @@ pub struct Idp<'a, P: Platform> {
     pub config: &'a Config,
     /// The local accounts' passwords.
     pub passwords: &'a Passwords,
+    /// How much hashing may still be done.
+    pub budget: &'a Budget,
     /// What is remembered of the upstream between requests.
     pub upstream: &'a Provider,
     /// State.
@@ -92,6 +97,12 @@ impl<P: Platform> Idp<'_, P> {
         }
         let mut response = self.ask(endpoint, request, now, rng).await;
         cors::allow(endpoint, request.headers(), self.config, &mut response);
+        if !self.config.issuer.is_development() {
+            respond::put(&mut response, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+        }
+        if request.method() == Method::HEAD {
+            response.body_mut().clear();
+        }
         response
     }
 

@@ -49,6 +49,7 @@ pub struct Passwords {
     accounts: Vec<Account>,
     /// Which account's hash is the costliest: the work that is done for unknown user names too.
     costliest: Option<usize>,
+    cost: u64,
 }
 
 struct Account {
@@ -128,7 +129,14 @@ impl Passwords {
             };
             taken.push(Account { username: username.to_owned(), hash });
         }
-        Ok(Self { accounts: taken, costliest: costliest.map(|(number, _)| number) })
+        let cost = costliest.map(|(_, cost)| cost).unwrap_or_default();
+        Ok(Self { accounts: taken, costliest: costliest.map(|(number, _)| number), cost })
+    }
+
+    /// What a check costs at the most: KiB of memory times passes.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Whether nobody can sign in with a password.

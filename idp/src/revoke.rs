@@ -10,6 +10,7 @@ use shared::cause;
 use shared::fetch::{Request, Response};
 use shared::handle::{Handle, Kind};
 use shared::respond;
+use shared::secret::Bits;
 use shared::time::UnixTime;
 
 /// Runs the endpoint and renders what it said: `200` for a token that is dead now, and for one that
@@ -41,7 +42,7 @@ async fn revoke<P: Platform>(
 
     // The kind is told by the token itself; `token_type_hint` is not needed (TI-18).
     if let Some(handle) = Handle::open(Kind::RefreshToken, text, &idp.config.keys) {
-        let proof = Some((handle.generation, handle.secret));
+        let proof = Some((handle.generation, Bits::new(handle.secret)));
         let command = Revoke { grant: handle.item, client_id, refresh_token: proof };
         return Ok(idp.objects.revoke(handle.object, command, now).await?);
     }

@@ -61,6 +61,15 @@ pub struct Fresh {
     pub wrapped: String,
 }
 
+/// A private key under the newest sealing key, or lost.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rewrapped {
+    /// Which.
+    pub kid: Option<String>,
+    /// None when no sealing key opens it any more.
+    pub wrapped: Option<String>,
+}
+
 impl Schedule {
     /// How long before its predecessor's end a key is made.
     fn lead(self) -> u64 {
@@ -86,6 +95,23 @@ impl Ring {
             }
         };
         Alg::ALL.into_iter().filter(wants).collect()
+    }
+
+    /// Takes in private keys that were wrapped again. One that is lost signs no more; what it has
+    /// signed stays good.
+    #[must_use]
+    pub fn wrapped_again(mut self, rewrapped: &[Rewrapped], now: UnixTime) -> Self {
+        for key in &mut self.keys {
+            let Some(found) = rewrapped.iter().find(|found| found.kid == key.public.kid) else {
+                continue;
+            };
+            match &found.wrapped {
+                Some(wrapped) => key.wrapped.clone_from(wrapped),
+                None if key.stage == Stage::Retiring => {}
+                None => (key.stage, key.since) = (Stage::Retiring, now),
+            }
+        }
+        self
     }
 
     /// Takes in what was made, if it is still wanted, and moves on every key whose time has come.
@@ -222,6 +248,19 @@ mod tests {
         }
         assert!(signers.len() > 3, "{} rotations", signers.len());
         assert!(ring.keys.len() <= 3, "retired keys go: {}", ring.keys.len());
+    }
+
+    #[test]
+    fn pl_15_a_private_key_that_is_lost_signs_no_more_and_makes_room_for_another() {
+        let ring = Ring::default().step(fresh(1), NOON, SCHEDULE);
+        let lost = [Rewrapped { kid: kid(&ring), wrapped: None }];
+        let ring = ring.wrapped_again(&lost, NOON);
+        assert_eq!(kid(&ring), None);
+        assert_eq!(ring.wanted(NOON, SCHEDULE), Alg::ALL);
+        let after = ring.clone().step(fresh(2), NOON, SCHEDULE);
+        assert!(kid(&after).is_some());
+        // What it signed still verifies.
+        assert_eq!(after.published().keys.len(), 2);
     }
 
     #[test]

@@ -55,12 +55,19 @@ pub enum Visit {
 }
 
 impl Session {
-    /// Somebody has just proved who they are.
+    /// Somebody has proved who they are at `auth_time`, which is not after `now`.
     #[must_use]
-    pub fn open(cookie: Digest, amr: Vec<String>, now: UnixTime, policy: Policy) -> Self {
+    pub fn open(
+        cookie: Digest,
+        auth_time: UnixTime,
+        amr: Vec<String>,
+        now: UnixTime,
+        policy: Policy,
+    ) -> Self {
         let absolute_until = now.plus(policy.absolute);
         let idle_until = now.plus(policy.idle).min(absolute_until);
-        Self::Open(Open { cookie, auth_time: now, amr, idle_until, absolute_until })
+        let auth_time = auth_time.min(now);
+        Self::Open(Open { cookie, auth_time, amr, idle_until, absolute_until })
     }
 
     /// A browser shows the cookie whose secret has this digest. `max_age` is the oldest proof that
@@ -123,7 +130,7 @@ mod tests {
     const POLICY: Policy = Policy { idle: 100, absolute: 1_000 };
 
     fn open() -> Session {
-        Session::open(Digest::of("c"), vec!["pwd".into()], NOON, POLICY)
+        Session::open(Digest::of("c"), NOON, vec!["pwd".into()], NOON, POLICY)
     }
 
     fn visit(

@@ -4,10 +4,12 @@ use crate::account::{Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, Sig
 use crate::authorize::{self, AuthorizationRequest};
 use crate::brake::Attempt;
 use crate::interaction::{Browser, Interaction, Lost};
+use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
-use crate::platform::{Objects, Platform};
+use crate::platform::{Keys, Objects, Platform};
 use crate::rows::Unavailable;
-use crate::words::{GrantType, Prompt};
+use crate::tokens::read_id_token_hint;
+use crate::words::{Endpoint, GrantType, Prompt};
 use crate::{Idp, ask, directory, ledger};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -20,6 +22,10 @@ use shared::form::Form;
 use shared::handle::{Handle, Kind};
 use shared::secret::{Code, Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
+use uuid::Uuid;
+
+/// A larger request would not come back from the sign-in page, whose form has to hold it, sealed.
+const LARGEST_REQUEST: usize = 40 * 1024;
 
 /// The cookie of a sign-in session.
 pub const COOKIE: &str = "__Host-gatelatch-sign-in";
@@ -99,8 +105,21 @@ pub async fn authorize<P: Platform>(
 ) -> Result<Response, Refused> {
     let encoded = ask::parameters(request).map_err(Refused::Form)?;
     let asked = authorize::read(encoded, idp.config).map_err(Refused::Request)?;
+    let expected = asked.expected(idp, now).await?;
+    if let Some(get) = ask::as_get(request, Endpoint::Authorize) {
+        return Ok(get);
+    }
     let stale = asked.prompt == Some(Prompt::Login) || asked.max_age == Some(0);
-    if let Some(session) = session(idp, request.headers()).filter(|_| !stale) {
+    let found = session(idp, request.headers())
+        .filter(|session| !stale && expected.is_none_or(|expected| expected == session.object));
+    if found.is_some() && asked.may_be_anybodys() {
+        // Any program of this machine could have sent the browser here: a person has to see it.
+        if asked.prompt == Some(Prompt::None) {
+            let words = "a native application cannot have a code without the person";
+            let error = OAuthError::new(ErrorCode::InteractionRequired, words);
+            return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+        }
+    } else if let Some(session) = found {
         let (grant, code) = asked.grant(session, idp, rng);
         let command = Proceed {
             session: session.item,
@@ -115,6 +134,10 @@ pub async fn authorize<P: Platform>(
     }
     if asked.prompt == Some(Prompt::None) {
         let error = OAuthError::new(ErrorCode::LoginRequired, "nobody is signed in");
+        return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+    }
+    if encoded.len() > LARGEST_REQUEST {
+        let error = OAuthError::new(ErrorCode::InvalidRequest, "the request is too large");
         return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
     }
     let browser = Browser::of(request.headers(), rng);
@@ -144,8 +167,18 @@ pub async fn with_password<P: Platform>(
     }
     let username = form.get("username").unwrap_or_default();
     let password = Password::new(form.get("password").unwrap_or_default());
+    let headers = request.headers();
 
-    let entry = ledger::Entry::guess(username, &idp.config.keys);
+    if !idp.budget.take(idp.passwords.cost(), now) {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let mut response = asked.page(idp, sealed, username, status, Some(Problem::Busy));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return Ok(cause::note(response, &Problem::Busy));
+    }
+    let entry = match Known::find(headers, username, idp.config) {
+        Some(known) => ledger::Entry::guess_of(&known),
+        None => ledger::Entry::guess(username, &idp.config.keys),
+    };
     if let Attempt::Wait { seconds } = idp.objects.attempt(entry.clone(), now).await? {
         let problem = Problem::TooManyTries { wait_seconds: seconds };
         let status = StatusCode::TOO_MANY_REQUESTS;
@@ -165,9 +198,12 @@ pub async fn with_password<P: Platform>(
             idp.objects.succeeded(entry, now).await?;
             let identity =
                 Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
-            let profile = Profile { identity, claims: account.claims.clone() };
-            let headers = request.headers();
-            complete(idp, headers, &asked, profile, vec!["pwd".to_owned()], now, rng).await
+            let claims = account.claims.clone();
+            let profile = Profile { identity, credential: Some(account.credential()), claims };
+            let proof = Proof { auth_time: now, amr: vec!["pwd".to_owned()] };
+            let mut response = complete(idp, headers, &asked, profile, proof, now, rng).await?;
+            Known::remember(headers, username, idp.config, &mut response, rng);
+            Ok(response)
         }
     }
 }
@@ -191,6 +227,15 @@ pub fn resume<P: Platform>(
     Ok((form, interaction))
 }
 
+/// How and when somebody proved who they are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Proof {
+    /// When; not after now.
+    pub auth_time: UnixTime,
+    /// How, RFC 8176.
+    pub amr: Vec<String>,
+}
+
 /// Somebody has proved who they are: finds their account, opens a session, and sends the browser
 /// back to the client with a code.
 ///
@@ -201,19 +246,24 @@ pub async fn complete<P: Platform>(
     headers: &HeaderMap,
     asked: &AuthorizationRequest<'_>,
     profile: Profile,
-    amr: Vec<String>,
+    proof: Proof,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
+    if asked.expected(idp, now).await?.is_some_and(|expected| expected != account) {
+        let error = OAuthError::new(ErrorCode::LoginRequired, "somebody else signed in");
+        return Err(Refused::Request(authorize::Refused::Client(asked.reply.clone(), error)));
+    }
     let before = session(idp, headers);
     let fresh =
         Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
     let (grant, code) = asked.grant(fresh, idp, rng);
     let command = SignIn {
         profile,
-        amr,
+        auth_time: proof.auth_time.min(now),
+        amr: proof.amr,
         cookie: Digest::of(fresh.secret),
         previous: before
             .filter(|before| before.object == account)
@@ -242,6 +292,32 @@ pub fn session<P: Platform>(idp: &Idp<'_, P>, headers: &HeaderMap) -> Option<Han
 }
 
 impl AuthorizationRequest<'_> {
+    /// Whose ID token the request hints at, OpenID Connect Core §3.1.2.1: nobody else will do. The
+    /// hint proves nothing and may have expired.
+    async fn expected<P: Platform>(
+        &self,
+        idp: &Idp<'_, P>,
+        now: UnixTime,
+    ) -> Result<Option<Uuid>, Refused> {
+        let Some(text) = &self.id_token_hint else { return Ok(None) };
+        let keys = idp.keys.published(now).await?;
+        match read_id_token_hint(text, idp.config, &keys, &idp.verifier).await {
+            Some(hint) => Ok(Some(hint.sub)),
+            None => {
+                let words = "id_token_hint is not an ID token of this issuer";
+                let error = OAuthError::new(ErrorCode::InvalidRequest, words);
+                Err(Refused::Request(authorize::Refused::Client(self.reply.clone(), error)))
+            }
+        }
+    }
+
+    /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252
+    /// §8.6: a native application without a domain of its own to answer at.
+    fn may_be_anybodys(&self) -> bool {
+        let https = self.reply.redirect().as_str().starts_with("https:");
+        self.client.is_native && self.client.is_public() && !https
+    }
+
     /// A grant of what was asked for, in the account of `session`, and its code.
     fn grant<P: Platform>(
         &self,

@@ -21,7 +21,7 @@ use shared::handle::{Handle, Kind};
 use shared::jose::Alg;
 use shared::respond;
 use shared::scope::Scope;
-use shared::secret::{AccessToken, Digest, IdToken, RefreshToken, Verifier, random};
+use shared::secret::{AccessToken, Bits, Digest, IdToken, RefreshToken, Verifier, random};
 use shared::time::UnixTime;
 
 /// Why no tokens were issued; one variant a cause, for the log.
@@ -196,7 +196,7 @@ async fn redeem<P: Platform>(
     let handle = Handle::open(Kind::Code, code, &idp.config.keys).ok_or(Refused::NotAHandle)?;
     let signers = Signers::ready(idp, client, now).await?;
 
-    let seed = random(rng);
+    let seed = Bits::new(random(rng));
     let command = Redeem {
         grant: handle.item,
         with: Redemption {
@@ -218,7 +218,7 @@ async fn redeem<P: Platform>(
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
     let refresh_token = facts.refreshable.then(|| {
-        let secret = Seed(seed).secret(0);
+        let secret = Seed(seed).secret(0).expose();
         Handle { generation: 0, secret, ..handle }
     });
     let subject = Subject {
@@ -229,7 +229,7 @@ async fn redeem<P: Platform>(
         nonce: nonce.as_deref(),
         issued_at: now,
     };
-    signers.sign(idp, client, subject, refresh_token, now).await
+    signers.sign(idp, client, subject, refresh_token).await
 }
 
 /// RFC 6749 §6.
@@ -253,7 +253,7 @@ async fn refresh<P: Platform>(
         grant: handle.item,
         with: Refresh {
             generation: handle.generation,
-            secret: handle.secret,
+            secret: Bits::new(handle.secret),
             client_id: client.client().id.clone(),
             is_public: client.client().is_public(),
             scope,
@@ -269,17 +269,20 @@ async fn refresh<P: Platform>(
         Rotation::Revoked => return Err(Refused::RefreshToken(RefreshRefused::Revoked)),
         Rotation::WrongScope => return Err(Refused::RefreshToken(RefreshRefused::WrongScope)),
     };
-    let Answer { facts, scope, generation, issued_at } = answer;
-    let refresh_token = rotated.secret.map(|secret| Handle { generation, secret, ..handle });
+    let Answer { facts, scope, generation } = answer;
+    // What the operator has taken from the client since is not given again.
+    let scope = scope.and(&client.client().scope);
+    let refresh_token =
+        rotated.secret.map(|secret| Handle { generation, secret: secret.expose(), ..handle });
     let subject = Subject {
         account: handle.object,
         id: TokenId { grant: handle.item, generation },
         facts: &facts,
         scope: &scope,
         nonce: None,
-        issued_at,
+        issued_at: now,
     };
-    signers.sign(idp, client, subject, refresh_token, now).await
+    signers.sign(idp, client, subject, refresh_token).await
 }
 
 /// The keys that an answer takes, fetched before anything is consumed.
@@ -305,7 +308,6 @@ impl<S: crate::platform::Signer> Signers<S> {
         client: Authenticated<'_>,
         subject: Subject<'_>,
         refresh_token: Option<Handle>,
-        now: UnixTime,
     ) -> Result<Granted, Refused> {
         let (config, client) = (idp.config, client.client());
         let access_token = subject.access_token(config, client, &self.access).await?;
@@ -316,11 +318,10 @@ impl<S: crate::platform::Signer> Signers<S> {
         };
         let refresh_token = refresh_token
             .map(|handle| RefreshToken::new(handle.seal(Kind::RefreshToken, &config.keys)));
-        let expires_at = subject.issued_at.plus(config.lifetimes.access_token);
         Ok(Granted {
             access_token,
             token_type: "Bearer",
-            expires_in: expires_at.since(now),
+            expires_in: config.lifetimes.access_token,
             scope: subject.scope.clone(),
             refresh_token,
             id_token,

@@ -104,7 +104,7 @@ pub struct Subject<'a> {
     pub scope: &'a Scope,
     /// For the ID token; only the first of a grant has one, OpenID Connect Core §12.2.
     pub nonce: Option<&'a str>,
-    /// When the answer was first given.
+    /// Now.
     pub issued_at: UnixTime,
 }
 

@@ -5,7 +5,7 @@ use crate::authorize;
 use crate::config::Upstream;
 use crate::interaction::{Interaction, Lost};
 use crate::platform::{Objects, Platform};
-use crate::sign_in::{Refused, complete, resume};
+use crate::sign_in::{Proof, Refused, complete, resume};
 use crate::words::{Prompt, ScopeWord};
 use crate::{Idp, ledger};
 use http::header::HeaderMap;
@@ -57,7 +57,7 @@ pub async fn leave<P: Platform>(
 
     // A fresh proof that the client asked for is asked of the upstream in turn.
     let again = asked.prompt == Some(Prompt::Login);
-    let flow = Flow::new(asked.max_age, rng);
+    let flow = Flow::new(if again { Some(0) } else { asked.max_age }, rng);
     let hints = Hints {
         login_hint: asked.login_hint.as_deref(),
         prompt: again.then_some(Prompt::Login.as_str()),
@@ -96,11 +96,6 @@ pub async fn come_back<P: Platform>(
     let asked = authorize::read(away.interaction.request.as_bytes(), idp.config);
     let asked = asked.map_err(Refused::Request)?;
 
-    // The state is used up before it is believed (FD-04, FD-05).
-    let entry = ledger::Entry::single_use(PURPOSE, &away.flow.state);
-    if !idp.objects.spend(entry, away.until.plus(LIFE), now).await? {
-        return Err(LOST);
-    }
     let code = match away.flow.callback(query, &metadata) {
         Ok(code) => code,
         Err(CallbackRefused::Provider(Some(ErrorCode::AccessDenied))) => {
@@ -114,6 +109,11 @@ pub async fn come_back<P: Platform>(
         }
         Err(_) => return Err(LOST),
     };
+    // The state is used up before the code is (FD-04, FD-05).
+    let entry = ledger::Entry::single_use(PURPOSE, &away.flow.state);
+    if !idp.objects.spend(entry, away.until.plus(LIFE), now).await? {
+        return Err(LOST);
+    }
     let signed_in = client
         .sign_in(&code, &away.flow, idp.upstream, &metadata, &idp.fetch, &idp.verifier, now)
         .await;
@@ -124,11 +124,13 @@ pub async fn come_back<P: Platform>(
         let more = userinfo(endpoint, &tokens.access_token, &claims, &idp.fetch).await;
         told.extend(more.map_err(|_| Refused::Upstream("no userinfo that can be believed"))?);
     }
-    let amr = amr(&told);
+    // Truthfully: an upstream that remembers the person says since when. What it does not say is
+    // not older than this, for all that we know.
+    let proof = Proof { auth_time: claims.auth_time.unwrap_or(now), amr: amr(&told) };
     let identity =
         Identity { upstream: client.issuer.to_string(), subject: claims.subject.clone() };
-    let profile = Profile { identity, claims: standard(told) };
-    let mut response = complete(idp, request.headers(), &asked, profile, amr, now, rng).await?;
+    let profile = Profile { identity, credential: None, claims: standard(told) };
+    let mut response = complete(idp, request.headers(), &asked, profile, proof, now, rng).await?;
     jar::delete(response.headers_mut(), request.headers(), &name);
     Ok(response)
 }
@@ -204,7 +206,7 @@ fn standard(mut told: Map<String, Value>) -> Map<String, Value> {
             && match name.as_str() {
                 "email_verified" | "phone_number_verified" => value.is_boolean(),
                 "updated_at" => value.is_number(),
-                "address" => value.is_object(),
+                "address" => value.is_object() && value.to_string().len() <= 2048,
                 _ => value.as_str().is_some_and(|text| text.len() <= 2048),
             }
     });

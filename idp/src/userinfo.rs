@@ -97,7 +97,10 @@ async fn claims<P: Platform>(
     let token = token(request)?;
     let keys = idp.keys.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
-    let AccessClaims { sub, aud, jti, scope, .. } = token.ok_or(Refused::Invalid)?;
+    let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
+    if idp.config.client(&client_id).is_none() {
+        return Err(Refused::Invalid);
+    }
     if !scope.has("openid") {
         return Err(Refused::Scope);
     }

@@ -74,7 +74,8 @@ impl Endpoint {
         match self {
             Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
             Self::Authorize | Self::UserInfo | Self::EndSession => "GET, POST",
-            _ => "GET",
+            Self::UpstreamCallback => "GET",
+            Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
         }
     }
 

@@ -40,6 +40,9 @@ pub fn html(status: StatusCode, body: String, policy: &'static str) -> Response 
     put(&mut response, CONTENT_TYPE, "text/html; charset=utf-8");
     put(&mut response, http::header::CONTENT_SECURITY_POLICY, policy);
     put(&mut response, http::header::X_FRAME_OPTIONS, "DENY");
+    // Nothing goes to other origins either way, but with `no-referrer` a browser would post our own
+    // forms with `Origin: null`, and we could not tell them from a stranger's.
+    put(&mut response, REFERRER_POLICY, "same-origin");
     put(&mut response, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     response
 }

@@ -60,6 +60,31 @@ secret! {
     Verifier;
 }
 
+/// 256 bits of a secret, on their way from one of our own parts to another.
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Bits([u8; 32]);
+
+impl Bits {
+    /// Wraps the bits.
+    #[must_use]
+    pub const fn new(bits: [u8; 32]) -> Self {
+        Self(bits)
+    }
+
+    /// The bits themselves. Every call site is a place where a secret can leak.
+    #[must_use]
+    pub const fn expose(self) -> [u8; 32] {
+        self.0
+    }
+}
+
+impl fmt::Debug for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bits(..)")
+    }
+}
+
 /// SHA-256 of a secret: what is stored in its place, and compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);

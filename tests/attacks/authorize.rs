@@ -299,8 +299,11 @@ fn az_29_a_request_posted_from_elsewhere_only_starts() {
     let ask = Ask::of(C1);
     let url = issuer.at("/authorize");
     let answer = signed_in.browser.post_from("https://evil.test", &url, &ask.pairs());
-    assert!(is_sign_in(&answer));
+    // The browser is sent to ask again by GET, with its cookies, as a link would have done.
+    let again = Reply::of(&answer);
+    assert_eq!(again.target, "/authorize");
     assert_eq!(signed_in.browser.header(HOST), before);
+    Reply::of(&signed_in.browser.get(&issuer.at(&again.location))).code();
 }
 
 /// An interaction of `browser`, ready to be posted with a password.

@@ -1,3 +1,12 @@
-//! Longer stories: several parties, one process.
+//! Longer stories: several parties, moving clocks and changing settings, in one process.
 
+mod endings;
+mod strangers;
 mod upstream;
+
+use tests::world::{Issuer, settings};
+
+/// An issuer in this process, whatever the other tests talk to.
+fn issuer() -> Issuer {
+    Issuer::in_process(&settings())
+}

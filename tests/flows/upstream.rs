@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::secret::Digest;
 use std::rc::Rc;
+use tests::believe::id_token;
 use tests::browser::{Browser, Reply, forms, gist, sign_in_form, text};
 use tests::client::{API, Ask, C1, Tokens, json as body, userinfo};
 use tests::people::{ALICE, BOB, Person};
@@ -83,7 +84,8 @@ fn claims(net: &Net, tokens: &Tokens) -> serde_json::Map<String, Value> {
 #[test]
 fn a_person_signs_in_with_the_upstream_and_brings_their_claims() {
     let net = net();
-    let (browser, ask) = (Browser::new(&net), Ask::of(C1));
+    let ask = Ask::of(C1).set("scope", "openid profile email");
+    let browser = Browser::new(&net);
     let back = browser.get(&away(&browser, &net, &ask, ALICE));
     let claims = claims(&net, &redeem(&net, &ask, &back));
     assert!(claims["name"].as_str().unwrap().starts_with("Alice"), "{claims:?}");
@@ -189,4 +191,33 @@ fn az_07_a_state_of_eight_kilobytes_survives_the_way_through_the_upstream() {
     let (browser, ask) = (Browser::new(&net), Ask::of(C1).set("state", &state));
     let back = browser.get(&away(&browser, &net, &ask, ALICE));
     assert_eq!(Reply::of(&back).get("state"), Some(state.as_str()));
+}
+
+#[test]
+fn az_18_auth_time_is_the_upstreams_and_a_silent_upstream_is_no_fresh_sign_in() {
+    let net = net();
+    let browser = Browser::new(&net);
+    browser.get(&away(&browser, &net, &Ask::of(C1), ALICE));
+    for issuer in [&net.issuer, &*net.upstream] {
+        issuer.inside().pass(100);
+    }
+    // Signed in above for a hundred seconds: that is what the client is told.
+    let ask = Ask::of(C1);
+    let other = Browser::new(&net);
+    for (host, name) in
+        [("up.test", "__Host-gatelatch-sign-in"), ("up.test", "__Host-gatelatch-browser")]
+    {
+        other.plant(host, name, &browser.cookie(host, name).unwrap_or_default());
+    }
+    let back = other.get(&away(&other, &net, &ask, ALICE));
+    let tokens = redeem(&net, &ask, &back);
+    let claims = id_token(&net.issuer, &ask, &tokens);
+    assert_eq!(net.issuer.now().0 - claims["auth_time"].as_u64().unwrap(), 100);
+    // Whoever takes `prompt=login` out of the address on the way is no younger for it.
+    let page = browser.get(&Ask::of(C1).set("prompt", "login").url(&net.issuer));
+    let form = forms(&page).into_iter().find(|form| form.action == "/sign-in/upstream").unwrap();
+    let url = onward(&browser.submit(net.issuer.url(), &form, &[]));
+    let url = url.replace("&prompt=login", "").replace("&max_age=0", "");
+    let callback = Reply::of(&browser.get(&url)).location;
+    assert_eq!(browser.get(&callback).status(), StatusCode::BAD_GATEWAY);
 }

@@ -5,6 +5,7 @@ use crate::memory::{Memory, Objects};
 use futures_util::future::join_all;
 use http::{HeaderValue, Method};
 use idp::Idp;
+use idp::budget::Budget;
 use idp::config::Config;
 use idp::password::Passwords;
 use idp::platform::Platform;
@@ -59,6 +60,7 @@ pub struct Inside {
 struct Deployment {
     config: Rc<Config>,
     passwords: Passwords,
+    budget: Budget,
     upstream: Provider,
 }
 
@@ -101,7 +103,7 @@ fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
     let upstream = Provider::new(upstream);
-    Rc::new(Deployment { config: Rc::new(config), passwords, upstream })
+    Rc::new(Deployment { config: Rc::new(config), passwords, budget: Budget::default(), upstream })
 }
 
 impl Issuer {
@@ -241,6 +243,7 @@ impl Inside {
         let idp = Idp::<InProcess> {
             config: &deployment.config,
             passwords: &deployment.passwords,
+            budget: &deployment.budget,
             upstream: &deployment.upstream,
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),

@@ -8,7 +8,7 @@ use super::deployment;
 use super::rows::{Sqlite, prepare};
 use crate::config::Config;
 use crate::platform::{Keys, Signer};
-use crate::ring::{Fresh, JWKS_MAX_AGE, Ring, RingKey, Schedule};
+use crate::ring::{Fresh, JWKS_MAX_AGE, Rewrapped, Ring, RingKey, Schedule};
 use crate::rows::{Rows, Table, Unavailable};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ use shared::edge::now;
 use shared::edge::object::{answer, ask, failure};
 use shared::jose::Alg;
 use shared::jose::jwk::{Jwk, JwkSet, Material};
-use shared::seal::{Purpose, SealingKeys};
+use shared::seal::{Purpose, SealingKeys, mac};
 use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -96,7 +96,7 @@ impl RingKeys {
             return Ok(known);
         }
         for secret in self.keys.subkeys(WRAPPING) {
-            if let Ok(unwrapped) = unwrap(&secret, &key.wrapped, key.public.alg()).await {
+            if let Ok(unwrapped) = unwrap(&secret, &key.wrapped, key.public.alg(), false).await {
                 PRIVATE.with_borrow_mut(|known| {
                     // One key a rotation and algorithm: a handful in the life of an isolate.
                     known.insert(kid, unwrapped.clone());
@@ -183,14 +183,16 @@ impl KeyRing {
         for alg in load().map_err(failed)?.wanted(now, schedule) {
             fresh.push(make(alg, &deployment.config.keys).await?);
         }
+        let rewrapped = rewrap(&load().map_err(failed)?, &deployment.config.keys).await?;
         // Making keys takes a while, and others may have been here: load again, and from here on
         // there is no await until the ring is saved.
         let before = load().map_err(failed)?;
-        let after = before.clone().step(fresh, now, schedule);
+        let after = before.clone().wrapped_again(&rewrapped, now).step(fresh, now, schedule);
         if after != before {
             rows.save(Table::Ring, RING, &after, None).map_err(failed)?;
         }
-        if let Some(due) = after.due(schedule) {
+        let alarm = self.state.storage().get_alarm().await?;
+        if let Some(due) = after.due(schedule).filter(|_| after != before || alarm.is_none()) {
             let at = js_sys::Date::new(&JsValue::from_f64(milliseconds(due.max(now.plus(1)))));
             self.state.storage().set_alarm(worker::ScheduledTime::new(at)).await?;
         }
@@ -230,24 +232,61 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     let material: Material = serde_json::from_str(&text)?;
 
     let secret = keys.subkeys(WRAPPING).next().ok_or("there is no sealing key")?;
-    let mut nonce = [0; 12];
-    getrandom::fill(&mut nonce).map_err(|_| "no randomness")?;
-    let wrapping = wrapping_key(&secret).await?;
-    let promise = subtle.wrap_key_with_object(
-        "pkcs8",
-        &pair.get_private_key(),
-        &wrapping,
-        &aes_gcm(&nonce)?,
-    )?;
-    let wrapped = bytes(&JsFuture::from(promise).await?);
-    let wrapped = URL_SAFE_NO_PAD.encode([&nonce[..], &wrapped].concat());
+    let wrapped = wrap(&pair.get_private_key(), &secret).await?;
     Ok(Fresh { public: Jwk::ours(material), wrapped })
 }
 
-/// A private key that signs and cannot be taken out.
-async fn unwrap(secret: &[u8; 32], wrapped: &str, alg: Alg) -> Result<CryptoKey, JsValue> {
+/// Wraps a private key: the bytes go from WebCrypto to WebCrypto.
+async fn wrap(private: &CryptoKey, secret: &[u8; 32]) -> worker::Result<String> {
+    let mut nonce = [0; 12];
+    getrandom::fill(&mut nonce).map_err(|_| "no randomness")?;
+    let wrapping = wrapping_key(secret).await?;
+    let promise = subtle()?.wrap_key_with_object("pkcs8", private, &wrapping, &aes_gcm(&nonce)?)?;
+    let wrapped = bytes(&JsFuture::from(promise).await?);
+    Ok(URL_SAFE_NO_PAD.encode([&tag(secret)[..], &nonce, &wrapped].concat()))
+}
+
+/// Tells which key wrapped a private key.
+fn tag(secret: &[u8; 32]) -> [u8; 4] {
+    let [a, b, c, d, ..] = mac(secret, &[b"tag"]);
+    [a, b, c, d]
+}
+
+/// Wraps every private key under the newest sealing key that is under an older one, so that the
+/// older one can be dropped. A private key that no sealing key opens any more is lost.
+async fn rewrap(ring: &Ring, keys: &SealingKeys) -> worker::Result<Vec<Rewrapped>> {
+    let secrets: Vec<_> = keys.subkeys(WRAPPING).collect();
+    let Some(newest) = secrets.first() else { return Ok(Vec::new()) };
+    let mut done = Vec::new();
+    for key in &ring.keys {
+        let decoded = URL_SAFE_NO_PAD.decode(&key.wrapped).unwrap_or_default();
+        let under = decoded.first_chunk::<4>().copied();
+        if under == Some(tag(newest)) {
+            continue;
+        }
+        let secret = secrets.iter().find(|secret| under == Some(tag(secret)));
+        let wrapped = match secret {
+            None => None,
+            Some(secret) => {
+                let private = unwrap(secret, &key.wrapped, key.public.alg(), true).await?;
+                Some(wrap(&private, newest).await?)
+            }
+        };
+        done.push(Rewrapped { kid: key.public.kid.clone(), wrapped });
+    }
+    Ok(done)
+}
+
+/// A private key that signs; only one that is to be wrapped again can be taken out.
+async fn unwrap(
+    secret: &[u8; 32],
+    wrapped: &str,
+    alg: Alg,
+    extractable: bool,
+) -> Result<CryptoKey, JsValue> {
     let decoded = URL_SAFE_NO_PAD.decode(wrapped).map_err(|_| JsValue::NULL)?;
-    let (nonce, wrapped) = decoded.split_at_checked(12).ok_or(JsValue::NULL)?;
+    let (_, rest) = decoded.split_at_checked(4).ok_or(JsValue::NULL)?;
+    let (nonce, wrapped) = rest.split_at_checked(12).ok_or(JsValue::NULL)?;
     let wrapping = wrapping_key(secret).await?;
     let promise = subtle()?.unwrap_key_with_js_u8_array_and_object_and_object(
         "pkcs8",
@@ -255,7 +294,7 @@ async fn unwrap(secret: &[u8; 32], wrapped: &str, alg: Alg) -> Result<CryptoKey,
         &wrapping,
         &aes_gcm(nonce)?,
         &algorithm(alg),
-        false,
+        extractable,
         &Array::of1(&"sign".into()),
     )?;
     Ok(JsFuture::from(promise).await?.unchecked_into())

@@ -4,6 +4,7 @@ mod keys;
 mod objects;
 mod rows;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::password::Passwords;
 use crate::platform::Platform;
@@ -29,6 +30,7 @@ use worker::{Context, Env, event};
 struct Deployment {
     config: Config,
     passwords: Passwords,
+    budget: Budget,
     upstream: Provider,
 }
 
@@ -60,7 +62,7 @@ fn read(env: &Env) -> Result<Rc<Deployment>, String> {
         Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
-    Ok(Rc::new(Deployment { config, passwords, upstream }))
+    Ok(Rc::new(Deployment { config, passwords, budget: Budget::default(), upstream }))
 }
 
 /// The Worker, as the issuer stands on it.
@@ -96,6 +98,7 @@ async fn answer(request: &Request, env: Env) -> Response {
     let idp = Idp::<Edge> {
         config: &deployment.config,
         passwords: &deployment.passwords,
+        budget: &deployment.budget,
         upstream: &deployment.upstream,
         objects: Stubs::of(&env),
         keys: RingKeys::of(&env, &deployment.config),
