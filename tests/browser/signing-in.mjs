@@ -5,7 +5,7 @@ import { enter, greeting, onSignInPage, picture, signIn } from "./world.mjs";
 
 export async function signingIn(it, { app, issuer, person }) {
   const wanted = `${app}/?from=a+bookmark`;
-  const { page, context, quiet } = await person();
+  const { page, context, complaints, quiet } = await person();
 
   await it("a person who opens a page is led to the sign-in page, with the cursor where they type first", async () => {
     await page.goto(wanted);
@@ -49,6 +49,10 @@ export async function signingIn(it, { app, issuer, person }) {
     await page.waitForURL(wanted);
     await greeting(page).waitFor();
     await picture(page, "demo");
+    const about = await (await context.request.get(`${app}/auth/session`)).json();
+    assert.equal(about.claims.name, "Alice Liddell");
+    assert.ok(await page.getByRole("cell", { name: about.subject }).count(), "the page is about somebody else");
+    assert.ok(complaints.every((complaint) => complaint.includes("400 (Bad Request)")), String(complaints));
   });
 
   await it("every cookie is __Host-, Secure, HttpOnly and SameSite=Lax in Chromium's eyes", async () => {
