@@ -113,6 +113,16 @@ pub fn authenticate<'c>(
     Ok(Authenticated(client))
 }
 
+/// Who a request says it is from, whether or not it proves it.
+#[must_use]
+pub fn claimed(headers: &HeaderMap, form: &Form) -> Option<String> {
+    match present(headers, form).ok()? {
+        Credentials::Basic { id, .. } | Credentials::Post { id, .. } | Credentials::None { id } => {
+            Some(id)
+        }
+    }
+}
+
 fn present(headers: &HeaderMap, form: &Form) -> Result<Credentials, Refused> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let (header, second) = (lines.next(), lines.next());

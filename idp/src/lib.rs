@@ -88,7 +88,7 @@ impl<P: Platform> Idp<'_, P> {
             return page::respond(StatusCode::NOT_FOUND, page::problem(&view), None);
         };
         if request.method() == Method::OPTIONS && endpoint.has_cors() {
-            return cors::preflight(endpoint, request.headers(), self.config);
+            return cors::preflight(endpoint, request, self.config);
         }
         if !endpoint.takes(request.method()) {
             let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
@@ -96,7 +96,7 @@ impl<P: Platform> Idp<'_, P> {
             return response;
         }
         let mut response = self.ask(endpoint, request, now, rng).await;
-        cors::allow(endpoint, request.headers(), self.config, &mut response);
+        cors::allow(endpoint, request, self.config, &mut response);
         if !self.config.issuer.is_development() {
             respond::put(&mut response, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
         }

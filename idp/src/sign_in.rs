@@ -301,14 +301,13 @@ impl AuthorizationRequest<'_> {
     ) -> Result<Option<Uuid>, Refused> {
         let Some(text) = &self.id_token_hint else { return Ok(None) };
         let keys = idp.keys.published(now).await?;
-        match read_id_token_hint(text, idp.config, &keys, &idp.verifier).await {
-            Some(hint) => Ok(Some(hint.sub)),
-            None => {
-                let words = "id_token_hint is not an ID token of this issuer";
-                let error = OAuthError::new(ErrorCode::InvalidRequest, words);
-                Err(Refused::Request(authorize::Refused::Client(self.reply.clone(), error)))
-            }
-        }
+        let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
+        let refuse = || {
+            let words = "id_token_hint is not an ID token of this issuer";
+            let error = OAuthError::new(ErrorCode::InvalidRequest, words);
+            Refused::Request(authorize::Refused::Client(self.reply.clone(), error))
+        };
+        hint.map(|hint| Some(hint.sub)).ok_or_else(refuse)
     }
 
     /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252

@@ -133,8 +133,7 @@ struct Granted {
     id_token: Option<IdToken>,
 }
 
-/// Runs the endpoint and renders what it said. Tells which client it was, once that is known, so
-/// that CORS can be decided.
+/// Runs the endpoint and renders what it said.
 pub async fn respond<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
@@ -217,6 +216,8 @@ async fn redeem<P: Platform>(
         Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
+    // What the operator has taken from the client since the code was issued is not given.
+    let scope = facts.scope.and(&client.client().scope);
     let refresh_token = facts.refreshable.then(|| {
         let secret = Seed(seed).secret(0).expose();
         Handle { generation: 0, secret, ..handle }
@@ -225,7 +226,7 @@ async fn redeem<P: Platform>(
         account: handle.object,
         id: TokenId { grant: handle.item, generation: 0 },
         facts: &facts,
-        scope: &facts.scope,
+        scope: &scope,
         nonce: nonce.as_deref(),
         issued_at: now,
     };

@@ -184,8 +184,8 @@ fn at_hash(token: &AccessToken) -> String {
     URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
 }
 
-/// Reads an access token of ours that was issued for ourselves: signature, type, issuer, audience
-/// and time. None for anything else, and nobody is told which of them it was.
+/// Reads an access token of ours, whoever it is for: signature, type, issuer and time. None for
+/// anything else, and nobody is told which of them it was.
 pub async fn read_access_token(
     text: &str,
     config: &Config,

@@ -79,7 +79,10 @@ pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: Unix
         Ok(claims) => respond::json(StatusCode::OK, &claims),
         Err(refused) => {
             let (status, challenge, error) = refused.public();
-            let mut response = respond::json(status, &error);
+            let mut response = match refused {
+                Refused::NoToken => respond::empty(status),
+                _ => respond::json(status, &error),
+            };
             respond::put(&mut response, WWW_AUTHENTICATE, challenge);
             if refused == Refused::Unavailable {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -101,11 +104,11 @@ async fn claims<P: Platform>(
     if idp.config.client(&client_id).is_none() {
         return Err(Refused::Invalid);
     }
-    if !scope.has("openid") {
-        return Err(Refused::Scope);
-    }
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
+    }
+    if !scope.has("openid") {
+        return Err(Refused::Scope);
     }
     let claims = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
     let mut claims = within(claims, &scope);

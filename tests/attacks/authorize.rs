@@ -6,7 +6,7 @@ use shared::form::encode;
 use tests::believe;
 use tests::browser::{Browser, Form, Reply, is_sign_in, posted, request, sign_in_form, text};
 use tests::client::{
-    API, Ask, BRIEF, C1, C2, C3, C4, SignedIn, Tokens, WAIVED, offline_tokens, tokens,
+    API, Ask, BRIEF, C1, C2, C3, C4, C6, SignedIn, Tokens, WAIVED, offline_tokens, tokens,
 };
 use tests::expect::{back, header, invalid_grant, local, page};
 use tests::people::{ALICE, BOB};
@@ -295,15 +295,25 @@ fn az_28_other_methods_do_nothing() {
 fn az_29_a_request_posted_from_elsewhere_only_starts() {
     let issuer = issuer();
     let signed_in = SignedIn::new(&issuer, Ask::of(C1));
-    let before = signed_in.browser.header(HOST);
+    let before = signed_in.browser.cookie(HOST, SESSION);
     let ask = Ask::of(C1);
     let url = issuer.at("/authorize");
     let answer = signed_in.browser.post_from("https://evil.test", &url, &ask.pairs());
     // The browser is sent to ask again by GET, with its cookies, as a link would have done.
     let again = Reply::of(&answer);
     assert_eq!(again.target, "/authorize");
-    assert_eq!(signed_in.browser.header(HOST), before);
+    assert_eq!(signed_in.browser.cookie(HOST, SESSION), before);
     Reply::of(&signed_in.browser.get(&issuer.at(&again.location))).code();
+}
+
+#[test]
+fn az_29_a_request_posted_from_elsewhere_disturbs_no_sign_in_that_was_begun() {
+    let issuer = issuer();
+    let browser = Browser::new(&issuer);
+    let form = begun(&issuer, &browser);
+    browser.post_from("https://evil.test", &issuer.at("/authorize"), &Ask::of(C6).pairs());
+    let filled = [("username", ALICE.username), ("password", ALICE.password)];
+    Reply::of(&browser.submit(issuer.url(), &form, &filled)).code();
 }
 
 /// An interaction of `browser`, ready to be posted with a password.

@@ -228,7 +228,11 @@ fn oidcc_login_hint() {
 }
 
 /// A second authorization in the browser of a first one; the claims of both ID tokens.
-fn twice(issuer: &Issuer, second: Ask, pause: u64) -> (Map<String, Value>, Response, SignedIn<'_>) {
+fn twice<'i>(
+    issuer: &'i Issuer,
+    second: &Ask,
+    pause: u64,
+) -> (Map<String, Value>, Response, SignedIn<'i>) {
     let first = SignedIn::new(issuer, plain());
     let tokens = Tokens::of(&first.redeem().send(issuer));
     let claims = believe::id_token(issuer, &first.ask, &tokens);
@@ -259,7 +263,7 @@ fn claims_of(issuer: &Issuer, ask: &Ask, answer: &Response) -> Map<String, Value
 fn oidcc_prompt_login() {
     let issuer = issuer();
     let ask = plain().set("prompt", "login");
-    let (first, page, signed_in) = twice(&issuer, ask.clone(), 1);
+    let (first, page, signed_in) = twice(&issuer, &ask, 1);
     assert!(is_sign_in(&page), "the person has to sign in again");
     let second = claims_of(&issuer, &ask, &signed_in.browser.sign_in(&page, ALICE));
     assert_eq!(second["sub"], first["sub"]);
@@ -277,7 +281,7 @@ fn oidcc_prompt_none_not_logged_in() {
 fn oidcc_prompt_none_logged_in() {
     let issuer = issuer();
     let ask = plain().set("prompt", "none");
-    let (first, answer, _) = twice(&issuer, ask.clone(), 1);
+    let (first, answer, _) = twice(&issuer, &ask, 1);
     let second = claims_of(&issuer, &ask, &answer);
     assert_eq!(second["sub"], first["sub"]);
     assert_eq!(second["auth_time"], first["auth_time"], "nobody signed in again");
@@ -287,7 +291,7 @@ fn oidcc_prompt_none_logged_in() {
 fn oidcc_max_age_1() {
     let issuer = issuer();
     let ask = plain().set("max_age", "1");
-    let (first, page, signed_in) = twice(&issuer, ask.clone(), 3);
+    let (first, page, signed_in) = twice(&issuer, &ask, 3);
     assert!(is_sign_in(&page), "the person has to sign in again");
     let second = claims_of(&issuer, &ask, &signed_in.browser.sign_in(&page, ALICE));
     assert!(second["auth_time"].as_u64() > first["auth_time"].as_u64());
@@ -297,7 +301,7 @@ fn oidcc_max_age_1() {
 fn oidcc_max_age_10000() {
     let issuer = issuer();
     let ask = plain().set("max_age", "10000");
-    let (first, answer, _) = twice(&issuer, ask.clone(), 1);
+    let (first, answer, _) = twice(&issuer, &ask, 1);
     assert_eq!(claims_of(&issuer, &ask, &answer)["auth_time"], first["auth_time"]);
 }
 
@@ -336,7 +340,7 @@ fn oidcc_ensure_post_request_succeeds() {
     for ask in [plain(), Ask::of(C1)] {
         // A browser that was never here posts from the client's page.
         let mut page = browser.send(posted(&issuer.at("/authorize"), &ask.pairs()));
-        if page.status() == http::StatusCode::SEE_OTHER {
+        if page.status() == StatusCode::SEE_OTHER {
             page = browser.get(&issuer.at(&Reply::of(&page).location));
         }
         let reply = Reply::of(&browser.sign_in(&page, ALICE));

@@ -12,7 +12,11 @@
 //!
 //! Here are the basic plan, which but for one module sends no PKCE, the config plan, the RP-initiated
 //! logout plan, and what is left of the dynamic plan without registration.
-#![expect(clippy::panic, reason = "a test says what it expects by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 mod basic;
 mod discovery;

@@ -1,4 +1,11 @@
 //! Longer stories: several parties, moving clocks and changing settings, in one process.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 mod endings;
 mod strangers;

@@ -53,6 +53,11 @@ impl<'n, N: Fetch> Browser<'n, N> {
             let value = HeaderValue::from_str(&cookies).expect("cookies are ASCII");
             request.headers_mut().insert(COOKIE, value);
         }
+        self.exchange(request)
+    }
+
+    fn exchange(&self, request: Request) -> Response {
+        let host = request.uri().host().unwrap_or_default().to_owned();
         let answer = pollster::block_on(self.net.fetch(request)).expect("an answer");
         for line in answer.headers().get_all(SET_COOKIE) {
             self.keep(&host, line.to_str().expect("cookies are ASCII"));
@@ -72,7 +77,7 @@ impl<'n, N: Fetch> Browser<'n, N> {
     }
 
     /// Posts a form of a page of `origin`, which may be somebody else's: then the cookies, all of
-    /// them `SameSite=Lax`, stay behind.
+    /// them `SameSite=Lax`, stay behind; what comes back is kept all the same.
     pub fn post_from(&self, origin: &str, url: &str, form: &[(&str, &str)]) -> Response {
         let mut request = posted(url, form);
         let same = Url::parse(url).expect("a URL").origin().ascii_serialization() == origin;
@@ -80,7 +85,7 @@ impl<'n, N: Fetch> Browser<'n, N> {
         let origin = HeaderValue::from_str(origin).expect("an origin");
         request.headers_mut().insert(ORIGIN, origin);
         request.headers_mut().insert("sec-fetch-site", HeaderValue::from_static(site));
-        if same { self.send(request) } else { Browser::new(self.net).send(request) }
+        if same { self.send(request) } else { self.exchange(request) }
     }
 
     /// Fills in a form of a page at `url` and sends it.

@@ -20,4 +20,5 @@ pub mod expect;
 pub mod keys;
 pub mod memory;
 pub mod people;
+pub mod wire;
 pub mod world;

@@ -47,6 +47,11 @@ impl Memory {
         self.0.fault.set(Some(fault));
     }
 
+    /// Nothing goes wrong any more.
+    pub fn mend(&self) {
+        self.0.fault.set(None);
+    }
+
     /// Whether what was arranged has not happened yet.
     pub fn is_failing(&self) -> bool {
         self.0.fault.get().is_some()

@@ -283,6 +283,12 @@ impl Fetch for Out {
 }
 
 fn exchange(agent: &ureq::Agent, mut request: Request) -> Response {
+    /// The most that the issuer reads of a body.
+    const LARGEST: usize = idp::ask::LARGEST_BODY;
+    let ascii = request.headers().values().all(|value| value.to_str().is_ok());
+    if !ascii || request.body().len() > LARGEST {
+        return crate::wire::exchange(&request);
+    }
     let needs_length = [Method::POST, Method::PUT].contains(request.method());
     if request.body().is_empty() && needs_length {
         let headers = request.headers_mut();
@@ -299,4 +305,27 @@ fn exchange(agent: &ureq::Agent, mut request: Request) -> Response {
     let (parts, mut body) = answer.into_parts();
     let body = body.read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
     Response::from_parts(parts, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_configuration_of_an_issuer_can_be_served() {
+        for file in [FILE, include_str!("../configs/pair.json")] {
+            let issuer = Issuer::in_process(&settings_in(file));
+            assert_eq!(issuer.url(), "http://localhost:8787");
+        }
+    }
+
+    #[test]
+    fn the_gateway_is_configured_the_same_with_either_issuer() {
+        let read = |file: &str| serde_json::from_str::<Value>(file).unwrap()["gateway"].clone();
+        let mut pair = read(include_str!("../configs/pair.json"));
+        let alone = read(include_str!("../configs/gateway.json"));
+        assert_eq!(pair["settings"]["ISSUER"], "http://localhost:8787");
+        pair["settings"]["ISSUER"] = alone["settings"]["ISSUER"].clone();
+        assert_eq!(pair["settings"], alone["settings"]);
+    }
 }
