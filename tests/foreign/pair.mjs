@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
+import { build } from "../../scripts/build.mjs";
 import { local, root } from "../../scripts/paths.mjs";
 import { later } from "./checks.mjs";
 
@@ -19,7 +20,10 @@ export const account = {
 export const key = () => randomBytes(32).toString("base64url");
 export const secretDigest = (secret) => createHash("sha256").update(secret).digest("base64url");
 
-// Ports that nobody listens on. All are held until the last is known, so no two are the same.
+const given = new Set();
+let built;
+
+// Ports that nobody listens on, and that nobody was given before.
 export async function freePorts(count) {
   const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
     const server = createServer();
@@ -27,7 +31,9 @@ export async function freePorts(count) {
   })));
   const ports = servers.map((server) => server.address().port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const fresh = ports.filter((port) => !given.has(port));
+  for (const port of fresh) given.add(port);
+  return fresh.length === count ? fresh : [...fresh, ...await freePorts(count - fresh.length)];
 }
 
 // Our issuer on a free port, with these clients.
@@ -80,6 +86,8 @@ export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
 // Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
 // Holds the server's stdin, so that it ends with us even when we are killed.
 export async function serve(config) {
+  // Here, and not by several servers that start at once.
+  await (built ??= build());
   const parent = join(local, "foreign");
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(parent, "run-"));

@@ -1,12 +1,12 @@
 // npm's oidc-provider, unmodified, on a free port: somebody else's issuer, with its own pages.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
-import Provider from "oidc-provider";
 import { later } from "./checks.mjs";
 import { freePorts } from "./pair.mjs";
 
 // It warns that its pages are for development, and that http is no https: that is what we want here.
 console.info = console.warn = () => {};
+const { default: Provider } = await import("oidc-provider");
 
 // It keeps one-time refresh tokens: using one twice ends everything that came of the sign-in.
 // `idTokenOnRefresh`: whether a refresh answers with an ID token, which issuers may leave out.

@@ -11,16 +11,22 @@ if (unknown.length) {
   process.exit(1);
 }
 
+// Ctrl-C reaches the child too; it stops what it started, and then we go.
+let child;
+let stopped = false;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    stopped = true;
+    child?.kill(signal);
+  });
+}
+
 const failed = [];
 for (const name of asked.length ? asked : all) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, `${name}.mjs`)], { stdio: "inherit" });
-  // Ctrl-C reaches the child too; it stops what it started, and then we go.
-  const stop = (signal) => child.kill(signal);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
+  child = spawn(process.execPath, [join(import.meta.dirname, `${name}.mjs`)], { stdio: "inherit" });
   const [code] = await once(child, "exit");
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(signal, stop);
+  if (stopped) process.exit(1);
   if (code !== 0) failed.push(name);
-  if (code === null) break;
 }
 console.log(failed.length ? `failed: ${failed.join(", ")}` : "all of them agree with us");
 process.exit(failed.length ? 1 : 0);
