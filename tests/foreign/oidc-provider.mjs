@@ -56,6 +56,21 @@ const steps = {
     walk.token = tokens[0];
   },
 
+  "while the issuer is away a session outlives its access token: 503 with Retry-After, and then as before": async (walk) => {
+    const { visitor, app, issuer } = walk;
+    issuer.away = true;
+    await expiry();
+    const away = await visitor.fetch(`${app}/echo`);
+    assert.equal(away.status, 503, away.body);
+    const wait = Number(away.headers["retry-after"]);
+    assert.ok(wait >= 1 && wait <= 10, `Retry-After: ${away.headers["retry-after"]}`);
+    issuer.away = false;
+    await sleep(wait * 1000 + 100);
+    const [page] = await volley(walk, 10);
+    assert.deepEqual([issuer.refreshes, issuer.refused], [3, []]);
+    walk.token = bearer(page);
+  },
+
   "/auth/session tells who it is, and no token": async ({ visitor, app, token }) => {
     const answer = await visitor.fetch(`${app}/auth/session`);
     const { signed_in, subject } = JSON.parse(answer.body);

@@ -10,7 +10,7 @@ const { default: Provider } = await import("oidc-provider");
 
 // It keeps one-time refresh tokens: using one twice ends everything that came of the sign-in.
 // `idTokenOnRefresh`: whether a refresh answers with an ID token, which issuers may leave out.
-// The answer's `refreshes` counts refreshes that succeeded, `refused` the token calls that failed.
+// While `away` of the answer is set, it breaks off every connection. The answer's `refreshes` counts refreshes that succeeded, `refused` the token calls that failed.
 export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefresh }) {
   const [port] = await freePorts(1);
   const issuer = `http://localhost:${port}`;
@@ -26,7 +26,7 @@ export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefre
     ttl: { AccessToken: accessTokenSeconds, IdToken: 60, RefreshToken: 600, Session: 600, Interaction: 600, Grant: 600 },
     features: { devInteractions: { enabled: true }, revocation: { enabled: true }, rpInitiatedLogout: { enabled: true } },
   });
-  const seen = { issuer, refreshes: 0, refused: [], revoked: 0 };
+  const seen = { issuer, refreshes: 0, refused: [], revoked: 0, away: false };
   provider.use(async (ctx, next) => {
     await next();
     const isRefresh = ctx.oidc?.route === "token" && ctx.oidc.params?.grant_type === "refresh_token";
@@ -39,7 +39,11 @@ export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefre
   provider.on("server_error", (_, fault) => seen.refused.push(fault));
   provider.on("grant.revoked", () => { seen.revoked += 1; });
 
-  const server = createServer(provider.callback());
+  const answer = provider.callback();
+  const server = createServer((request, response) => {
+    if (seen.away) request.socket.destroy();
+    else answer(request, response);
+  });
   await new Promise((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
   later(() => {
     server.close();
