@@ -10,7 +10,8 @@ const { default: Provider } = await import("oidc-provider");
 
 // It keeps one-time refresh tokens: using one twice ends everything that came of the sign-in.
 // `idTokenOnRefresh`: whether a refresh answers with an ID token, which issuers may leave out.
-// While `away` of the answer is set, it breaks off every connection. The answer's `refreshes` counts refreshes that succeeded, `refused` the token calls that failed.
+// In what it returns, `refreshes` counts the refreshes that succeeded and `refused` holds the token calls that
+// failed; while `away` is set, it breaks off every connection.
 export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefresh }) {
   const [port] = await freePorts(1);
   const issuer = `http://localhost:${port}`;
