@@ -30,7 +30,7 @@ wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
 http: ## conformance over HTTP on workerd
-	@node scripts/test.mjs build http
+	@node scripts/test.mjs build http pair
 
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign

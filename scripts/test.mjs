@@ -31,6 +31,7 @@ const stages = {
     }
   },
   http: (run) => run("node", "tests/http.mjs"),
+  pair: (run) => run("node", "tests/pair.mjs"),
   foreign: (run) => run("node", "tests/foreign/run.mjs"),
   browser: (run) => run("node", "tests/browser/run.mjs"),
 };

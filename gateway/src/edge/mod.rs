@@ -94,10 +94,11 @@ async fn fetch(request: worker::Request, env: Env, _: Context) -> worker::Result
 fn log_and_send(response: Response, url: &str) -> worker::Result<worker::Response> {
     if let Some(Cause(cause)) = response.extensions().get() {
         let path = url.split(['?', '#']).next().unwrap_or_default();
+        let path = path.splitn(4, '/').last().unwrap_or_default();
         let status = response.status().as_u16();
         worker::console_log!(
             "{}",
-            serde_json::json!({ "path": path, "status": status, "cause": cause })
+            serde_json::json!({ "path": format!("/{path}"), "status": status, "cause": cause })
         );
     }
     response_out(response)
