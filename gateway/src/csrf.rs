@@ -16,6 +16,9 @@ const CSRF: HeaderName = HeaderName::from_static("x-csrf");
 /// Refuses what another site may have caused. `upgrade`: whether it asks for a WebSocket, which is
 /// a GET that browsers let every site make, with cookies.
 ///
+/// A page with `Referrer-Policy: no-referrer` posts its forms with `Origin: null`, as a sandboxed
+/// frame does; the browser says of the first that it is of the same origin, and never of the second.
+///
 /// The origins are compared as text, byte for byte. A header that a page cannot set without asking
 /// first (`X-CSRF: 1`, or any `X-Requested-With`) vouches only for a client that sends neither
 /// `Origin` nor `Sec-Fetch-Site`, which is no browser of this decade.
@@ -31,14 +34,16 @@ pub fn check(
     if !upgrade && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
-    let allowed = if headers.contains_key(ORIGIN) {
+    let same = only(headers, &FETCH_SITE).is_some_and(|value| value == "same-origin");
+    let hidden = only(headers, &ORIGIN).is_some_and(|value| value == "null");
+    let allowed = if headers.contains_key(ORIGIN) && !(hidden && same && !upgrade) {
         let is = |value: &HeaderValue, origin: &str| value.as_bytes() == origin.as_bytes();
         only(headers, &ORIGIN).is_some_and(|value| {
             is(value, config.public_url.as_str())
                 || config.trusted_origins.iter().any(|origin| is(value, origin.as_str()))
         })
     } else if headers.contains_key(FETCH_SITE) {
-        only(headers, &FETCH_SITE).is_some_and(|value| value == "same-origin")
+        same
     } else {
         let vouched = only(headers, &CSRF).is_some_and(|value| value == "1");
         !upgrade && (vouched || headers.contains_key(REQUESTED_WITH))
@@ -87,12 +92,14 @@ mod tests {
             "https://app.test\u{e9}",
         ] {
             assert!(!posted(&[("origin", origin)]), "{origin}");
-            assert!(!posted(&[
-                ("origin", origin),
-                ("x-csrf", "1"),
-                ("sec-fetch-site", "same-origin")
-            ]));
+            let vouched = [("origin", origin), ("x-csrf", "1"), ("sec-fetch-site", "same-origin")];
+            assert_eq!(posted(&vouched), origin == "null", "{origin}");
         }
+        // A page that hides its origin, and a frame that has none.
+        assert!(posted(&[("origin", "null"), ("sec-fetch-site", "same-origin")]));
+        assert!(!posted(&[("origin", "null"), ("sec-fetch-site", "cross-site")]));
+        let upgrade = [("origin", "null"), ("sec-fetch-site", "same-origin")];
+        assert!(!allowed(&Method::GET, true, &upgrade));
         assert!(!posted(&[("origin", "https://app.test"), ("origin", "https://evil.test")]));
     }
 

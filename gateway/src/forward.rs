@@ -42,15 +42,22 @@ const BELIEVED: [&str; 19] = [
 ];
 
 /// The same, by how they begin.
-const BELIEVED_PREFIXES: [&str; 13] = [
+const BELIEVED_PREFIXES: [&str; 20] = [
     "cf-",
     "oidc-",
     "remote-",
     "ssl-client-",
+    "x-amzn-oidc-",
     "x-auth",
+    "x-consumer-",
+    "x-email",
+    "x-envoy-",
     "x-forwarded",
     "x-gatelatch-",
     "x-geo-",
+    "x-goog-",
+    "x-groups",
+    "x-ms-client-principal",
     "x-original-",
     "x-remote-",
     "x-rewrite-",
@@ -121,10 +128,10 @@ pub fn edits(
     edits
 }
 
-/// A header's name as CGI and its heirs see it: to them `_`, `.` and `-` are one (GP-03).
-/// `HeaderName` is in lower case already.
+/// A header's name as CGI and its heirs see it: to them everything but letters and digits is one
+/// (GP-03). `HeaderName` is in lower case already.
 fn plain(name: &str) -> String {
-    name.replace(['_', '.'], "-")
+    name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
 }
 
 fn is_believed(name: &str) -> bool {

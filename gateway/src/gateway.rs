@@ -8,6 +8,7 @@
 //! ```
 
 use crate::auth;
+use crate::config::Mode;
 use crate::next::{Arrival, Incoming, Next, arrive};
 use crate::refused::Refused;
 use crate::session::Sessions;
@@ -25,6 +26,18 @@ pub struct Decided {
     pub next: Next,
     /// `Set-Cookie` lines for the response, whoever it comes from.
     pub cookies: HeaderMap,
+}
+
+/// How long an origin may take before what we would tell the browser about its session is stale, in
+/// seconds: in the meantime somebody may have signed out, or in.
+const STALE_SECONDS: u64 = 2;
+
+/// The `Set-Cookie` lines that may still go out with an origin's answer that took `seconds`. What is
+/// held back the session's object tells again at the next request; `sealed` has no object, and a
+/// refreshed session has to go out whenever it can.
+#[must_use]
+pub fn in_time(cookies: HeaderMap, mode: Mode, seconds: u64) -> HeaderMap {
+    if mode != Mode::Sealed && seconds > STALE_SECONDS { HeaderMap::new() } else { cookies }
 }
 
 impl From<Next> for Decided {

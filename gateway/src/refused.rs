@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use shared::cause;
 use shared::fetch::Response;
+use shared::page;
 use shared::respond;
 
 /// Why a request goes no further. For the log; the client gets [`Refused::response`].
@@ -73,7 +74,7 @@ impl Refused {
             }
         };
         let mut response = if navigation {
-            page(status, error_description)
+            self.page(status)
         } else {
             respond::json(status, &Words { error, error_description })
         };
@@ -86,17 +87,41 @@ impl Refused {
         }
         cause::note(response, &self)
     }
-}
 
-/// A page of one sentence. Nothing in it comes from the request.
-fn page(status: StatusCode, words: &'static str) -> Response {
-    let reason = status.canonical_reason().unwrap_or_default();
-    let body = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{reason}</title>\n<h1>{reason}</h1>\n<p>{words}\n</html>\n"
-    );
-    respond::html(status, body, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+    /// The same for a person. Nothing in it comes from the request.
+    fn page(self, status: StatusCode) -> Response {
+        let (title, words, next) = match self {
+            Self::NoToken(_) => (
+                "The sign-in service doesn\u{2019}t answer",
+                "You are still signed in. Wait a moment and reload the page. If it keeps \
+                 happening, sign in again.",
+                "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
+            ),
+            Self::Unreachable | Self::Unsendable => (
+                "The application doesn\u{2019}t answer",
+                "Nothing is wrong with your session. Wait a moment and reload the page.",
+                "",
+            ),
+            Self::NoRoute => (
+                "There\u{2019}s nothing here",
+                "This address leads nowhere. Check it, or go back to where you came from.",
+                "",
+            ),
+            Self::CrossSite => (
+                "This request came from another site",
+                "Nothing was done. Go back to the application and try again from there.",
+                "",
+            ),
+            Self::Method | Self::Headers | Self::Path(_) | Self::Ambiguous => (
+                "This request can\u{2019}t be answered",
+                "Something about it is malformed or could be understood in two ways. Check the \
+                 address, or go back to where you came from.",
+                "",
+            ),
+        };
+        let body = format!("<h1>{title}</h1>\n<p>{words}</p>\n{next}");
+        page::respond(status, page::page(title, "", &body), None)
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod jose;
 pub mod json;
 pub mod metadata;
 pub mod origin;
+pub mod page;
 pub mod pkce;
 pub mod respond;
 pub mod rp;

@@ -50,7 +50,7 @@ fn gs_30_cs_07_nobody_is_signed_out_by_another_site(pair: &Pair) {
         &[("origin", "https://evil.test"), ("sec-fetch-site", "cross-site")],
         &[("sec-fetch-site", "cross-site")],
         &[("sec-fetch-site", "same-site")],
-        &[("x-csrf", "1")],
+        &[("x-csrf", "0")],
         &[],
     ] {
         let answer = guest.send(&Method::POST, "/auth/logout", lines);

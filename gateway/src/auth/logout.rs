@@ -3,10 +3,10 @@
 use super::carry;
 use super::page::{self, Page};
 use crate::config::Config;
+use crate::csrf;
 use crate::session::admission::Seams;
 use crate::session::cookie::{self, Contents};
 use crate::session::{Lost, Sessions};
-use http::header::ORIGIN;
 use http::{HeaderMap, Method};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
@@ -25,7 +25,7 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     let (config, headers) = (seams.config, request.headers());
     let contents = Contents::read(config, headers, now);
     let meant = match *request.method() {
-        Method::POST => is_same_origin(config, headers),
+        Method::POST => csrf::check(config, &Method::POST, headers, false).is_ok(),
         _ => contents.as_ref().is_some_and(|contents| has_token(config, request, contents)),
     };
     if !meant {
@@ -39,40 +39,33 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     // The cookie stays, so that trying again can end what could not be ended now.
     let Ok(farewell) = farewell.map_err(|Lost| ()) else { return page::page(Page::Busy) };
     let id_token = farewell.and_then(|farewell| farewell.id_token);
-    let mut response = respond::see_other(&next(seams, id_token.as_ref(), now).await);
+    let mut response = match next(seams, id_token.as_ref(), now).await {
+        Some(next) => respond::see_other(&next),
+        None => page::page(Page::SignedOut),
+    };
     let mut cookies = HeaderMap::new();
     jar::delete(&mut cookies, headers, cookie::NAME);
     carry(&mut response, &cookies);
     response
 }
 
-/// RP-Initiated Logout 1.0 §2, where it is advertised and there was a session to speak of.
+/// RP-Initiated Logout 1.0 §2, where it is advertised. Without an ID token the provider asks the
+/// person. To go on to a page that needs a session would sign in again, silently.
 async fn next<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     id_token: Option<&IdToken>,
     now: UnixTime,
-) -> String {
+) -> Option<String> {
     let party = seams.party;
     let metadata = party.provider.metadata(&party.fetch, now).await.ok();
     let endpoint = metadata.as_ref().and_then(|metadata| metadata.end_session_endpoint.as_deref());
-    let (Some(endpoint), Some(id_token)) = (endpoint, id_token) else { return "/".to_owned() };
     let home = seams.config.public_url.at("/");
-    append(
-        endpoint,
-        [
-            ("id_token_hint", id_token.expose()),
-            ("client_id", &party.client.client_id),
-            ("post_logout_redirect_uri", &home),
-        ],
-    )
-}
-
-/// Whether a page of ours sent this. A browser that says neither is too old to be asked.
-fn is_same_origin(config: &Config, headers: &HeaderMap) -> bool {
-    let says = |name: &str, value: &str| {
-        headers.get(name).is_some_and(|header| header.as_bytes() == value.as_bytes())
-    };
-    says(ORIGIN.as_str(), config.public_url.as_str()) || says("sec-fetch-site", "same-origin")
+    let hint = id_token.map(|id_token| ("id_token_hint", id_token.expose()));
+    let ours = [
+        ("client_id", party.client.client_id.as_str()),
+        ("post_logout_redirect_uri", home.as_str()),
+    ];
+    Some(append(endpoint?, hint.into_iter().chain(ours)))
 }
 
 fn has_token(config: &Config, request: &Request, contents: &Contents) -> bool {

@@ -2,8 +2,9 @@
 
 use super::{LOGIN, LOGOUT};
 use http::StatusCode;
-use http::header::{REFERRER_POLICY, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use shared::fetch::Response;
+use shared::page;
 use shared::respond;
 
 /// Which page.
@@ -23,16 +24,13 @@ pub enum Page {
     Busy,
     /// The session does not fit.
     TooLarge,
+    /// Signed out, and there is nowhere to go on to.
+    SignedOut,
     /// Whether to sign out.
     Confirm,
     /// Another site tried to sign the person out.
     CrossSite,
 }
-
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:0;min-height:100vh;display:grid;place-items:center;background:Canvas;color:CanvasText}main{max-width:28rem;padding:2rem}h1{font-size:1.4rem;margin:0 0 .5rem}a,button{display:inline-block;margin-top:1rem;padding:.6rem 1.2rem;border:1px solid currentColor;border-radius:.4rem;background:none;color:inherit;font:inherit;text-decoration:none;cursor:pointer}a:focus-visible,button:focus-visible{outline:3px solid Highlight;outline-offset:2px}";
-/// The hash is that of [`STYLE`]. There is no `form-action`: signing out redirects to the provider.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-zqvRmo4wQ4Ay8ZjWvaT6DY03MYh3cGHcBBPuIV6PiiQ='; base-uri 'none'; \
-    frame-ancestors 'none'";
 
 const AGAIN: Next = Next::Link("Sign in again");
 
@@ -88,6 +86,12 @@ impl Page {
                  An administrator has to change that; signing in again will not help.",
                 AGAIN,
             ),
+            Self::SignedOut => (
+                StatusCode::OK,
+                "You are signed out",
+                "Your session here has ended. On a shared computer, close the browser too.",
+                AGAIN,
+            ),
             Self::Confirm => (
                 StatusCode::OK,
                 "Sign out?",
@@ -109,34 +113,18 @@ impl Page {
 pub fn page(page: Page) -> Response {
     let (status, title, text, next) = page.words();
     let next = match next {
-        Next::Link(label) => format!("<a href=\"{LOGIN}\">{label}</a>"),
-        Next::Post(label) => {
-            format!("<form method=\"post\" action=\"{LOGOUT}\"><button>{label}</button></form>")
-        }
+        Next::Link(label) => format!("<p><a class=\"button\" href=\"{LOGIN}\">{label}</a></p>\n"),
+        Next::Post(label) => format!(
+            "<form method=\"post\" action=\"{LOGOUT}\">\n<button class=\"primary\">{label}</button>\n\
+             </form>\n"
+        ),
     };
-    let body = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><main><h1>{title}</h1><p>{text}</p>{next}</main>\
-         </body></html>"
-    );
-    let mut response = respond::html(status, body, POLICY);
-    // With `no-referrer` a form would send `Origin: null`, and could not be told from a stranger's.
-    respond::put(&mut response, REFERRER_POLICY, "same-origin");
+    let body = format!("<h1>{title}</h1>\n<p>{text}</p>\n{next}");
+    // Signing out redirects to the provider, and on to wherever that leads.
+    let mut response =
+        page::respond(status, page::page(title, "", &body), Some("https://any.test"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         respond::put(&mut response, RETRY_AFTER, "5");
     }
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::secret::Digest;
-
-    #[test]
-    fn the_policy_allows_exactly_the_style_there_is() {
-        let hash = Digest::of(STYLE).to_text().replace('-', "+").replace('_', "/");
-        assert!(POLICY.contains(&format!("'sha256-{hash}='")));
-    }
 }

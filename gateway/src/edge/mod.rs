@@ -5,7 +5,7 @@ pub mod session;
 
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
-use crate::gateway::{Decided, decide};
+use crate::gateway::{Decided, decide, in_time};
 use crate::next::{Incoming, Next};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
@@ -75,11 +75,15 @@ async fn fetch(request: worker::Request, env: Env, _: Context) -> worker::Result
     let Deployment { config, party, used } = &*deployment;
     let seams = Seams { config, party, sessions: &sessions, used };
 
-    let Decided { next, cookies } = decide(&seams, incoming, now(), &mut rng).await;
+    let began = now();
+    let Decided { next, mut cookies } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
         Next::Respond(response) => log_and_send(response, &url)?,
         Next::Forward(forward) => match proxy::forward(inner, &forward).await {
-            Ok(answer) => answer.into(),
+            Ok(answer) => {
+                cookies = in_time(cookies, config.mode, now().since(began));
+                answer.into()
+            }
             Err(_) => log_and_send(Refused::Unreachable.response(forward.navigation), &url)?,
         },
     };

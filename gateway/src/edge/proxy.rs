@@ -9,7 +9,7 @@ use shared::fetch::Unreachable;
 use std::net::IpAddr;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Request, Response, WorkerGlobalScope};
+use web_sys::{Headers, Request, RequestCache, RequestInit, Response, WorkerGlobalScope};
 
 /// Sends `request` to an origin and gives back the answer, both with edited headers and untouched
 /// bodies. Redirects are the browser's to follow: a request that came to a Worker has `redirect:
@@ -67,7 +67,16 @@ async fn send(request: &Request, forward: &Forward) -> Result<Response, JsValue>
     let sent = Request::new_with_str_and_init(&forward.url, request.unchecked_ref())?;
     edit(&sent.headers(), &forward.edits)?;
     let global: WorkerGlobalScope = js_sys::global().unchecked_into();
-    Ok(JsFuture::from(global.fetch_with_request(&sent)).await?.unchecked_into())
+    let answer = if forward.authenticated {
+        // The cache in front of an origin knows neither sessions nor tokens (CC-01): what is for one
+        // person is neither looked up there nor stored.
+        let init = RequestInit::new();
+        init.set_cache(RequestCache::NoStore);
+        global.fetch_with_request_and_init(&sent, &init)
+    } else {
+        global.fetch_with_request(&sent)
+    };
+    Ok(JsFuture::from(answer).await?.unchecked_into())
 }
 
 /// A copy with other headers; the same stream, status and encoding.

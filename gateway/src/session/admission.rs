@@ -133,7 +133,8 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         self.config.mode == Mode::Hybrid
             && now < snapshot.refresh_at
             && now < snapshot.idle_ends_at
-            && now.since(checked_at) < self.config.freshness_seconds
+            // Often enough that the object sees who is there before it idles out.
+            && now.since(checked_at) < self.config.freshness_seconds.min(self.config.idle_seconds / 10)
     }
 
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,

@@ -135,9 +135,12 @@ where
         const BROKEN: Next = Next::Done(Visited::Unavailable { retry_after: 1 });
         let Ok(before) = self.store.load() else { return BROKEN };
         let Some(before) = before else { return Next::Done(Visited::Gone) };
-        let (after, visit) = before.clone().visit(secret, now);
-        // The lease is written before the call is made.
-        if after != before && self.store.save(&after).is_err() {
+        let held = if self.calling.get() { before.clone() } else { before.clone().abandoned() };
+        let (after, visit) = held.visit(secret, now);
+        // The lease is written before the call is made. That somebody was here, or that it is over,
+        // is found out again by the next visit.
+        let must = matches!(visit, Visit::Refresh(..));
+        if after != before && self.store.save(&after).is_err() && must {
             return BROKEN;
         }
         match (visit, &after) {
@@ -148,13 +151,7 @@ where
             (Visit::Wait(_, Some(meanwhile)), _) if has_ample(&meanwhile, now) => {
                 Next::Done(Visited::Present(meanwhile))
             }
-            (Visit::Wait(_, meanwhile), _) if self.calling.get() => self.wait(meanwhile),
-            // The instance that made the call is gone; its lease runs out by itself.
-            (Visit::Wait(until, meanwhile), _) => {
-                let retry_after = until.since(now).max(1);
-                let unavailable = Visited::Unavailable { retry_after };
-                Next::Done(meanwhile.map_or(unavailable, Visited::Present))
-            }
+            (Visit::Wait(_, meanwhile), _) => self.wait(meanwhile),
             (Visit::Refresh(lease, token), Session::Live(live)) => {
                 self.calling.set(true);
                 let meanwhile = Some(Box::new(live.snapshot()));

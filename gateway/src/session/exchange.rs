@@ -3,6 +3,7 @@
 use super::state::{Failure, Person, Renewal};
 use crate::auth::CALLBACK;
 use crate::config::Config;
+use shared::error::ErrorCode;
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
 use shared::metadata::ProviderMetadata;
@@ -95,7 +96,10 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
 
 fn failure(error: TokenError) -> Failure {
     match error {
-        TokenError::Refused => Failure::Definitive,
+        TokenError::Refused
+        | TokenError::Misconfigured(Some(
+            ErrorCode::AccessDenied | ErrorCode::LoginRequired | ErrorCode::InteractionRequired,
+        )) => Failure::Definitive,
         // An operator can mend it; meanwhile nobody is signed out by it.
         TokenError::Misconfigured(_) => Failure::Transient { retry_after: None },
         TokenError::Unavailable { retry_after } => Failure::Transient { retry_after },

@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
-/// How long a token call may take before it counts as lost. Longer than the patience of one
-/// exchange, so that a call that will be answered is not made twice.
-pub const LEASE_SECONDS: u64 = 12;
-const _: () = assert!(LEASE_SECONDS > shared::fetch::PATIENCE_SECONDS);
+/// How long a token call may take before it counts as lost. Longer than the patience of its three
+/// exchanges (metadata, tokens, keys), so that a call that will be answered is not made twice.
+pub const LEASE_SECONDS: u64 = 3 * shared::fetch::PATIENCE_SECONDS + 2;
 
 /// No access token is renewed earlier than this before its end.
 const LONGEST_LEEWAY: u64 = 60;
@@ -314,6 +313,16 @@ impl Session {
         let lease = Lease { generation: live.generation, until: now.plus(LEASE_SECONDS) };
         live.refreshing = Some(lease);
         (Self::Live(live), Visit::Refresh(lease, token))
+    }
+
+    /// Whoever held the lease is gone: an object has one instance at a time, and this one makes no
+    /// call. The token may have been spent, and there is no better way to find out than to use it.
+    #[must_use]
+    pub fn abandoned(self) -> Self {
+        match self {
+            Self::Live(live) => Self::Live(Box::new(Live { refreshing: None, ..*live })),
+            ended @ Self::Ended { .. } => ended,
+        }
     }
 
     /// The token call that `lease` allowed gave tokens.

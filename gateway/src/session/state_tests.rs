@@ -137,12 +137,12 @@ fn gr_09_a_lost_lease_expires_and_the_same_token_is_tried_again() {
 #[test]
 fn gs_14_an_older_answer_does_not_overwrite_a_newer_one() {
     let (session, lost) = lease(open(renewal(0)), NOON.plus(300));
-    let (session, given) = lease(session, NOON.plus(320));
-    let (session, _) = session.renew(given, renewal(2), NOON.plus(321));
-    let (session, renewed) = session.renew(lost, renewal(1), NOON.plus(322));
+    let (session, given) = lease(session, NOON.plus(330));
+    let (session, _) = session.renew(given, renewal(2), NOON.plus(331));
+    let (session, renewed) = session.renew(lost, renewal(1), NOON.plus(332));
     assert_eq!(renewed, Renewed::Late);
-    let session = session.fail(lost, Failure::Definitive, NOON.plus(323));
-    assert_eq!(served(session, NOON.plus(324)).as_deref(), Some("a2"));
+    let session = session.fail(lost, Failure::Definitive, NOON.plus(333));
+    assert_eq!(served(session, NOON.plus(334)).as_deref(), Some("a2"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The pages that only say something.
 
-use super::{escape, name_or, page};
+use shared::page::{escape, name_or, page};
 use url::Url;
 
 /// Something that went wrong with no client to tell it to.

@@ -1,6 +1,6 @@
 //! The page on which a person signs in.
 
-use super::{escape, name_or, page};
+use shared::page::{escape, name_or, page};
 
 /// What the page says and offers.
 #[derive(Clone, Copy, Debug)]

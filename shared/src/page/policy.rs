@@ -1,13 +1,13 @@
 //! The Content-Security-Policy of the pages, and the response that carries it.
 
 use super::STYLE;
+use crate::fetch::Response;
+use crate::respond;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
-use shared::fetch::Response;
-use shared::respond;
 use std::sync::LazyLock;
 use url::{Host, Url};
 
@@ -27,7 +27,7 @@ static ALWAYS: LazyLock<String> = LazyLock::new(|| {
 /// A page whose form is answered by a redirect to a client therefore allows that client's
 /// `redirect_uri`, and where that is `https`, every other `https` host too: the client's own callback
 /// may lead on to hosts that we have never heard of, as that of another identity provider does. What
-/// leads through unknown hosts before it reaches the client is answered with [`super::onward`].
+/// leads through unknown hosts before it reaches the client is answered with a page that goes on by itself.
 #[must_use]
 pub fn policy(redirect_uri: Option<&str>) -> String {
     match redirect_uri.and_then(source) {
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn ui_06_the_hash_in_the_policy_is_the_hash_of_the_style_in_the_page() {
-        let page = crate::page::home("https://id.example");
+        let page = super::super::page("Title", "", "");
         let (_, rest) = page.split_once("<style>").unwrap();
         let (style, _) = rest.split_once("</style>").unwrap();
         let hash = STANDARD.encode(Sha256::digest(style));
