@@ -36,7 +36,8 @@ async function home(request) {
   const claims = claimsOf(request);
   if (!claims) return page("Nobody is signed in", "<p>No access token came with this request.</p>", null, 401);
 
-  const who = text(claims.name ?? claims.preferred_username ?? claims.email ?? claims.sub ?? "somebody");
+  const person = await userinfo(request, claims);
+  const who = text(person.name ?? person.preferred_username ?? person.email ?? claims.sub ?? "somebody");
   const rows = Object.entries(claims).map(([name, value]) =>
     `<tr><th scope="row"><code>${escape(name)}</code></th><td>${escape(text(value))}${readableTime(name, value)}</td></tr>`);
   return page(`Hello, ${who}`, `
@@ -223,6 +224,18 @@ function claimsOf(request) {
     return typeof claims === "object" && claims !== null && !Array.isArray(claims) ? claims : null;
   } catch {
     return null;
+  }
+}
+
+// What the issuer tells about the person: the access token is good for asking, which shows that it is a real one.
+async function userinfo(request, claims) {
+  const issuer = issuerOrigin(claims);
+  if (!issuer) return claims;
+  try {
+    const answer = await fetch(`${issuer}/userinfo`, { headers: { authorization: request.headers.get("authorization") } });
+    return answer.ok ? await answer.json() : claims;
+  } catch {
+    return claims;
   }
 }
 
