@@ -41,10 +41,10 @@ async function home(request) {
   const rows = Object.entries(claims).map(([name, value]) =>
     `<tr><th scope="row"><code>${escape(name)}</code></th><td>${escape(text(value))}${readableTime(name, value)}</td></tr>`);
   return page(`Hello, ${who}`, `
-    <p>You reached the origin through the gateway. It got an access token for you, and your browser never saw it.
-    The token says:</p>
-    <table><tbody>${rows.join("")}</tbody></table>
+    <p>You reached the origin through the gateway. It got an access token for you, and your browser never saw it.</p>
     <form method="post" action="/auth/logout"><button>Sign out</button></form>
+    <p>The token says:</p>
+    <table><tbody>${rows.join("")}</tbody></table>
     <p class="links"><a href="/api/me">/api/me</a> <a href="/public">/public</a></p>`, claims);
 }
 

@@ -30,7 +30,8 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     };
     if !meant {
         let refused = *request.method() == Method::POST;
-        return page::page(if refused { Page::CrossSite } else { Page::Confirm });
+        let page = if refused { Page::CrossSite } else { Page::Confirm };
+        return page::leading_to(page, Some(config.issuer.as_str()));
     }
     let farewell = match &contents {
         Some(contents) => seams.close(contents, now).await,

@@ -111,6 +111,12 @@ impl Page {
 /// The page.
 #[must_use]
 pub fn page(page: Page) -> Response {
+    leading_to(page, None)
+}
+
+/// The page, whose form is answered by a redirect to `address` and on to wherever that leads.
+#[must_use]
+pub fn leading_to(page: Page, address: Option<&str>) -> Response {
     let (status, title, text, next) = page.words();
     let next = match next {
         Next::Link(label) => format!("<p><a class=\"button\" href=\"{LOGIN}\">{label}</a></p>\n"),
@@ -120,9 +126,7 @@ pub fn page(page: Page) -> Response {
         ),
     };
     let body = format!("<h1>{title}</h1>\n<p>{text}</p>\n{next}");
-    // Signing out redirects to the provider, and on to wherever that leads.
-    let mut response =
-        page::respond(status, page::page(title, "", &body), Some("https://any.test"));
+    let mut response = page::respond(status, page::page(title, "", &body), address);
     if status == StatusCode::SERVICE_UNAVAILABLE {
         respond::put(&mut response, RETRY_AFTER, "5");
     }

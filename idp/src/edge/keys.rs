@@ -179,11 +179,12 @@ impl KeyRing {
         let deployment = deployment(&self.env).map_err(worker::Error::from)?;
         let schedule = schedule(&deployment.config);
 
+        let rewrapped = rewrap(&load().map_err(failed)?, &deployment.config.keys).await?;
+        let wanted = load().map_err(failed)?.wrapped_again(&rewrapped, now).wanted(now, schedule);
         let mut fresh = Vec::new();
-        for alg in load().map_err(failed)?.wanted(now, schedule) {
+        for alg in wanted {
             fresh.push(make(alg, &deployment.config.keys).await?);
         }
-        let rewrapped = rewrap(&load().map_err(failed)?, &deployment.config.keys).await?;
         // Making keys takes a while, and others may have been here: load again, and from here on
         // there is no await until the ring is saved.
         let before = load().map_err(failed)?;
