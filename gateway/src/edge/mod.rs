@@ -48,6 +48,9 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             lines.join("\n")
         });
+        if let Err(problems) = &read {
+            worker::console_error!("the settings cannot be used:\n{problems}");
+        }
         DEPLOYMENT.with_borrow_mut(|known| *known = Some(read.clone()));
         read
     })
@@ -55,10 +58,7 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
 
 #[event(fetch)]
 async fn fetch(request: worker::Request, env: Env, _: Context) -> worker::Result<worker::Response> {
-    let deployment = match deployment(&env) {
-        Ok(deployment) => deployment,
-        Err(problems) => return response_out(misconfigured(&problems)),
-    };
+    let Ok(deployment) = deployment(&env) else { return response_out(misconfigured()) };
     let inner = request.inner();
     let Some(headers) = proxy::read_headers(&inner.headers()) else {
         return response_out(Refused::Headers.response(false));
@@ -108,9 +108,8 @@ fn log_and_send(response: Response, url: &str) -> worker::Result<worker::Respons
     response_out(response)
 }
 
-/// Whoever asks is told that the service is not set up; the operator is told why, in the log.
-fn misconfigured(problems: &str) -> Response {
-    worker::console_error!("the settings cannot be used:\n{problems}");
+/// Whoever asks is told that the service is not set up; the operator was told why, in the log.
+fn misconfigured() -> Response {
     let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
     *response.body_mut() =
         b"The settings of this gateway cannot be used; its log says why.\n".to_vec();

@@ -44,6 +44,9 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
     let known = DEPLOYMENT.with_borrow(Clone::clone);
     known.unwrap_or_else(|| {
         let read = read(env);
+        if let Err(problems) = &read {
+            worker::console_error!("the settings cannot be used:\n{problems}");
+        }
         DEPLOYMENT.with_borrow_mut(|known| *known = Some(read.clone()));
         read
     })
@@ -90,10 +93,7 @@ async fn fetch(
 }
 
 async fn answer(request: &Request, env: Env) -> Response {
-    let deployment = match deployment(&env) {
-        Ok(deployment) => deployment,
-        Err(problems) => return misconfigured(&problems),
-    };
+    let Ok(deployment) = deployment(&env) else { return misconfigured() };
     let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
     let idp = Idp::<Edge> {
         config: &deployment.config,
@@ -121,10 +121,8 @@ async fn answer(request: &Request, env: Env) -> Response {
     response
 }
 
-/// Whoever asks is told that the service is not set up; the operator is told why, in the log, and
-/// in the answer where both are the same person.
-fn misconfigured(problems: &str) -> Response {
-    worker::console_error!("the settings cannot be used:\n{problems}");
+/// Whoever asks is told that the service is not set up; the operator was told why, in the log.
+fn misconfigured() -> Response {
     let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
     *response.body_mut() =
         b"The settings of this issuer cannot be used; its log says why.\n".to_vec();
