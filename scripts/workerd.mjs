@@ -8,8 +8,20 @@ import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
 // Starts one process that serves everything the configuration names.
-export function startWorkerd(config) {
-  const state = resolve(root, config.state);
+export function startWorkerd({ state, idp, gateway, origin }) {
+  const folder = resolve(root, state);
+  const workers = [];
+  if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
+  if (gateway) {
+    const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
+    workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
+  }
+  if (origin) workers.push({ name: "origin", port: origin.port, members: demoOrigin(folder) });
+  return launch(folder, workers);
+}
+
+// Starts workers, each with a name, a port and the members of workerd's struct of that name.
+export function launch(state, workers) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
   chmodSync(state, 0o700);
@@ -17,28 +29,20 @@ export function startWorkerd(config) {
   // The file holds secrets. Removed first: a mode is given to new files only.
   const file = join(state, "workerd.capnp");
   rmSync(file, { force: true });
-  writeFileSync(file, workerdConfig(config, state), { mode: 0o600 });
+  writeFileSync(file, workerdConfig(workers, storage), { mode: 0o600 });
 
   // What workers log goes to our stderr, also what workerd would write to stdout: that belongs to `ready`.
   return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", 2, 2] });
 }
 
-function workerdConfig({ idp, gateway, origin }, state) {
+function workerdConfig(workers, storage) {
   const services = [
     `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
-    `(name = "storage", disk = (path = ${text(join(state, "durable-objects"))}, writable = true))`,
+    `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
+    ...workers.map(({ name, members }) => `(name = "${name}", worker = (${members.join(",\n      ")}))`),
   ];
-  const sockets = [];
-  const add = (name, port, worker) => {
-    services.push(`(name = "${name}", worker = (${worker.join(",\n      ")}))`);
-    sockets.push(`(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
-  };
-  if (idp) add("idp", idp.port, rustWorker("idp", idp.settings, [], state));
-  if (gateway) {
-    const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
-    add("gateway", gateway.port, rustWorker("gateway", gateway.settings, bindings, state));
-  }
-  if (origin) add("origin", origin.port, demoOrigin(state));
+  const sockets = workers.map(({ name, port }) =>
+    `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
 
   return `using Workerd = import "/workerd/workerd.capnp";
 
@@ -99,13 +103,13 @@ function wranglerToml(name) {
 }
 
 // workerd reads the file itself; a path in its configuration is relative to that.
-function embed(state, path) {
+export function embed(state, path) {
   if (!existsSync(join(root, path))) throw new Fault(`${path} is missing: run make build`);
   return `embed ${text(relative(state, join(root, path)))}`;
 }
 
 // A string literal of Cap'n Proto: everything but plain ASCII goes in as the escaped bytes of its UTF-8.
-function text(value) {
+export function text(value) {
   const bytes = [...Buffer.from(value, "utf8")].map((byte) =>
     byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c
       ? String.fromCharCode(byte)

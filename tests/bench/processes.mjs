@@ -1,0 +1,75 @@
+// The processes that are measured, one workerd each, and what Linux says of them.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { embed, launch, startWorkerd, text } from "../../scripts/workerd.mjs";
+import { later } from "../foreign/checks.mjs";
+
+const date = /^compatibility_date = "([\d-]+)"$/m;
+const compatibilityDate = date.exec(readFileSync(join(import.meta.dirname, "../../gateway/wrangler.toml"), "utf8"))[1];
+const ticksPerSecond = 100;
+
+// Serves a part of a configuration for `make serve`.
+export function ours(folder, name, config) {
+  return running(() => startWorkerd({ state: join(folder, name), ...config }), Object.values(config)[0].port);
+}
+
+// Serves a Worker that is not ours: a file of this folder, or the Rust one that does nothing.
+export function theirs(folder, name, port, bindings = {}) {
+  const state = join(folder, name);
+  const module = (file, kind, path) => `(name = "${file}", ${kind} = ${embed(state, `tests/bench/${path}`)})`;
+  const object = name === "object";
+  const members = [
+    `modules = [${name === "empty-rust"
+      ? [module("index.js", "esModule", "empty/build/index.js"), module("index_bg.wasm", "wasm", "empty/build/index_bg.wasm")]
+      : module("worker.js", "esModule", `workers/${name}.js`)}]`,
+    `compatibilityDate = "${compatibilityDate}"`,
+    `bindings = [${[
+      ...Object.entries(bindings).map(([key, value]) => `(name = "${key}", text = ${text(value)})`),
+      ...object ? [`(name = "SESSION", durableObjectNamespace = "Session")`] : [],
+    ]}]`,
+    ...object ? [
+      `durableObjectNamespaces = [(className = "Session", uniqueKey = "bench", enableSql = true)]`,
+      `durableObjectStorage = (localDisk = "storage")`,
+    ] : [],
+  ];
+  return running(() => launch(state, [{ name: "worker", port, members }]), port);
+}
+
+// A Node program of this folder, which is told its port.
+export function node(file, port, ...args) {
+  return running(() => spawn(process.execPath, [join(import.meta.dirname, file), port, ...args], { stdio: ["pipe", 2, 2] }), port);
+}
+
+// Starts it, and waits until it answers anything at all.
+async function running(start, port) {
+  mkdirSync(join(import.meta.dirname, "../../.gatelatch"), { recursive: true });
+  const child = start();
+  const ended = once(child, "exit");
+  const stop = async () => {
+    child.kill("SIGKILL");
+    await ended;
+  };
+  later(stop);
+  for (let tries = 0; ; tries += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/`, { redirect: "manual" }).catch(() => null);
+    await answer?.arrayBuffer();
+    if (answer) break;
+    if (tries > 300 || child.exitCode !== null) throw new Error(`nothing answers at port ${port}`);
+    await sleep(20);
+  }
+  return { port, pid: child.pid, stop };
+}
+
+// Seconds of CPU that a process has used, in all its threads.
+export function cpuOf({ pid }) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+}
+
+// What it keeps in memory, in MB.
+export function memoryOf({ pid }) {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+}

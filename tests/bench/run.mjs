@@ -1,0 +1,56 @@
+// `make bench`: what a request costs, in CPU microseconds of the process that serves it, under raw workerd. Everything is
+// measured in the same run, in rounds whose order is reversed each time; figures are medians over the rounds.
+// node tests/bench/run.mjs [ROUNDS] [SECONDS]
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build, workers } from "../../scripts/build.mjs";
+import { root } from "../../scripts/paths.mjs";
+import { later, subject } from "../foreign/checks.mjs";
+import { measure, wrk } from "./load.mjs";
+import { memoryOf } from "./processes.mjs";
+import { startUps } from "./start-up.mjs";
+import { subjects } from "./subjects.mjs";
+import { median, table } from "./table.mjs";
+
+const [rounds = 4, seconds = 4] = process.argv.slice(2).map(Number);
+const warmUp = 1;
+
+await subject("bench", async () => {
+  wrk();
+  await build([...workers, "tests/bench/empty"]);
+  const folder = mkdtempSync(join(tmpdir(), "gatelatch-bench-"));
+  later(() => rmSync(folder, { recursive: true, force: true }));
+
+  const all = await subjects(folder);
+  for (const one of all) {
+    one.cold = memoryOf(one.process);
+    await measure(one, folder, warmUp);
+    one.results = [];
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const one of round % 2 ? all.toReversed() : all) one.results.push(await measure(one, folder, seconds));
+    console.error(`round ${round + 1} of ${rounds}`);
+  }
+  for (const one of all) one.hot = memoryOf(one.process);
+
+  const figure = (one, name) => median(one.results.map((result) => result[name]));
+  const cost = (name) => figure(all.find((one) => one.name === name), "cpu");
+  const against = Object.fromEntries(["JavaScript pass-through", "JavaScript cookie Worker", "empty Rust Worker"].map((name) => [name, cost(name)]));
+  console.log(`\n${rounds} rounds of ${seconds} s, 16 connections, ${cpus().length} x ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}\n`);
+  console.log(table(
+    ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x empty Rust", "requests/s", "p50 ms", "MB after"],
+    all.map((one) => [
+      one.name, figure(one, "cpu").toFixed(0), ...Object.values(against).map((other) => (figure(one, "cpu") / other).toFixed(2)),
+      figure(one, "rate").toFixed(0), figure(one, "p50").toFixed(1), one.hot.toFixed(0),
+    ]),
+  ));
+  for (const one of all) await one.process.stop();
+
+  console.log(table(["to the first answer", "CPU ms", "x empty JavaScript", "MB"], await startUps(folder)));
+  console.log(table(["size", "KB", "KB gzip"], workers.map((name) => {
+    const file = readFileSync(join(root, name, "build/index_bg.wasm"));
+    return [name, (file.length / 1000).toFixed(0), (gzipSync(file, { level: 9 }).length / 1000).toFixed(0)];
+  })));
+});

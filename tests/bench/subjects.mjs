@@ -1,0 +1,161 @@
+// What is measured: a name, the process that does it, and the requests that it gets.
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { account, alice, freePorts, key, secretDigest } from "../foreign/pair.mjs";
+import { Visitor } from "../foreign/visitor.mjs";
+import { raw } from "./load.mjs";
+import { authorization, client, codes, families, inParallel, redemption, signedIn } from "./issuers.mjs";
+import { node, ours, theirs } from "./processes.mjs";
+
+const people = 20;
+const familiesOfAll = 200;
+const redemptions = 1000;
+const coldRequests = 2000;
+const hour = 3600;
+
+// The cheapest hash that the settings take: signing in is no subject here.
+const cheap = "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHRmb3JhbGljZQ$C237aBJlmsGDvltthgrC1nfnMsqVRwpTZd/UVMlNUR4";
+const crowd = Array.from({ length: people }, (_, index) => ({ ...account, username: `${alice.username}-${index}`, password: cheap }));
+
+// Everything that is measured, running and ready.
+export async function subjects(folder) {
+  const ports = await freePorts(12);
+  const [originPort] = ports;
+  const origin = `http://127.0.0.1:${originPort}`;
+  const empty = await theirs(folder, "empty", ports.shift());
+  const emptyRust = await theirs(folder, "empty-rust", ports.shift());
+  const passThrough = await theirs(folder, "pass-through", ports.shift(), { ORIGIN: origin });
+  const cookie = await theirs(folder, "cookie", ports.shift(), { ORIGIN: origin, KEY: randomBytes(32).toString("base64url") });
+  const object = await theirs(folder, "object", ports.shift(), { ORIGIN: origin });
+
+  const app = await ourPair(folder, origin, ports);
+  const token = bearerOf(await app.idp.families(1));
+  const peer = await oidcProvider(ports.shift());
+  return [
+    always("empty JavaScript Worker", empty),
+    always("empty Rust Worker", emptyRust),
+    always("JavaScript pass-through", passThrough),
+    always("JavaScript cookie Worker", cookie, await byHand(cookie, token)),
+    always("JavaScript session object", object, await byHand(object, token)),
+    always("gateway: public route", app.hybrid.process, {}, "/public"),
+    { name: "gateway: hybrid, warm", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.hybrid.cookie())] }) },
+    { name: "gateway: hybrid, cold", process: app.hybrid.process, load: async () => ({ once: true, lines: await app.freshCookies(coldRequests) }) },
+    { name: "gateway: durable", process: app.durable.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.durable.cookie())] }) },
+    ...issuing("issuer", app.idp),
+    always("issuer: userinfo", app.idp.process, { Authorization: `Bearer ${token}` }, "/userinfo"),
+    ...issuing("oidc-provider", peer),
+  ];
+}
+
+// The same request again and again.
+function always(name, process, headers = {}, path = "/hop?x=1") {
+  return { name, process, load: () => ({ lines: [raw("GET", path, headers)] }) };
+}
+
+const bearerOf = ([{ access_token: token }]) => token;
+
+// A session of a Worker written by hand, with as much in it as one of ours.
+async function byHand({ port }, token) {
+  const session = { sub: alice.username, name: "Alice Liddell", email: "alice@example.com", expires: Math.floor(Date.now() / 1000) + hour, access_token: token };
+  const answer = await fetch(`http://127.0.0.1:${port}/login?${encodeURIComponent(JSON.stringify(session))}`);
+  return { Cookie: answer.headers.get("set-cookie").split(";")[0] };
+}
+
+// What an issuer does for clients.
+function issuing(name, issuer) {
+  const path = (endpoint) => new URL(issuer.metadata[endpoint]).pathname;
+  let chain;
+  return [
+    always(`${name}: discovery`, issuer.process, {}, "/.well-known/openid-configuration"),
+    always(`${name}: JWKS`, issuer.process, {}, path("jwks_uri")),
+    {
+      name: `${name}: refresh`,
+      process: issuer.process,
+      load: async () => {
+        // New ones each round: what was in flight when the last round ended is lost to us.
+        chain = (await issuer.families(familiesOfAll)).map(({ refresh_token: token }) => token);
+        return { refresh: true, lines: [path("token_endpoint"), authorization, ...chain] };
+      },
+    },
+    {
+      name: `${name}: code redemption`,
+      process: issuer.process,
+      load: async () => {
+        const fresh = await issuer.codes(redemptions);
+        const lines = fresh.map((code) => {
+          const { headers, body } = redemption(code);
+          return raw("POST", path("token_endpoint"), headers, body);
+        });
+        return { once: true, lines };
+      },
+    },
+  ];
+}
+
+// Our issuer and two gateways before the origin, each in a process of its own.
+async function ourPair(folder, origin, ports) {
+  const [idpPort, hybridPort, durablePort, freshPort] = ports.splice(0, 4);
+  const [issuer, publicUrl, durableUrl] = [idpPort, hybridPort, durablePort].map((port) => `http://localhost:${port}`);
+  const secret = key();
+  const { client_secret: benchSecret, ...registration } = client;
+  const lifetimes = { ACCESS_TOKEN_SECONDS: String(hour), ID_TOKEN_SECONDS: String(hour), CODE_SECONDS: "600" };
+  const idp = await ours(folder, "idp", {
+    idp: {
+      port: idpPort,
+      settings: {
+        ISSUER: issuer, SEALING_KEYS: key(), ACCOUNTS: crowd, ...lifetimes,
+        CLIENTS: [
+          { ...registration, client_secret_sha256: secretDigest(benchSecret) },
+          {
+            client_id: "gateway", client_secret_sha256: secretDigest(secret), grant_types: client.grant_types,
+            redirect_uris: [publicUrl, durableUrl].map((url) => `${url}/auth/callback`), audience: origin,
+          },
+        ],
+      },
+    },
+  });
+
+  const sealing = key();
+  const gateway = (name, port, url, more) => ours(folder, name, {
+    gateway: {
+      port,
+      settings: {
+        PUBLIC_URL: url, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: sealing, FRESHNESS_SECONDS: "300",
+        ROUTES: [{ prefix: "/", origin, access: "signed-in" }, { prefix: "/public", origin, access: "public" }], ...more,
+      },
+    },
+  });
+  const hybrid = await gateway("hybrid", hybridPort, publicUrl, {});
+  const durable = await gateway("durable", durablePort, durableUrl, { SESSION_MODE: "durable" });
+  // It asks its objects each time, and gives a new cookie each time: one that the measured one has never seen.
+  const fresh = await gateway("fresh", freshPort, publicUrl, { FRESHNESS_SECONDS: "0" });
+
+  const signIn = async (process, url) => {
+    const visitor = new Visitor();
+    const back = ({ href }) => href.startsWith(`${url}/auth/callback`);
+    const page = await visitor.follow(await visitor.open(`http://localhost:${process.port}/hop`));
+    const { next } = await visitor.follow(await visitor.submit(page, { ...alice, username: crowd[0].username }), back);
+    const here = `http://localhost:${process.port}`;
+    const answer = await visitor.open(here + next.pathname + next.search);
+    assert.equal(answer.status, 303, answer.body);
+    const cookie = async () => {
+      const answer = await visitor.open(`${here}/hop`);
+      assert.deepEqual([answer.status, answer.headers.location], [200, undefined]);
+      return { Cookie: [...visitor.cookies].filter(([name]) => /session/.test(name)).map(([name, value]) => `${name}=${value}`).join("; ") };
+    };
+    return { process, cookie };
+  };
+  const [asHybrid, asDurable, asFresh] = [await signIn(hybrid, publicUrl), await signIn(durable, durableUrl), await signIn(fresh, publicUrl)];
+  const freshCookies = (count) => inParallel(count, async () => raw("GET", "/hop?x=1", await asFresh.cookie()));
+
+  const signed = await signedIn(issuer, crowd, ({ username }) => [{ username, password: alice.password }]);
+  return { idp: { ...able(signed), process: idp }, hybrid: asHybrid, durable: asDurable, freshCookies };
+}
+
+const able = (issuer) => ({ ...issuer, codes: (count) => codes(issuer, count), families: (count) => families(issuer, count) });
+
+async function oidcProvider(port) {
+  const process = await node("oidc-provider.mjs", port, JSON.stringify(client));
+  const issuer = await signedIn(`http://localhost:${port}`, crowd, ({ username }) => [{ login: username, password: "any" }, {}]);
+  return { ...able(issuer), process };
+}
