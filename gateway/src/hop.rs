@@ -21,6 +21,27 @@ impl Edits {
         self.remove.is_empty() && self.set.is_empty() && self.append.is_empty()
     }
 
+    /// The edits as the runtime is told them, a line each: `-name`, `=name,value` or `+name,value`.
+    /// No name has a comma and no value a line feed.
+    #[must_use]
+    pub fn to_lines(&self) -> String {
+        let Self { remove, set, append } = self;
+        let mut lines = String::new();
+        let mut line = |parts: [&str; 3]| {
+            let apart = if lines.is_empty() { "" } else { "\n" };
+            lines.extend([apart, parts[0], parts[1], parts[2]]);
+        };
+        for name in remove {
+            line(["-", name.as_str(), ""]);
+        }
+        for (sign, edits) in [("=", set), ("+", append)] {
+            for (name, value) in edits {
+                line([sign, name.as_str(), &format!(",{}", text(value))]);
+            }
+        }
+        lines
+    }
+
     /// What `headers` are after the edits.
     pub fn apply(&self, headers: &mut HeaderMap) {
         let Self { remove, set, append } = self;
@@ -34,6 +55,11 @@ impl Edits {
             headers.append(name, value.clone());
         }
     }
+}
+
+/// A value as the runtime had it: everything here came from one of its strings or is ASCII.
+fn text(value: &HeaderValue) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(value.as_bytes())
 }
 
 /// Whether a request asks for a WebSocket, RFC 6455 §4.1.
@@ -90,6 +116,7 @@ pub fn from_lines(lines: &str) -> Option<HeaderMap> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::{COOKIE, VARY};
 
     #[test]
     fn headers_cross_in_one_string_with_commas_repetitions_and_any_bytes() {
@@ -100,6 +127,18 @@ mod tests {
         assert_eq!(headers.get_all("set-cookie").iter().count(), 2);
         assert_eq!(headers["x"], "");
         assert_eq!(from_lines("").map(|headers| headers.len()), Some(0));
+    }
+
+    #[test]
+    fn edits_cross_in_one_string_removals_first() {
+        let value = |text: &'static str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
+        let edits = Edits {
+            remove: vec![COOKIE, CONNECTION],
+            set: vec![(UPGRADE, value("a, b"))],
+            append: vec![(VARY, value("caf\u{e9}"))],
+        };
+        assert_eq!(edits.to_lines(), "-cookie\n-connection\n=upgrade,a, b\n+vary,caf\u{e9}");
+        assert_eq!(Edits::default().to_lines(), "");
     }
 
     #[test]

@@ -125,6 +125,14 @@ impl SealingKeys {
         key.cipher.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: &aad }).ok()
     }
 
+    /// Whether a value of ours is sealed under the newest key, so that no other is needed to open it.
+    #[must_use]
+    pub fn is_newest(&self, sealed: &str) -> bool {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).unwrap_or_default();
+        let tag = bytes.get(NONCE..NONCE + KEY_TAG);
+        self.0.first().is_some_and(|newest| tag == Some(&newest.tag[..]))
+    }
+
     /// 32 bytes that depend on the newest key, a purpose and `input`: a keyed hash.
     #[must_use]
     pub fn derive(&self, purpose: Purpose<'_>, input: &[u8]) -> [u8; 32] {

@@ -14,6 +14,7 @@ use gateway::gateway::{Decided, decide};
 use gateway::next::{Forward, Incoming, Next};
 use gateway::session::admission::Seams;
 use gateway::session::exchange::Party;
+use gateway::session::opened::Opened;
 use http::uri::Authority;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -41,6 +42,7 @@ pub struct Gate {
     config: RefCell<Rc<Config>>,
     party: Rc<Party<Line, Native>>,
     used: UsedFlows,
+    opened: RefCell<Rc<Opened>>,
     requests: Cell<u64>,
     reached: RefCell<Vec<Request>>,
     /// How many seconds its clock is ahead of the issuer's.
@@ -68,6 +70,7 @@ impl Gate {
             config: RefCell::new(config),
             party,
             used: UsedFlows::default(),
+            opened: RefCell::default(),
             requests: Cell::default(),
             reached: RefCell::default(),
             ahead: Cell::default(),
@@ -88,6 +91,7 @@ impl Gate {
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
         *self.config.borrow_mut() = deploy(&self.settings.borrow());
+        *self.opened.borrow_mut() = Rc::default();
     }
 
     /// The requests that reached an origin since this was asked last.
@@ -117,6 +121,7 @@ impl Gate {
     /// Answers one request.
     pub async fn handle(&self, raw: &Raw) -> Response {
         let config = Rc::clone(&self.config.borrow());
+        let opened = Rc::clone(&self.opened.borrow());
         let (method, headers) = (raw.typed_method(), raw.map());
         let url = if raw.target.starts_with('/') {
             format!("{}{}", config.public_url, raw.target)
@@ -133,6 +138,7 @@ impl Gate {
             party: &self.party,
             sessions: &self.objects,
             used: &self.used,
+            opened: &opened,
         };
         let Decided { next, cookies } = decide(&seams, incoming, self.now(), &mut rng).await;
         let mut answer = match next {

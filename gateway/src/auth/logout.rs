@@ -72,7 +72,7 @@ async fn next<S: Sessions, F: Fetch, V: Verifier>(
 fn has_token(config: &Config, request: &Request, contents: &Contents) -> bool {
     let form = Form::parse(request.uri().query().unwrap_or_default().as_bytes());
     let form = form.unwrap_or_default();
-    let wanted = contents.logout_token(config);
+    let wanted = contents.logout_key().token(config);
     // Digests are compared in constant time.
     form.get("token").is_some_and(|token| Digest::of(token) == Digest::of(&wanted))
 }

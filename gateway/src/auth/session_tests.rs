@@ -1,6 +1,7 @@
 use super::world::*;
 use crate::fixture::{NOON, id_token};
 use crate::session::admission::Authentication;
+use crate::session::opened::Opened;
 use http::Method;
 use serde_json::{Value, json};
 use shared::seal::SealingKeys;
@@ -103,6 +104,8 @@ fn gc_17_a_flow_and_a_session_survive_a_rotation_of_the_sealing_key() {
     assert_eq!(world.get(&callback(&asked["state"]), NOON).status(), 303);
     assert!(world.token(NOON).is_some());
     world.config.keys = SealingKeys::parse(old).unwrap();
+    // Another deployment is another isolate.
+    world.opened = Opened::default();
     assert!(world.token(NOON).is_none());
 }
 

@@ -46,7 +46,7 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
         |session: Option<About>| Answer { signed_in: session.is_some(), login_url: LOGIN, session };
     let (mut response, cookies) = match seams.authenticate(request.headers(), now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let about = about(visitor.snapshot, &visitor.logout_token);
+            let about = about(visitor.snapshot, &visitor.logout_key.token(seams.config));
             (respond::json(StatusCode::OK, &answer(Some(about))), visitor.cookies)
         }
         Authentication::Anonymous(cookies) => {

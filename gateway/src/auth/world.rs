@@ -7,6 +7,7 @@ use crate::fixture::{Peer, config, id_token, provider};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::Visited;
 use crate::session::exchange::Party;
+use crate::session::opened::Opened;
 use crate::session::state::{Farewell, Live, Session, Visit};
 use crate::session::{Lost, Sessions};
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -93,6 +94,7 @@ pub(super) struct World<F> {
     party: Party<F, Native>,
     pub(super) objects: Objects,
     used: UsedFlows,
+    pub(super) opened: Opened,
     pub(super) rng: ChaCha20Rng,
     pub(super) jar: BTreeMap<String, String>,
 }
@@ -102,9 +104,9 @@ pub(super) fn world(mode: &'static str) -> World<impl Fetch> {
     let line = peer.clone();
     let fetch = async move |request: Request| line.answer(request);
     let party = Party::new(&config, provider(), fetch, Native);
-    let (objects, used) = (Objects::default(), UsedFlows::default());
+    let (objects, used, opened) = <(_, UsedFlows, Opened)>::default();
     let (rng, jar) = (ChaCha20Rng::seed_from_u64(1), BTreeMap::new());
-    World { config, peer, party, objects, used, rng, jar }
+    World { config, peer, party, objects, used, opened, rng, jar }
 }
 
 impl<F: Fetch> World<F> {
@@ -132,8 +134,8 @@ impl<F: Fetch> World<F> {
         for (name, value) in more {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
-        let Self { config, party, objects, used, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used };
+        let Self { config, party, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, party, sessions: objects, used, opened };
         let response = block_on(handle(&seams, &request, now, rng)).unwrap();
         self.keep(response.headers());
         response
@@ -191,8 +193,8 @@ impl<F: Fetch> World<F> {
 
     pub(super) fn authenticate(&mut self, now: UnixTime) -> Authentication {
         let headers = self.headers();
-        let Self { config, party, objects, used, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used };
+        let Self { config, party, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, party, sessions: objects, used, opened };
         let found = block_on(seams.authenticate(&headers, now, rng));
         let cookies = match &found {
             Authentication::Authenticated(visitor) => visitor.cookies.clone(),

@@ -10,18 +10,23 @@ use crate::next::{Incoming, Next};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
+use crate::session::opened::Opened;
 use http::{Method, StatusCode};
 use session::{Objects, outbound, provider};
 use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::response_out;
-use shared::edge::{now, rng, setting};
+use shared::edge::{entry, now, rng, setting};
 use shared::fetch::Response;
 use shared::respond;
 use std::cell::RefCell;
 use std::rc::Rc;
-use worker::{Context, Env, event};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Request;
+use worker::Env;
 
 /// What one isolate knows for as long as it lives: settings, and public data of the issuer.
 /// Nothing of any request.
@@ -29,6 +34,7 @@ struct Deployment {
     config: Config,
     party: Party<Outbound, WebCrypto>,
     used: UsedFlows,
+    opened: Opened,
 }
 
 thread_local! {
@@ -42,7 +48,12 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
     known.unwrap_or_else(|| {
         let read = Config::read(|name| setting(env, name)).map(|config| {
             let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
-            Rc::new(Deployment { config, party, used: UsedFlows::default() })
+            Rc::new(Deployment {
+                config,
+                party,
+                used: UsedFlows::default(),
+                opened: Opened::default(),
+            })
         });
         let read = read.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -56,56 +67,67 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
     })
 }
 
-#[event(fetch)]
-async fn fetch(request: worker::Request, env: Env, _: Context) -> worker::Result<worker::Response> {
-    let Ok(deployment) = deployment(&env) else { return response_out(misconfigured()) };
-    let inner = request.inner();
-    let Some(headers) = proxy::read_headers(&inner.headers()) else {
-        return response_out(Refused::Headers.response(false));
+/// Answers one request.
+///
+/// # Errors
+/// What the runtime throws.
+#[wasm_bindgen]
+pub fn fetch(request: Request, env: Env, _: JsValue) -> Result<JsValue, JsValue> {
+    entry::run(serve(request, env))
+}
+
+async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
+    let Ok(deployment) = deployment(&env) else { return Ok(response(misconfigured())?.into()) };
+    let url = request.url();
+    let Some(headers) = proxy::headers(&request) else {
+        return Ok(response(Refused::Headers.response(false))?.into());
     };
-    let Ok(method) = Method::from_bytes(inner.method().as_bytes()) else {
-        return response_out(Refused::Method.response(false));
+    let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
+        return Ok(response(Refused::Method.response(false))?.into());
     };
-    let (Ok(mut rng), Ok(sessions)) = (rng(), Objects::new(&env)) else {
-        return response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
+    let Ok(mut rng) = rng() else {
+        return Ok(response(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
-    let url = inner.url();
-    let client_ip = proxy::client_ip(inner, &headers);
+    let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let Deployment { config, party, used } = &*deployment;
-    let seams = Seams { config, party, sessions: &sessions, used };
+    let (sessions, Deployment { config, party, used, opened }) = (Objects(env), &*deployment);
+    let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let began = now();
     let Decided { next, mut cookies } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
-        Next::Respond(response) => log_and_send(response, &url)?,
-        Next::Forward(forward) => match proxy::forward(inner, &forward).await {
-            Ok(answer) => {
-                cookies = in_time(cookies, config.mode, now().since(began));
-                answer.into()
-            }
-            Err(_) => log_and_send(Refused::Unreachable.response(forward.navigation), &url)?,
-        },
+        Next::Forward(forward) if cookies.is_empty() => {
+            return Ok(proxy::forward(&request, &forward).into());
+        }
+        Next::Forward(forward) => {
+            let answer = JsFuture::from(proxy::forward(&request, &forward)).await?;
+            cookies = in_time(cookies, config.mode, now().since(began));
+            answer.unchecked_into()
+        }
+        Next::Respond(refused) => {
+            log(&refused, &url);
+            response(refused)?
+        }
     };
-    if cookies.is_empty() {
-        return Ok(answer);
-    }
-    Ok(proxy::with_cookies(answer.into(), &cookies)?.into())
+    Ok(proxy::with_cookies(answer, &cookies)?.into())
+}
+
+/// Hands a response of our own to the runtime.
+fn response(response: Response) -> Result<web_sys::Response, JsValue> {
+    Ok(response_out(response)?.into())
 }
 
 /// Writes why a response is not what was asked for, once, for the operator. Of the URL only the
 /// path: a query may hold a code.
-fn log_and_send(response: Response, url: &str) -> worker::Result<worker::Response> {
-    if let Some(Cause(cause)) = response.extensions().get() {
-        let path = url.split(['?', '#']).next().unwrap_or_default();
-        let path = path.splitn(4, '/').last().unwrap_or_default();
-        let status = response.status().as_u16();
-        worker::console_log!(
-            "{}",
-            serde_json::json!({ "path": format!("/{path}"), "status": status, "cause": cause })
-        );
-    }
-    response_out(response)
+fn log(response: &Response, url: &str) {
+    let Some(Cause(cause)) = response.extensions().get() else { return };
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.splitn(4, '/').last().unwrap_or_default();
+    let status = response.status().as_u16();
+    worker::console_log!(
+        "{}",
+        serde_json::json!({ "path": format!("/{path}"), "status": status, "cause": cause })
+    );
 }
 
 /// Whoever asks is told that the service is not set up; the operator was told why, in the log.

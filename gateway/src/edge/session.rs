@@ -21,8 +21,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
 use worker::{
-    Delay, DurableObject, Env, ObjectNamespace, Request, Response, Result, ScheduledTime,
-    SqlStorage, durable_object,
+    Delay, DurableObject, Env, Request, Response, Result, ScheduledTime, SqlStorage, durable_object,
 };
 
 /// The binding of the objects.
@@ -200,24 +199,17 @@ impl Store for Row {
 
 /// The gateway's side: asks the objects.
 #[derive(Debug)]
-pub struct Objects(ObjectNamespace);
+pub struct Objects(pub Env);
 
 impl Objects {
-    /// The objects bound to this Worker.
-    ///
-    /// # Errors
-    /// When none are bound.
-    pub fn new(env: &Env) -> Result<Self> {
-        env.durable_object(BINDING).map(Self)
-    }
-
     async fn ask<A: DeserializeOwned>(
         &self,
         object: Uuid,
         command: &Command,
     ) -> std::result::Result<A, Lost> {
+        let namespace = self.0.durable_object(BINDING).map_err(|_| Lost)?;
         let name = object.to_string();
-        object::ask(&self.0, &name, "session", command).await.map_err(|_| Lost)
+        object::ask(&namespace, &name, "session", command).await.map_err(|_| Lost)
     }
 }
 

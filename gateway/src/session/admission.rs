@@ -1,8 +1,9 @@
 //! From the headers of a request to the person who sent it.
 
-use super::cookie::{self, Contents};
+use super::cookie::{self, Contents, LogoutKey};
 use super::driver::Visited;
 use super::exchange::Party;
+use super::opened::Opened;
 use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
 use crate::auth::flow::UsedFlows;
@@ -10,7 +11,7 @@ use crate::config::{Config, Mode};
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
-use shared::handle::Handle;
+use shared::handle::{Handle, Kind};
 use shared::jar;
 use shared::jose::Verifier;
 use shared::secret::{Digest, random};
@@ -27,6 +28,8 @@ pub struct Seams<'s, S, F, V> {
     pub sessions: &'s S,
     /// Flows that this isolate has seen come back.
     pub used: &'s UsedFlows,
+    /// Session cookies that this isolate has opened.
+    pub opened: &'s Opened,
 }
 
 /// Who sent a request.
@@ -52,8 +55,8 @@ pub struct Visitor {
     pub snapshot: Snapshot,
     /// `Set-Cookie` lines for the response, which then nobody may cache.
     pub cookies: HeaderMap,
-    /// What a link that signs out has to carry.
-    pub logout_token: String,
+    /// What a link that signs out is made from.
+    pub logout_key: LogoutKey,
 }
 
 /// One random byte.
@@ -81,42 +84,48 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Authentication {
-        let Some(contents) = Contents::read(self.config, headers, now) else {
+        let Some(contents) = self.opened.read(self.config, headers, now) else {
             return anonymous(headers);
         };
-        let logout_token = contents.logout_token(self.config);
-        if let Contents::Sealed { session, secret } = contents {
-            return self.sealed(session, secret, headers, logout_token, now, rng).await;
-        }
-        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
-        let before = match contents {
+        let logout_key = contents.logout_key();
+        let before = match &*contents {
+            Contents::Sealed { session, secret } => {
+                return self.sealed(session.clone(), *secret, headers, logout_key, now, rng).await;
+            }
             Contents::Hybrid { snapshot, checked_at, .. }
-                if self.is_fresh(&snapshot, checked_at, now) =>
+                if self.is_fresh(snapshot, *checked_at, now) =>
             {
-                let cookies = HeaderMap::new();
-                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                let (snapshot, cookies) = (Snapshot::clone(snapshot), HeaderMap::new());
+                let visitor = Visitor { snapshot, cookies, logout_key };
                 return Authentication::Authenticated(Box::new(visitor));
             }
-            Contents::Hybrid { ref handle, .. } | Contents::Handle { ref handle, .. } => {
-                handle.clone()
-            }
-            Contents::Sealed { .. } => return anonymous(headers),
+            Contents::Hybrid { handle, .. } | Contents::Handle { handle, .. } => handle.clone(),
         };
-        let Handle { object, secret, .. } = address;
+        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
+        let Handle { object, secret, .. } = &address;
         let secret = Digest::of(secret);
-        match self.sessions.visit(object, secret, jitter(rng), now).await {
+        match self.sessions.visit(*object, secret, jitter(rng), now).await {
             Ok(Visited::Present(snapshot)) => {
                 let mut cookies = HeaderMap::new();
-                if self.config.mode == Mode::Hybrid {
-                    let next = Contents::Hybrid {
-                        handle: before,
-                        snapshot: snapshot.clone(),
-                        checked_at: now,
-                    };
+                // Sealed again under the newest key, so that an older one can be dropped.
+                let resealed = !self.config.keys.is_newest(&before);
+                let handle =
+                    if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
+                let next = match self.config.mode {
+                    Mode::Hybrid => {
+                        let snapshot = snapshot.clone();
+                        Some(Contents::Hybrid { handle, snapshot, checked_at: now })
+                    }
+                    Mode::Durable => {
+                        resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
+                    }
+                    Mode::Sealed => None,
+                };
+                if let Some(next) = next {
                     // It shrinks to a handle, and a handle always fits.
                     let _ = next.write(self.config, (&mut cookies, headers), rng);
                 }
-                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                let visitor = Visitor { snapshot: *snapshot, cookies, logout_key };
                 Authentication::Authenticated(Box::new(visitor))
             }
             Ok(Visited::Gone) => anonymous(headers),
@@ -144,7 +153,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         before: Session,
         secret: Digest,
         headers: &HeaderMap,
-        logout_token: String,
+        logout_key: LogoutKey,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Authentication {
@@ -168,7 +177,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         }
         match visit {
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot)) => {
-                let visitor = Visitor { snapshot: *snapshot, cookies, logout_token };
+                let visitor = Visitor { snapshot: *snapshot, cookies, logout_key };
                 Authentication::Authenticated(Box::new(visitor))
             }
             Visit::Unavailable { retry_after } => {

@@ -59,12 +59,24 @@ impl Contents {
     /// The session of a request; none when there is none that we made and that may still live.
     #[must_use]
     pub fn read(config: &Config, headers: &HeaderMap, now: UnixTime) -> Option<Self> {
-        let sealed = jar::read(headers, NAME)?;
+        let contents = Self::open(config, &jar::read(headers, NAME)?)?;
+        contents.may_live(now).then_some(contents)
+    }
+
+    /// What a cookie holds, if we sealed it for this gateway in its present mode.
+    #[must_use]
+    pub fn open(config: &Config, sealed: &str) -> Option<Self> {
         let context = context(config);
-        let plain = config.keys.open(Purpose::new("session cookie", &context), &sealed)?;
+        let plain = config.keys.open(Purpose::new("session cookie", &context), sealed)?;
         let contents: Self = serde_json::from_slice(&plain).ok()?;
         let ours = matches!(contents, Self::Sealed { .. }) == (config.mode == Mode::Sealed);
-        (ours && now < contents.ends_at()).then_some(contents)
+        ours.then_some(contents)
+    }
+
+    /// Whether its end is still to come.
+    #[must_use]
+    pub fn may_live(&self, now: UnixTime) -> bool {
+        now < self.ends_at()
     }
 
     /// Puts the cookie on a response to a request with the headers `sent`. Optional claims make
@@ -130,14 +142,25 @@ impl Contents {
         }
     }
 
-    /// What a link that signs out has to carry: known only to who can read our own pages.
+    /// What tells this session from every other, to those who can read our own pages.
     #[must_use]
-    pub fn logout_token(&self, config: &Config) -> String {
-        let key = match self {
+    pub fn logout_key(&self) -> LogoutKey {
+        LogoutKey(match self {
             Self::Hybrid { handle, .. } | Self::Handle { handle, .. } => handle.clone(),
             Self::Sealed { secret, .. } => secret.to_text(),
-        };
+        })
+    }
+}
+
+/// What a logout token is made from.
+#[derive(Clone, Debug)]
+pub struct LogoutKey(String);
+
+impl LogoutKey {
+    /// What a link that signs out has to carry: known only to who can read our own pages.
+    #[must_use]
+    pub fn token(&self, config: &Config) -> String {
         let purpose = Purpose::new("logout", config.public_url.as_str());
-        Digest::of(config.keys.derive(purpose, key.as_bytes())).to_text()
+        Digest::of(config.keys.derive(purpose, self.0.as_bytes())).to_text()
     }
 }

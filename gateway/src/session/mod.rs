@@ -4,6 +4,7 @@ pub mod admission;
 pub mod cookie;
 pub mod driver;
 pub mod exchange;
+pub mod opened;
 pub mod state;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! WebCrypto, and requests on their way in and out of Rust. Compiled for wasm32 alone.
 
 pub mod crypto;
+pub mod entry;
 pub mod fetch;
 pub mod message;
 pub mod object;

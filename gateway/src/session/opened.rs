@@ -1,0 +1,127 @@
+//! Session cookies that this isolate has opened lately. A browser sends the same one again and
+//! again, and to open it costs as much as everything else the gateway decides about a request.
+
+use super::cookie::{Contents, NAME};
+use crate::config::Config;
+use http::HeaderMap;
+use shared::jar;
+use shared::time::UnixTime;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem;
+use std::rc::Rc;
+
+/// How many cookies each generation holds; one is a few kilobytes.
+const MOST: usize = 256;
+
+/// What came out of cookies, by their whole text. Only what we sealed ourselves gets in, so nobody
+/// else can fill it, and whoever finds something here sent what opens it. Times are not believed:
+/// they are looked at on every request.
+#[derive(Debug, Default)]
+pub struct Opened(RefCell<Generations>);
+
+/// What was used since the young ones filled up last, and what was used before that.
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<String, Rc<Contents>>,
+    old: HashMap<String, Rc<Contents>>,
+}
+
+impl Opened {
+    /// The session of a request; none when there is none that we made and that may still live.
+    #[must_use]
+    pub fn read(
+        &self,
+        config: &Config,
+        headers: &HeaderMap,
+        now: UnixTime,
+    ) -> Option<Rc<Contents>> {
+        let sealed = jar::read(headers, NAME)?;
+        let mut generations = self.0.borrow_mut();
+        let contents = match generations.find(&sealed) {
+            Some(contents) => contents,
+            None => Rc::new(Contents::open(config, &sealed)?),
+        };
+        generations.keep(sealed, &contents);
+        contents.may_live(now).then_some(contents)
+    }
+}
+
+impl Generations {
+    fn find(&mut self, sealed: &str) -> Option<Rc<Contents>> {
+        self.young.get(sealed).map(Rc::clone).or_else(|| self.old.remove(sealed))
+    }
+
+    fn keep(&mut self, sealed: String, contents: &Rc<Contents>) {
+        if self.young.contains_key(&sealed) {
+            return;
+        }
+        if self.young.len() == MOST {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(sealed, Rc::clone(contents));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::with;
+    use http::HeaderValue;
+    use http::header::{COOKIE, SET_COOKIE};
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    const NOON: UnixTime = UnixTime(1_800_000_000);
+
+    fn contents() -> Contents {
+        Contents::Handle { handle: "h".into(), ends_at: NOON.plus(10) }
+    }
+
+    /// What a browser sends that was given the contents in a cookie of its own.
+    fn sent(config: &Config, browser: u64) -> HeaderMap {
+        let (mut out, mut sent) = (HeaderMap::new(), HeaderMap::new());
+        let mut rng = ChaCha20Rng::seed_from_u64(browser);
+        contents().write(config, (&mut out, &sent), &mut rng).unwrap();
+        let line = out[SET_COOKIE].to_str().unwrap().split(';').next().unwrap();
+        sent.insert(COOKIE, HeaderValue::from_str(line).unwrap());
+        sent
+    }
+
+    #[test]
+    fn a_cookie_is_opened_once_and_its_end_is_looked_at_every_time() {
+        let (config, opened) = (with(&[]).unwrap(), Opened::default());
+        let headers = sent(&config, 0);
+        let first = opened.read(&config, &headers, NOON).unwrap();
+        assert_eq!(*first, contents());
+        let again = opened.read(&config, &headers, NOON.plus(9)).unwrap();
+        assert!(Rc::ptr_eq(&first, &again));
+        assert_eq!(opened.read(&config, &headers, NOON.plus(10)), None);
+    }
+
+    #[test]
+    fn gs_02_what_we_did_not_seal_is_not_kept() {
+        let (config, opened) = (with(&[]).unwrap(), Opened::default());
+        for value in ["__Host-gatelatch-session=garbage", "__Host-gatelatch-session=", "a=b"] {
+            let headers = [(COOKIE, HeaderValue::from_static(value))].into_iter().collect();
+            assert_eq!(opened.read(&config, &headers, NOON), None);
+        }
+        assert!(opened.0.borrow().young.is_empty());
+    }
+
+    #[test]
+    fn a_cookie_that_nobody_sends_any_more_is_forgotten() {
+        let (config, opened) = (with(&[]).unwrap(), Opened::default());
+        let first = opened.read(&config, &sent(&config, 0), NOON).unwrap();
+        let second = opened.read(&config, &sent(&config, 1), NOON).unwrap();
+        for browser in 2..600 {
+            opened.read(&config, &sent(&config, browser), NOON).unwrap();
+            // One that is sent now and then stays.
+            let again = opened.read(&config, &sent(&config, 1), NOON).unwrap();
+            assert!(Rc::ptr_eq(&second, &again));
+        }
+        assert_eq!(Rc::strong_count(&first), 1);
+        let Generations { young, old } = &*opened.0.borrow();
+        assert!(young.len() + old.len() <= 2 * MOST);
+    }
+}
