@@ -1,6 +1,6 @@
 // `make bench`: what a request costs, in CPU microseconds of the process that serves it, under raw workerd. Everything is
 // measured in the same run, in rounds whose order is reversed each time; figures are medians over the rounds.
-// node tests/bench/run.mjs [ROUNDS] [SECONDS]
+// node tests/bench/run.mjs [ROUNDS] [SECONDS] [WORDS IN THE NAMES OF WHAT IS WANTED, |]
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,8 @@ import { startUps } from "./start-up.mjs";
 import { subjects } from "./subjects.mjs";
 import { median, table } from "./table.mjs";
 
-const [rounds = 4, seconds = 4] = process.argv.slice(2).map(Number);
+const [rounds = 4, seconds = 4] = process.argv.slice(2, 4).map(Number);
+const wanted = process.argv[4] ?? "";
 const warmUp = 1;
 
 await subject("bench", async () => {
@@ -23,7 +24,9 @@ await subject("bench", async () => {
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-bench-"));
   later(() => rmSync(folder, { recursive: true, force: true }));
 
-  const all = await subjects(folder);
+  const baselines = ["JavaScript pass-through", "JavaScript cookie Worker", "empty Rust Worker"];
+  const pattern = new RegExp(wanted);
+  const all = (await subjects(folder)).filter(({ name }) => baselines.includes(name) || pattern.test(name));
   for (const one of all) {
     one.cold = memoryOf(one.process);
     await measure(one, folder, warmUp);
@@ -37,7 +40,7 @@ await subject("bench", async () => {
 
   const figure = (one, name) => median(one.results.map((result) => result[name]));
   const cost = (name) => figure(all.find((one) => one.name === name), "cpu");
-  const against = Object.fromEntries(["JavaScript pass-through", "JavaScript cookie Worker", "empty Rust Worker"].map((name) => [name, cost(name)]));
+  const against = Object.fromEntries(baselines.map((name) => [name, cost(name)]));
   console.log(`\n${rounds} rounds of ${seconds} s, 16 connections, ${cpus().length} x ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}\n`);
   console.log(table(
     ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x empty Rust", "requests/s", "p50 ms", "MB after"],
