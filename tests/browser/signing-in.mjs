@@ -1,7 +1,8 @@
 // Signing in, as a person with Chromium sees it.
 import assert from "node:assert/strict";
 import { alice } from "../foreign/pair.mjs";
-import { enter, greeting, onSignInPage, picture, signIn } from "./world.mjs";
+import { onSignInPage, picture, signIn } from "./chromium.mjs";
+import { enter, greeting } from "./world.mjs";
 
 export async function signingIn(it, { app, issuer, person }) {
   const wanted = `${app}/?from=a+bookmark`;

@@ -1,6 +1,7 @@
 // Signing out, and the pages for what goes wrong.
 import assert from "node:assert/strict";
-import { enter, greeting, onSignInPage, picture } from "./world.mjs";
+import { onSignInPage, picture } from "./chromium.mjs";
+import { enter, greeting } from "./world.mjs";
 
 export async function signingOut(it, { app, issuer, person }) {
   const { page, context, quiet } = await person();

@@ -1,61 +1,16 @@
 // Chromium in front of our pair, and what every walk through it needs.
-import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { chromium } from "playwright-core";
-import { chromium as executable } from "../../scripts/chromium.mjs";
-import { local } from "../../scripts/paths.mjs";
-import { later } from "../foreign/checks.mjs";
-import { alice, freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
+import { freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
+import { people, signIn } from "./chromium.mjs";
 
 export const accessTokenSeconds = 8;
-const screenshots = join(local, "screenshots");
 
 export async function world() {
-  mkdirSync(screenshots, { recursive: true });
   const [nobody] = await freePorts(1);
   const pair = await ourPair({
     idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) },
     gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
   });
-  const browser = await chromium.launch({
-    executablePath: executable(),
-    args: [
-      "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-    ],
-  });
-  later(() => browser.close());
-  return { ...pair, person: (options) => newPerson(browser, pair, options) };
-}
-
-// Somebody with a browser profile of their own. `complaints` collects what its console says of
-// violations, errors and warnings.
-async function newPerson(browser, pair, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1000, height: 720 }, ...options });
-  context.setDefaultTimeout(10_000);
-  const complaints = [];
-  const watch = (page) => {
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(`${page.url()}: ${message.text()}`));
-    page.on("pageerror", (fault) => complaints.push(`${page.url()}: ${fault.message}`));
-  };
-  context.on("page", watch);
-  await context.addInitScript(() => document.addEventListener("securitypolicyviolation",
-    ({ effectiveDirective, blockedURI }) => console.error(`violates ${effectiveDirective}: ${blockedURI}`)));
-  return {
-    context,
-    complaints,
-    page: await context.newPage(),
-    quiet: () => assert.deepEqual(complaints, []),
-    close: () => context.close(),
-  };
-}
-
-// Fills in the sign-in page that the browser shows, and sends it.
-export async function signIn(page, { username, password } = alice) {
-  await page.getByLabel("Username").fill(username);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  return { ...pair, person: await people() };
 }
 
 // Opens a page of the gateway and signs in on the way.
@@ -65,11 +20,5 @@ export async function enter(page, url) {
   await page.waitForURL(url);
 }
 
-export const onSignInPage = (page, issuer) => page.waitForURL((url) => url.href.startsWith(`${issuer}/authorize?`));
-
 // The demo origin greets with what it finds in the access token.
 export const greeting = (page) => page.getByRole("heading", { name: /^Hello, \S/ });
-
-export async function picture(page, name) {
-  await page.screenshot({ path: join(screenshots, `${name}.png`) });
-}

@@ -1,13 +1,11 @@
-// The openidconnect crate, unmodified, against our issuer: see openidconnect/src/main.rs.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { environment, root } from "../../scripts/paths.mjs";
-import { later, subject } from "./checks.mjs";
+// The openidconnect crate, unmodified, against our issuer: see rust/src/bin/openidconnect.rs.
+import { build, run } from "./cargo.mjs";
+import { subject } from "./checks.mjs";
 import { alice, key, ourIssuer, secretDigest } from "./pair.mjs";
 import { redirectUri } from "./sign-in.mjs";
 
 await subject("openidconnect", async () => {
-  await cargo(["build", "--locked", "--quiet", "-p", "foreign-openidconnect"]);
+  await build("openidconnect");
 
   const secret = key();
   const issuer = await ourIssuer([{
@@ -16,15 +14,8 @@ await subject("openidconnect", async () => {
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code", "refresh_token"],
   }]);
-  await cargo(["run", "--locked", "--quiet", "-p", "foreign-openidconnect"], {
+  await run("openidconnect", {
     ISSUER: issuer, CLIENT_ID: "rust", CLIENT_SECRET: secret, REDIRECT_URI: redirectUri,
     USERNAME: alice.username, PASSWORD: alice.password,
   });
 });
-
-async function cargo(args, variables = {}) {
-  const child = spawn("cargo", args, { cwd: root, env: { ...environment(), ...variables }, stdio: ["ignore", "inherit", "inherit"] });
-  later(() => child.kill());
-  const [code, signal] = await once(child, "exit");
-  if (code !== 0) throw new Error(`cargo ${args.join(" ")}: ${signal ?? `exit code ${code}`}`);
-}

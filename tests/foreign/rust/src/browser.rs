@@ -4,26 +4,31 @@ use crate::Failed;
 use crate::wire::Wire;
 use http::Method;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
-use openidconnect::{HttpRequest, HttpResponse};
+use oauth2::{HttpRequest, HttpResponse};
 use std::collections::BTreeMap;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
 /// A browser with an empty jar.
 #[derive(Debug)]
-pub(crate) struct Browser<'w> {
+pub struct Browser<'w> {
     wire: &'w Wire,
     cookies: BTreeMap<String, String>,
 }
 
 impl<'w> Browser<'w> {
-    pub(crate) const fn new(wire: &'w Wire) -> Self {
+    /// Nobody is signed in in it.
+    #[must_use]
+    pub const fn new(wire: &'w Wire) -> Self {
         Self { wire, cookies: BTreeMap::new() }
     }
 
     /// Opens the authorization URL, fills in the form there, and says where the issuer sends the
     /// browser then.
-    pub(crate) fn sign_in(
+    ///
+    /// # Errors
+    /// If there is no form, or no redirect.
+    pub fn sign_in(
         &mut self,
         authorize: &Url,
         (username, password): (&str, &str),
@@ -41,7 +46,10 @@ impl<'w> Browser<'w> {
     }
 
     /// Opens the authorization URL and says where the issuer sends the browser at once.
-    pub(crate) fn pass(&mut self, authorize: &Url) -> Result<Url, Failed> {
+    ///
+    /// # Errors
+    /// If there is no redirect.
+    pub fn pass(&mut self, authorize: &Url) -> Result<Url, Failed> {
         let answer = self.send(Method::GET, authorize, None)?;
         location(&answer, authorize)
     }

@@ -4,10 +4,7 @@
 //! there, `USERNAME` and `PASSWORD` somebody who has an account. Says one line for each thing that
 //! worked; ends with 1 at the first that did not.
 
-mod browser;
-mod wire;
-
-use browser::Browser;
+use foreign_rust::{Browser, Failed, Wire, parameter, passed, require, variable};
 use openidconnect::core::{
     CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreIdTokenClaims, CoreJwsSigningAlgorithm,
     CoreProviderMetadata, CoreTokenResponse, CoreUserInfoClaims,
@@ -20,10 +17,6 @@ use openidconnect::{
 use std::process::ExitCode;
 use std::time::Duration;
 use url::Url;
-use wire::Wire;
-
-/// What went wrong, in words.
-type Failed = Box<dyn std::error::Error>;
 
 /// A client made from metadata: what is discovered is set, what may be missing may be set.
 type Client = CoreClient<
@@ -44,13 +37,7 @@ struct Asked {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => {
-            eprintln!("  FAILED  openidconnect: {failed}");
-            ExitCode::FAILURE
-        }
-    }
+    foreign_rust::main("openidconnect", run)
 }
 
 fn run() -> Result<(), Failed> {
@@ -175,20 +162,4 @@ fn verified<'t>(
     require(claims.access_token_hash() == Some(&actual), "at_hash does not match")?;
     require(claims.auth_time().is_some(), "max_age was asked for, and auth_time is missing")?;
     Ok(claims)
-}
-
-fn parameter(url: &Url, name: &str) -> Option<String> {
-    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-}
-
-fn variable(name: &str) -> Result<String, Failed> {
-    std::env::var(name).map_err(|_| format!("{name} is not set").into())
-}
-
-fn require(holds: bool, otherwise: &str) -> Result<(), Failed> {
-    if holds { Ok(()) } else { Err(otherwise.into()) }
-}
-
-fn passed(sentence: &str) {
-    println!("  ok  {sentence}");
 }
