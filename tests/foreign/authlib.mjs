@@ -12,6 +12,7 @@ const worse = `${awkward}+%2B%é€`;
 await subject("Authlib", () => runPython("client_authlib.py", {
   basic: { secret: awkward, audience },
   encoded: { secret: worse },
+  base64: { secret: `${key()}a+b/c==` },
   post: { secret: worse, token_endpoint_auth_method: "client_secret_post" },
   public: { token_endpoint_auth_method: "none" },
   rsa: { secret: key(), id_token_signed_response_alg: "RS256" },

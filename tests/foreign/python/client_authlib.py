@@ -35,7 +35,7 @@ issuer, redirect_uri = given["issuer"], given["redirect_uri"]
 scope = "openid profile email offline_access"
 methods = {
     "basic": "client_secret_basic", "rsa": "client_secret_basic", "encoded": "form_encoded_basic",
-    "post": "client_secret_post", "public": "none",
+    "base64": "form_encoded_basic", "post": "client_secret_post", "public": "none",
 }
 
 
@@ -130,6 +130,8 @@ for client_id in methods:
         app, visitor = app_of(client_id), Visitor()
         token, claims, _ = enter(app, visitor)
         assert visitor.pages == 1
+        head = json.loads(base64.urlsafe_b64decode(token["id_token"].split(".")[0] + "=="))
+        assert head["alg"] == ("RS256" if client_id == "rsa" else "ES256"), head
         assert claims["iss"] == issuer and claims["aud"] == client_id, claims
         assert claims["at_hash"] and claims["nonce"] and claims["auth_time"] <= claims["iat"] < claims["exp"], claims
         assert set(token["scope"].split()) == set(scope.split()), token["scope"]
@@ -251,6 +253,13 @@ with it("a wrong secret is invalid_client, in the header and in the body, and so
         app = app_of(client_id, client_secret="any", client_kwargs={"token_endpoint_auth_method": method})
         with refused(OAuthError, error="invalid_client"):
             session_of(app).refresh_token(refresh_token="anything")
+
+with it("RFC 6749 §2.3.1: a secret with a + in it is another one as Authlib sends it in the header by itself, which is unencoded"):
+    app = app_of("base64", client_kwargs={"token_endpoint_auth_method": "client_secret_basic"})
+    with refused(OAuthError, error="invalid_client"):
+        session_of(app).refresh_token(refresh_token="anything")
+    with refused(OAuthError, error="invalid_grant"):
+        session_of(app_of("base64")).refresh_token(refresh_token="anything")
 
 with it("RFC 7636: a code is refused with another verifier or none, and is not used up by that"):
     for client_id in ("basic", "public"):
