@@ -266,7 +266,7 @@ with it("RFC 7636: a code is refused with another verifier or none, and is not u
         app = app_of(client_id)
         asked, back = authorize(app)
         for verifier in ("another-" * 8, None):
-            with refused(OAuthError):
+            with refused(OAuthError, error="invalid_grant"):
                 redeem(app, asked, back, code_verifier=verifier)
         redeem(app, asked, back)
 

@@ -155,7 +155,7 @@ with it("a wrong secret is InvalidClientError and uses up no code; a code withou
     stranger.authorization_url(metadata["authorization_endpoint"])
     with refused(oauth2.InvalidGrantError, error="invalid_grant"):
         redeem(stranger, back)
-    with refused(oauth2.OAuth2Error):
+    with refused(oauth2.InvalidGrantError, error="invalid_grant"):
         redeem(OAuth2Session("basic", redirect_uri=redirect_uri, scope=scope, state=session._state), back)
     redeem(session, back)
 
