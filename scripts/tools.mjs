@@ -9,6 +9,7 @@ import {
   wasmBindgenVersion, wasmOptBinary, workerBuildVersion, workerdBinary,
 } from "./paths.mjs";
 import { chromium } from "./chromium.mjs";
+import { python } from "./python.mjs";
 
 export { chromium };
 
@@ -28,6 +29,7 @@ export async function testTools() {
   }
   if (!onPath("cargo-deny") && !executable(toolBinary("cargo-deny", denyVersion))) cargoInstall("cargo-deny", denyVersion);
   chromium();
+  python();
 }
 
 // What we can't install: one line each, all at once.

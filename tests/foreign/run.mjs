@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-const all = ["openid-client", "oauth4webapi", "oidc-client-ts", "openidconnect", "oauth2", "oidc-provider"];
+const all = [
+  "openid-client", "oauth4webapi", "oidc-client-ts", "openidconnect", "oauth2", "authlib", "requests-oauthlib", "oidc-provider",
+];
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !all.includes(name));
 if (unknown.length) {
