@@ -1,6 +1,6 @@
 // Finds the Chromium that the browser tests drive; on Debian and Ubuntu root gets it installed.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { canInstall, install } from "./debian.mjs";
 import { Fault, executable, onPath } from "./paths.mjs";
 
 const names = ["chromium", "google-chrome", "google-chrome-stable", "chromium-browser"];
@@ -19,11 +19,8 @@ export function chromium() {
   const found = installed();
   if (found) return found;
 
-  if (process.getuid?.() === 0 && existsSync("/etc/debian_version") && onPath("apt-get")) {
-    console.error("installing chromium");
-    const quiet = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, stdio: ["ignore", "ignore", 2] };
-    spawnSync("apt-get", ["update", "-qq"], quiet);
-    spawnSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], quiet);
+  if (canInstall()) {
+    install("chromium");
     const now = installed();
     if (now) return now;
   }

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join, relative } from "node:path";
+import { apache } from "./apache.mjs";
 import { Fault, complain, environment, local, root, wranglerBinary } from "./paths.mjs";
 
 const workers = ["-p", "shared", "-p", "idp", "-p", "gateway"];
@@ -32,7 +33,11 @@ const stages = {
   },
   http: (run) => run("node", "tests/http.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),
-  foreign: (run) => run("node", "tests/foreign/run.mjs"),
+  async foreign(run) {
+    await run("node", "tests/foreign/run.mjs");
+    const { missing } = apache();
+    return missing && `ok, but NOT RUN: ${missing}`;
+  },
   browser: (run) => run("node", "tests/browser/run.mjs"),
 };
 

@@ -8,6 +8,7 @@ import {
   Fault, complain, denyVersion, esbuildBinary, executable, main, nextestVersion, onPath, root, toolBinary, toolFolder,
   wasmBindgenVersion, wasmOptBinary, workerBuildVersion, workerdBinary,
 } from "./paths.mjs";
+import { apache } from "./apache.mjs";
 import { chromium } from "./chromium.mjs";
 import { python } from "./python.mjs";
 
@@ -30,6 +31,9 @@ export async function testTools() {
   if (!onPath("cargo-deny") && !executable(toolBinary("cargo-deny", denyVersion))) cargoInstall("cargo-deny", denyVersion);
   chromium();
   python();
+  // The one tool that not every machine has: without it, one test is not run, and says so.
+  const { missing } = apache();
+  if (missing) say(missing);
 }
 
 // What we can't install: one line each, all at once.
