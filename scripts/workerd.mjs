@@ -7,8 +7,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names.
-export function startWorkerd(config) {
+// Starts one process that serves everything the configuration names. `output` is where it says what.
+export function startWorkerd(config, output = 2) {
   const state = resolve(root, config.state);
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
@@ -19,8 +19,8 @@ export function startWorkerd(config) {
   rmSync(file, { force: true });
   writeFileSync(file, workerdConfig(config, state), { mode: 0o600 });
 
-  // What workers log goes to our stderr, also what workerd would write to stdout: that belongs to `ready`.
-  return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", 2, 2] });
+  // What workers log goes to our stderr, unless told otherwise, also what workerd would write to stdout: that belongs to `ready`.
+  return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", output, output] });
 }
 
 function workerdConfig({ idp, gateway, origin }, state) {

@@ -51,10 +51,12 @@ export const routesTo = (origin) => [
   { prefix: "/api", origin, access: "api" },
 ];
 
-// Our pair with the demo origin behind it. `gateway` is told the origin's URL.
-export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
+// Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's
+// port and says where its URL is instead; the gateway then goes there, and past no service binding.
+export async function pair({ idp = {}, gateway = () => ({}), clients = [], between } = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
-  const [issuer, app, origin] = [idpPort, gatewayPort, originPort].map((port) => `http://localhost:${port}`);
+  const [app, origin] = [gatewayPort, originPort].map((port) => `http://localhost:${port}`);
+  const issuer = between ? await between(idpPort) : `http://localhost:${idpPort}`;
   const secret = key();
   const client = {
     client_id: "gateway",
@@ -65,10 +67,10 @@ export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
     post_logout_redirect_uris: [`${app}/`],
     audience: origin,
   };
-  await serve({
+  const config = {
     idp: {
       port: idpPort,
-      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client], ACCOUNTS: [account], ...idp },
+      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client, ...clients], ACCOUNTS: [account], ...idp },
     },
     gateway: {
       port: gatewayPort,
@@ -76,11 +78,18 @@ export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
         PUBLIC_URL: app, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: key(),
         ROUTES: routesTo(origin), ...gateway(origin),
       },
-      service_binding: true,
+      service_binding: !between,
     },
     origin: { port: originPort },
-  });
-  return { issuer, app, origin };
+  };
+  return { config, issuer, app, origin };
+}
+
+// The same, served.
+export async function ourPair(options) {
+  const { config, ...urls } = await pair(options);
+  await serve(config);
+  return urls;
 }
 
 // Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
