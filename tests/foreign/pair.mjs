@@ -92,9 +92,8 @@ export async function ourPair(options) {
   return urls;
 }
 
-// Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
-// Holds the server's stdin, so that it ends with us even when we are killed.
-export async function serve(config) {
+// Writes `config` into a folder of its own, which is removed at the end if all went well.
+export async function prepare(config) {
   // Here, and not by several servers that start at once.
   await (built ??= build());
   const parent = join(local, "foreign");
@@ -102,20 +101,26 @@ export async function serve(config) {
   const folder = mkdtempSync(join(parent, "run-"));
   const file = join(folder, "config.json");
   const log = join(folder, "log");
-  writeFileSync(file, JSON.stringify({ state: relative(root, join(folder, "state")), ...config }), { mode: 0o600 });
+  const whole = { state: relative(root, join(folder, "state")), ...config };
+  writeFileSync(file, JSON.stringify(whole), { mode: 0o600 });
+  later((failed) => {
+    if (failed) console.log(`  what the servers said is in ${relative(root, log)}`);
+    else rmSync(folder, { recursive: true, force: true });
+  });
+  return { config: whole, file, log, output: openSync(log, "w", 0o600) };
+}
 
-  const output = openSync(log, "w", 0o600);
+// Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
+// Holds the server's stdin, so that it ends with us even when we are killed.
+export async function serve(config) {
+  const { file, log, output } = await prepare(config);
   const child = spawn("node", ["scripts/serve.mjs", file], { cwd: root, stdio: ["pipe", "pipe", output] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
   };
-  later(async (failed) => {
-    await stop();
-    if (failed) console.log(`  what the servers said is in ${relative(root, log)}`);
-    else rmSync(folder, { recursive: true, force: true });
-  });
+  later(stop);
   const ready = new Promise((resolve) => child.stdout.on("data", (said) => String(said).includes("ready") && resolve(true)));
   if (!await Promise.race([ready, ended.then(() => false)])) {
     throw new Error(`the servers did not start:\n${readFileSync(log, "utf8").slice(-1500)}`);
