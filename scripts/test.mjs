@@ -33,6 +33,8 @@ const stages = {
   http: (run) => run("node", "tests/http.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),
   foreign: (run) => run("node", "tests/foreign/run.mjs"),
+  // In small: make proof does the same at full size.
+  storms: (run) => run("node", "tests/storms/run.mjs"),
   browser: (run) => run("node", "tests/browser/run.mjs"),
 };
 

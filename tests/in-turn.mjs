@@ -3,32 +3,43 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-// `asked` is the command line: names, and flags that each file is given too.
+// Names in a list of their own run side by side: such files mostly wait. `asked` is the command line: names, and
+// flags that each file is given too.
 export async function inTurn(folder, all, asked, well) {
+  const known = all.flat();
   const flags = asked.filter((argument) => argument.startsWith("--"));
   const names = asked.filter((argument) => !argument.startsWith("--"));
-  const unknown = names.filter((name) => !all.includes(name));
+  const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length) {
-    console.error(`nothing is called ${unknown.join(", ")}: there are ${all.join(", ")}`);
+    console.error(`nothing is called ${unknown.join(", ")}: there are ${known.join(", ")}`);
     process.exit(1);
   }
 
-  // Ctrl-C reaches the child too; it stops what it started, and then we go.
-  let child;
+  // Ctrl-C reaches the children too; they stop what they started, and then we go.
+  const children = new Set();
   let stopped = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, () => {
       stopped = true;
-      child?.kill(signal);
+      for (const child of children) child.kill(signal);
     });
   }
 
   const failed = [];
-  for (const name of names.length ? names : all) {
-    child = spawn(process.execPath, [join(folder, `${name}.mjs`), ...flags], { stdio: "inherit" });
-    const [code] = await once(child, "exit");
+  for (const turn of names.length ? names : all) {
+    const group = [turn].flat();
+    await Promise.all(group.map(async (name) => {
+      const output = group.length > 1 ? "pipe" : "inherit";
+      const child = spawn(process.execPath, [join(folder, `${name}.mjs`), ...flags], { stdio: ["inherit", output, "inherit"] });
+      children.add(child);
+      const said = [];
+      child.stdout?.on("data", (part) => said.push(part));
+      const [code] = await once(child, "close");
+      children.delete(child);
+      process.stdout.write(Buffer.concat(said));
+      if (code !== 0) failed.push(name);
+    }));
     if (stopped) process.exit(1);
-    if (code !== 0) failed.push(name);
   }
   console.log(failed.length ? `failed: ${failed.join(", ")}` : well);
   process.exit(failed.length ? 1 : 0);

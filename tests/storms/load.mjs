@@ -20,7 +20,7 @@ export class Load {
   families = [];
   codes = [];
   subjects = new Map();
-  seen = { families: 0, browsers: 0, signedIn: 0, codes: 0, revoked: 0, left: 0, late: 0, used: 0, unused: 0 };
+  seen = { families: 0, browsers: 0, signedIn: 0, codes: 0, revoked: 0, left: 0, late: 0, used: 0, unused: 0, rotating: 0 };
 
   constructor(world) {
     this.world = world;
@@ -41,7 +41,6 @@ export class Load {
   async run() {
     this.over = false;
     const { random } = this.world;
-    // Each has dice of its own, or their order would depend on who is answered first.
     const actors = [this.#newcomer, this.#newcomer, this.#reader, this.#reader, this.#client, this.#client, this.#client];
     await Promise.all(actors.map(async (actor) => {
       try {
@@ -142,12 +141,13 @@ export class Load {
   // One generation further, whether it rotates or what was lost is repeated.
   async #refresh(family) {
     const { issuer, client } = this.world;
+    family.trying = true;
     const { status, body } = await send(client.refresh(issuer, family.tokens.at(-1).refresh_token));
     assert.equal(status, 200, JSON.stringify(body));
     const claims = read(body.access_token);
     assert.deepEqual([claims.family, claims.sub, claims.generation], [family.claims.family, family.claims.sub, family.claims.generation + 1]);
     family.tokens.push(body);
-    family.claims = claims;
+    Object.assign(family, { claims, trying: false });
     return body;
   }
 
@@ -182,6 +182,7 @@ export class Load {
         assert.ok(invalidGrant(await send(again)), "a revoked family lives");
         this.seen.revoked += 1;
       } else if (!family.revoking) {
+        if (family.trying) this.seen.rotating += 1;
         const next = await this.#refresh(family);
         const { status, body } = await send(again);
         assert.deepEqual([status, body.refresh_token], [200, next.refresh_token], "there are two successors");
@@ -226,7 +227,7 @@ export class Load {
   async #verifyBrowsers() {
     const { app, issuer, client } = this.world;
     for (const browser of this.browsers) {
-      const { person, visitor, leaving, left, kept } = browser;
+      const { visitor, leaving, left, kept } = browser;
       if (left) {
         const thief = new Visitor();
         thief.cookies = new Map(visitor.cookies);
@@ -245,7 +246,6 @@ export class Load {
         this.seen.signedIn += 1;
         browser.seen = true;
       }
-      this.#know(person, [...this.subjects.get(person.username) ?? []][0]);
     }
     this.browsers = this.browsers.filter(({ leaving }) => !leaving).slice(-most);
   }

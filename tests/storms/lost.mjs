@@ -168,7 +168,7 @@ await subject("lost answers", async (it) => {
     assert.equal(world.line.calls.length, calls);
   })));
 
-  const longest = accessTokenSeconds + 60;
+  const longest = accessTokenSeconds + 120;
   await it("a refresh whose answer is lost costs nothing: the page comes with the old token, the next one with the new", () => under.once, longest);
   await it("a refresh whose answer is lost twice leaves the session alive, in the same generation", () => under.twice, longest);
   await it("when the token is over and its refresh is lost the browser is told to wait, and then goes on as the same person", () => under.late, longest);

@@ -10,11 +10,15 @@ import { accounts, bearer, claimsOf, full, people, quantile, userinfo } from "./
 import { proxy } from "./proxy.mjs";
 
 const count = 1000;
-const rounds = full ? 20 : 3;
-// Rounds take turns with sessions: while one is stormed the tokens of the others expire.
+// With our issuer, and with the other one.
+const rounds = full ? { ours: 20, foreign: 20 } : { ours: 3, foreign: 1 };
+// Rounds take turns with sessions: while one is stormed the tokens of the others expire. One more is left for
+// when the issuer is away.
 const sessions = full ? 4 : 3;
-// Long enough that the new token outlives the round that brings it, also on a slow machine.
-const accessTokenSeconds = 15;
+// Long enough that the new token outlives the round that brings it.
+const accessTokenSeconds = 12;
+// A round that took longer says nothing, for then a second call may be right: it is made again, so often.
+const patience = 5;
 const modes = ["hybrid", "durable"];
 
 // Ours, with the proxy before it that counts.
@@ -30,6 +34,7 @@ async function withOurs(mode) {
   });
   return {
     name: `${mode}, our issuer`,
+    rounds: rounds.ours,
     app,
     line,
     calls: () => line.calls.filter(({ form }) => form.get("grant_type") === "refresh_token").length,
@@ -73,6 +78,7 @@ async function withForeign(mode) {
   let guests = 0;
   return {
     name: `${mode}, npm's oidc-provider`,
+    rounds: rounds.foreign,
     app,
     calls: () => issuer.refreshes + issuer.refused.length,
     async signIn(visitor) {
@@ -108,10 +114,7 @@ async function storm({ world, visitor }) {
   const headers = { accept: "*/*", cookie: visitor.cookie, "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin", connection: "close" };
   const started = Date.now();
   const answers = await burst(Array.from({ length: count }, (_, index) => ({ url: `${world.app}/echo?${index}`, headers })));
-  // Another call may follow the last answer only if somebody asks for it.
-  const milliseconds = Date.now() - started;
-  assert.ok(milliseconds < accessTokenSeconds * 900, `this machine is too slow to tell: ${milliseconds} ms for ${count} requests`);
-  return { answers, calls: world.calls() - before, milliseconds };
+  return { answers, calls: world.calls() - before, milliseconds: Date.now() - started };
 }
 
 // How many answers have which status.
@@ -122,68 +125,78 @@ function statuses(answers) {
 }
 
 // One round, right in every respect.
-async function round(session) {
+async function round(session, tries = patience) {
   await expiry(session);
   const { answers, calls, milliseconds } = await storm(session);
   assert.deepEqual(statuses(answers), { 200: count });
-  assert.equal(calls, 1, `${calls} token calls`);
   const tokens = new Set(answers.map(bearer));
+  // Any of them: a browser obeys all, and the last one stays.
+  const last = answers[Math.floor(Math.random() * count)];
+  session.visitor.take(last);
+  if (milliseconds > accessTokenSeconds * 900 && tries > 1) {
+    console.log(`  a round took ${milliseconds} ms, which is too long to judge it: once more`);
+    session.token = bearer(last);
+    session.claims = await session.world.judge(session.token);
+    return round(session, tries - 1);
+  }
+  assert.equal(calls, 1, `${calls} token calls`);
   assert.equal(tokens.size, 1, "different tokens reached the origin");
   const [token] = tokens;
   assert.notEqual(token, session.token);
   const claims = await session.world.judge(token, session.claims);
   assert.ok(answers.every(({ at }) => at < claims.exp * 1000), "a token reached the origin dead");
-  // Any of them: a browser obeys all, and the last one stays.
-  session.visitor.take(answers[Math.floor(Math.random() * count)]);
-  return { ...Object.assign(session, { token, claims }), milliseconds };
+  Object.assign(session, { token, claims });
+  return milliseconds;
 }
 
 await subject("storms", async (it) => {
   const worlds = await Promise.all(modes.flatMap((mode) => [withOurs(mode), withForeign(mode)]));
-  const guests = new Map();
-  for (const world of worlds) {
-    guests.set(world, []);
-    for (let index = 0; index < sessions; index += 1) guests.get(world).push(await arrive(world));
-  }
+  const guests = new Map(worlds.map((world) => [world, []]));
+  await Promise.all(worlds.map(async (world) => {
+    for (let index = 0; index <= sessions; index += 1) guests.get(world).push(await arrive(world));
+  }));
 
+  let slowest = 0;
   await it("1,000 parallel requests of one session whose access token has expired cause exactly 1 token call and get 1,000 right answers", async () => {
     const took = new Map(worlds.map((world) => [world, []]));
-    for (let index = 0; index < rounds; index += 1) {
-      for (const world of worlds) {
+    for (let index = 0; index < Math.max(...Object.values(rounds)); index += 1) {
+      for (const world of worlds.filter(({ rounds }) => index < rounds)) {
         try {
-          took.get(world).push((await round(guests.get(world)[index % sessions])).milliseconds);
+          took.get(world).push(await round(guests.get(world)[index % sessions]));
         } catch (fault) {
           throw new Error(`round ${index + 1}, ${world.name}`, { cause: fault });
         }
       }
     }
+    slowest = Math.max(...[...took.values()].flat());
     for (const world of worlds) {
-      figure(`storm, ${world.name}: rounds, requests, token calls`, `${rounds}, ${rounds * count}, ${world.calls()}`);
+      figure(`storm, ${world.name}: rounds, requests, token calls`, `${world.rounds}, ${world.rounds * count}, ${world.calls()}`);
       figure(`storm, ${world.name}: milliseconds for ${count} answers, median and worst`, `${quantile(took.get(world))}, ${quantile(took.get(world), 1)}`);
     }
-  }, full ? 900 : 110);
+  }, full ? 1500 : 300);
 
   await it("1,000 parallel requests while the issuer answers 503 make one call; nobody is signed out, and no call follows before Retry-After", async () => {
+    // Two storms of two worlds have to be over before it is.
+    const pause = 3 + Math.ceil(slowest * 4 / 1000);
     await Promise.all(worlds.filter(({ line }) => line).map(async (world) => {
-      const [session] = guests.get(world);
+      const session = guests.get(world).at(-1);
       await expiry(session);
-      world.line.retryAfter = 12;
+      world.line.retryAfter = pause;
       world.line.next.push(503);
       const away = await storm(session);
       assert.deepEqual([statuses(away.answers), away.calls], [{ 503: count }, 1], world.name);
       for (const { headers } of away.answers) {
         const wait = Number(headers["retry-after"]);
-        assert.ok(wait >= 1 && wait <= 12, `Retry-After: ${headers["retry-after"]}`);
+        assert.ok(wait >= 1 && wait <= pause, `Retry-After: ${headers["retry-after"]}`);
         assert.equal(headers["set-cookie"], undefined);
       }
       const resting = await storm(session);
       assert.deepEqual([statuses(resting.answers), resting.calls], [{ 503: count }, 0], world.name);
 
       await sleep(Math.max(...resting.answers.map(({ headers, at }) => at + Number(headers["retry-after"]) * 1000)) + 100 - Date.now());
-      const { milliseconds } = await round(session);
+      await round(session);
       assert.deepEqual(world.line.next, []);
       figure(`storm, ${world.name}, 503 first: answers of 503 and of 200, token calls`, `${2 * count} and ${count}, 2`);
-      return milliseconds;
     }));
-  }, 120);
+  }, 300);
 });

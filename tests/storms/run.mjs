@@ -1,0 +1,6 @@
+// Storms and kills against both Workers on workerd: node tests/storms/run.mjs [NAME...] [--full]
+// `--full` makes more rounds and more kills; what happens in each of them is the same.
+import { inTurn } from "../in-turn.mjs";
+
+const all = ["refresh", ["codes", "lost"], "kills"];
+await inTurn(import.meta.dirname, all, process.argv.slice(2), "nothing was lost, and nothing came twice");
