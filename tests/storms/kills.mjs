@@ -1,5 +1,5 @@
 // workerd is killed in the middle of its work and started again over the same state.
-// SEED=number repeats the instants and the choices of a run, which prints its own.
+// SEED=number repeats the instants of a run, which prints its own.
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
@@ -16,13 +16,18 @@ const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 const readyWithin = 3000;
 
 // mulberry32: small, good enough, and the same everywhere.
-let state = seed;
-function random() {
-  state = (state + 0x6d2b79f5) | 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+function dice(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
+
+// All of them at once: what the load throws with its own dice depends on who is answered first.
+const throwing = dice(seed);
+const instants = Array.from({ length: kills }, () => 100 + throwing() * 1400);
 
 // A pair whose process can be killed. `binding`: whether the gateway reaches the issuer without the network.
 async function deploy(mode, binding) {
@@ -35,7 +40,7 @@ async function deploy(mode, binding) {
   });
   config.gateway.service_binding = binding;
   const { config: whole, output } = await prepare(config);
-  const world = { mode, app, issuer, client, random, workerd: undefined };
+  const world = { mode, app, issuer, client, random: dice(seed + 1), workerd: undefined };
   world.start = () => {
     world.workerd = startWorkerd(whole, output);
     world.ended = once(world.workerd, "exit");
@@ -79,7 +84,7 @@ await subject("kill -9", async (it) => {
       const world = worlds[kill % worlds.length];
       try {
         const under = world.load.run();
-        await Promise.race([sleep(100 + random() * 1400), under]);
+        await Promise.race([sleep(instants[kill]), under]);
         world.load.over = true;
         await world.kill();
         await under;
