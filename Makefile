@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native wasm-test http foreign browser deploy-check deny clean
+.PHONY: help dev test serve build fmt lint native wasm-test http foreign storms browser deploy-check deny proof clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ http: ## conformance over HTTP on workerd
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign
 
+storms: ## a thousand requests at once, lost answers, kill -9
+	@node scripts/test.mjs build storms
+
 browser: ## sign in and out in Chromium
 	@node scripts/test.mjs build browser
 
@@ -43,6 +46,9 @@ deploy-check: ## wrangler deploy --dry-run of both Workers
 
 deny: ## licences, bans, sources and advisories of the dependencies
 	@node scripts/test.mjs deny advisories
+
+proof: ## storms and kills at full size, with figures; minutes, and no part of make test
+	@node scripts/proof.mjs
 
 clean: ## remove what was built; what `make dev` stored stays
 	@rm -rf target idp/build gateway/build .gatelatch/log

@@ -38,6 +38,8 @@ const stages = {
     const { missing } = apache();
     return missing && `ok, but NOT RUN: ${missing}`;
   },
+  // In small: make proof does the same at full size.
+  storms: (run) => run("node", "tests/storms/run.mjs"),
   browser: (run) => run("node", "tests/browser/run.mjs"),
 };
 

@@ -7,8 +7,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names.
-export function startWorkerd({ state, idp, gateway, origin }) {
+// Starts one process that serves everything the configuration names. `output` is where it says what.
+export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const folder = resolve(root, state);
   const workers = [];
   if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
@@ -17,11 +17,11 @@ export function startWorkerd({ state, idp, gateway, origin }) {
     workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: demoOrigin(folder) });
-  return launch(folder, workers);
+  return launch(folder, workers, output);
 }
 
 // Starts workers, each with a name, a port and the members of workerd's struct of that name.
-export function launch(state, workers) {
+export function launch(state, workers, output = 2) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
   chmodSync(state, 0o700);
@@ -31,8 +31,8 @@ export function launch(state, workers) {
   rmSync(file, { force: true });
   writeFileSync(file, workerdConfig(workers, storage), { mode: 0o600 });
 
-  // What workers log goes to our stderr, also what workerd would write to stdout: that belongs to `ready`.
-  return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", 2, 2] });
+  // What workers log goes to our stderr, unless told otherwise, also what workerd would write to stdout: that belongs to `ready`.
+  return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", output, output] });
 }
 
 function workerdConfig(workers, storage) {

@@ -4,11 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 // What a test exits with when this machine lacks what it is about.
 export const notRun = 77;
 
-const longest = 60_000;
 const endings = [];
 let failed = false;
 
-// Runs `body` with `it(sentence, check)`; what `later` was told is undone at the end, the last first.
+// Runs `body` with `it(sentence, check, seconds)`; what `later` was told is undone at the end, the last first.
 export async function subject(title, body) {
   const started = performance.now();
   console.log(title);
@@ -35,6 +34,11 @@ export function later(ending) {
   endings.push(ending);
 }
 
+// What was measured. scripts/proof.mjs makes a table of these lines.
+export function figure(what, value) {
+  console.log(`  figure  ${what}: ${value}`);
+}
+
 async function undo() {
   while (endings.length) {
     const ending = endings.pop();
@@ -42,10 +46,10 @@ async function undo() {
   }
 }
 
-async function it(sentence, check) {
+async function it(sentence, check, seconds = 60) {
   const timer = new AbortController();
-  const late = sleep(longest, undefined, { signal: timer.signal, ref: false })
-    .then(() => { throw new Error(`no result within ${longest / 1000} s`); });
+  const late = sleep(seconds * 1000, undefined, { signal: timer.signal, ref: false })
+    .then(() => { throw new Error(`no result within ${seconds} s`); });
   late.catch(() => {});
   try {
     await Promise.race([check(), late]);

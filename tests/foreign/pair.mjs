@@ -51,10 +51,12 @@ export const routesTo = (origin) => [
   { prefix: "/api", origin, access: "api" },
 ];
 
-// Our pair with the demo origin behind it. `gateway` is told the origin's URL.
-export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
+// Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's
+// port and says where its URL is instead; the gateway then goes there, and past no service binding.
+export async function pair({ idp = {}, gateway = () => ({}), clients = [], between } = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
-  const [issuer, app, origin] = [idpPort, gatewayPort, originPort].map((port) => `http://localhost:${port}`);
+  const [app, origin] = [gatewayPort, originPort].map((port) => `http://localhost:${port}`);
+  const issuer = between ? await between(idpPort) : `http://localhost:${idpPort}`;
   const secret = key();
   const client = {
     client_id: "gateway",
@@ -65,10 +67,10 @@ export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
     post_logout_redirect_uris: [`${app}/`],
     audience: origin,
   };
-  await serve({
+  const config = {
     idp: {
       port: idpPort,
-      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client], ACCOUNTS: [account], ...idp },
+      settings: { ISSUER: issuer, SEALING_KEYS: key(), CLIENTS: [client, ...clients], ACCOUNTS: [account], ...idp },
     },
     gateway: {
       port: gatewayPort,
@@ -76,16 +78,22 @@ export async function ourPair({ idp = {}, gateway = () => ({}) } = {}) {
         PUBLIC_URL: app, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: key(),
         ROUTES: routesTo(origin), ...gateway(origin),
       },
-      service_binding: true,
+      service_binding: !between,
     },
     origin: { port: originPort },
-  });
-  return { issuer, app, origin };
+  };
+  return { config, issuer, app, origin };
 }
 
-// Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
-// Holds the server's stdin, so that it ends with us even when we are killed.
-export async function serve(config) {
+// The same, served.
+export async function ourPair(options) {
+  const { config, ...urls } = await pair(options);
+  await serve(config);
+  return urls;
+}
+
+// Writes `config` into a folder of its own, which is removed at the end if all went well.
+export async function prepare(config) {
   // Here, and not by several servers that start at once.
   await (built ??= build());
   const parent = join(local, "foreign");
@@ -93,20 +101,26 @@ export async function serve(config) {
   const folder = mkdtempSync(join(parent, "run-"));
   const file = join(folder, "config.json");
   const log = join(folder, "log");
-  writeFileSync(file, JSON.stringify({ state: relative(root, join(folder, "state")), ...config }), { mode: 0o600 });
+  const whole = { state: relative(root, join(folder, "state")), ...config };
+  writeFileSync(file, JSON.stringify(whole), { mode: 0o600 });
+  later((failed) => {
+    if (failed) console.log(`  what the servers said is in ${relative(root, log)}`);
+    else rmSync(folder, { recursive: true, force: true });
+  });
+  return { config: whole, file, log, output: openSync(log, "w", 0o600) };
+}
 
-  const output = openSync(log, "w", 0o600);
+// Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
+// Holds the server's stdin, so that it ends with us even when we are killed.
+export async function serve(config) {
+  const { file, log, output } = await prepare(config);
   const child = spawn("node", ["scripts/serve.mjs", file], { cwd: root, stdio: ["pipe", "pipe", output] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
   };
-  later(async (failed) => {
-    await stop();
-    if (failed) console.log(`  what the servers said is in ${relative(root, log)}`);
-    else rmSync(folder, { recursive: true, force: true });
-  });
+  later(stop);
   const ready = new Promise((resolve) => child.stdout.on("data", (said) => String(said).includes("ready") && resolve(true)));
   if (!await Promise.race([ready, ended.then(() => false)])) {
     throw new Error(`the servers did not start:\n${readFileSync(log, "utf8").slice(-1500)}`);

@@ -13,12 +13,22 @@ export class Visitor {
   async send(url, { method = "GET", headers = {}, form } = {}) {
     const body = form && new URLSearchParams(form).toString();
     const answer = await exchange(url, method, {
-      ...(this.cookies.size && { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ") }),
+      ...(this.cookies.size && { cookie: this.cookie }),
       ...(body && { "content-type": "application/x-www-form-urlencoded", "content-length": Buffer.byteLength(body) }),
       ...headers,
     }, body);
-    for (const line of answer.headers["set-cookie"] ?? []) this.#keep(line);
+    this.take(answer);
     return answer;
+  }
+
+  // The `Cookie` header.
+  get cookie() {
+    return [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+  }
+
+  // Obeys the `Set-Cookie` lines of an answer.
+  take({ headers }) {
+    for (const line of headers["set-cookie"] ?? []) this.#keep(line);
   }
 
   // Goes to a page, as a link does.
