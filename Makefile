@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native wasm-test http foreign browser deploy-check deny clean
+.PHONY: help dev test serve build fmt lint native properties wasm-test http foreign browser deploy-check deny clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ lint: ## formatting and clippy, natively and for wasm32
 
 native: ## the native tests
 	@node scripts/test.mjs native
+
+properties: ## the state machines against models, 100,000 sequences each
+	@node scripts/test.mjs properties
 
 wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm

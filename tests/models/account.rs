@@ -1,35 +1,31 @@
-//! A whole account, over the rows of its object, against lists of its sign-ins and its grants.
-//!
-//! A grant's own rules are those of [`History`]; here is what joins grants to sessions, to the
-//! configuration, and to the time for which rows are remembered.
+//! A whole account, over the rows of its object, against its [`Story`].
 
 use crate::history::{
-    CLIENT, CODE_SECONDS, Flaw, History, Presented, SEED, Token, binding, flaws, presented,
-    redemption, scope, tokens,
+    CLIENT, CODE_SECONDS, Flaw, Presented, SEED, Token, binding, flaws, presented, redemption,
+    scope, tokens,
 };
-use crate::run::{Checked, NOON, Tally, moved, run, waits, weighted};
+use crate::run::{Checked, NOON, Tally, any_of, run, waits, weighted};
+use crate::story::{
+    Accounts, Client, FAMILIES, Kind, SESSION_ABSOLUTE, SESSION_IDLE, SignedIn, Story, When, amr,
+    claims, cookie, credential, session,
+};
 use idp::account::{
     Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem, Revoke, Rotate, SignIn, SignOut,
 };
 use idp::config::Config;
-use idp::grant::{Facts, Policy, Redeemed, Rotation};
+use idp::grant::{Redeemed, Rotation};
 use idp::platform::Objects as _;
+use idp::rows::Unavailable;
 use pollster::block_on;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
-use shared::secret::Digest;
 use shared::time::UnixTime;
+use std::fmt::Debug;
 use std::rc::Rc;
 use tests::memory::{Fault, Memory, Objects};
 use tests::world::{settings, text};
 use uuid::Uuid;
 
 const ACCOUNT: Uuid = Uuid::nil();
-const FAMILIES: Policy = Policy { access_token: 100, idle: 1_000, absolute: 2_500 };
-const SESSION_IDLE: u64 = 400;
-const SESSION_ABSOLUTE: u64 = 1_500;
-/// How long after its end a code is known as one.
-const CODE_MEMORY: u64 = 600;
 
 #[derive(Clone, Copy, Debug)]
 enum Command {
@@ -69,41 +65,23 @@ enum Command {
     Configure(Accounts),
 }
 
-/// What a grant is.
-#[derive(Clone, Copy, Debug)]
-struct Kind {
-    is_public: bool,
-    is_refreshable: bool,
-    is_offline: bool,
-    is_challenged: bool,
-}
-
-/// What the configuration says of the account.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Accounts {
-    There,
-    WithAnotherPassword,
-    Gone,
-}
-
 /// A command, when it comes, and whether the answer to it arrives.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
-    wait: i64,
+    when: When,
     command: Command,
     is_heard: bool,
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
-    let mostly = || weighted(&[(9, true), (1, false)]);
-    (any::<bool>(), mostly(), any::<bool>(), mostly()).prop_map(
-        |(is_public, is_refreshable, is_offline, is_challenged)| Kind {
-            is_public,
-            is_refreshable,
-            is_offline,
-            is_challenged,
-        },
-    )
+    let clients =
+        weighted(&[(4, Client::Confidential), (5, Client::Public), (1, Client::WithoutChallenge)]);
+    let is_refreshable = weighted(&[(4, true), (1, false)]);
+    (clients, is_refreshable, any::<bool>()).prop_map(|(client, is_refreshable, is_offline)| Kind {
+        client,
+        is_refreshable,
+        is_offline,
+    })
 }
 
 fn turns() -> impl Strategy<Value = Turn> {
@@ -132,217 +110,28 @@ fn turns() -> impl Strategy<Value = Turn> {
         1 => accounts.prop_map(Command::Configure),
     ];
     let turning = &[
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 5, 10, 11, 30, 31, 59, 60,
-        99, 100, 101, 399, 400, 1_000,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 5, 10, 11, 30, 31, 99, 100,
+        101,
+    ];
+    let off = || any_of(&[0, -1, 1]);
+    let whens = prop_oneof![
+        40 => waits(turning, 40).prop_map(When::In),
+        1 => off().prop_map(When::CodeEnd),
+        1 => off().prop_map(When::CodeForgotten),
+        2 => off().prop_map(When::FamilyEnd),
+        1 => off().prop_map(When::IdleEnd),
+        1 => off().prop_map(When::SessionEnd),
     ];
     let is_heard = weighted(&[(19, true), (1, false)]);
-    (waits(turning, 40), command, is_heard).prop_map(|(wait, command, is_heard)| Turn {
-        wait,
+    (whens, command, is_heard).prop_map(|(when, command, is_heard)| Turn {
+        when,
         command,
         is_heard,
     })
 }
 
-/// One sign-in of one browser: a cookie.
-struct SignedIn {
-    session: Uuid,
-    cookie: Digest,
-    at: UnixTime,
-    used_at: UnixTime,
-    is_signed_out: bool,
-}
-
-impl SignedIn {
-    fn ends_at(&self) -> UnixTime {
-        self.at.plus(SESSION_ABSOLUTE)
-    }
-
-    fn is_on(&self, now: UnixTime) -> bool {
-        !self.is_signed_out && now < self.ends_at() && now < self.used_at.plus(SESSION_IDLE)
-    }
-}
-
-/// What the account is by what happened to it.
-#[derive(Default)]
-struct Story {
-    /// Every sign-in; the last one of a session is the one that counts.
-    sign_ins: Vec<SignedIn>,
-    /// Every code that was issued.
-    grants: Vec<History>,
-    /// The password that the last sign-in was by.
-    credential: Option<Digest>,
-    accounts: Option<Accounts>,
-}
-
-impl Story {
-    /// The sign-in that a session goes by.
-    fn of_session(&mut self, session: Uuid) -> Option<&mut SignedIn> {
-        self.sign_ins.iter_mut().rev().find(|sign_in| sign_in.session == session)
-    }
-
-    fn is_on(&mut self, session: Uuid, now: UnixTime) -> bool {
-        self.of_session(session).is_some_and(|sign_in| sign_in.is_on(now))
-    }
-
-    /// A sign-in whose cookie is the one its session goes by.
-    fn with_cookie(&mut self, index: usize) -> Option<&mut SignedIn> {
-        let SignedIn { session, cookie, .. } = self.sign_ins[index];
-        self.of_session(session).filter(|sign_in| sign_in.cookie == cookie)
-    }
-
-    fn is_disabled(&self) -> bool {
-        let now = match self.accounts {
-            Some(Accounts::Gone) => None,
-            Some(Accounts::WithAnotherPassword) => Some(credential(true)),
-            Some(Accounts::There) | None => Some(credential(false)),
-        };
-        now.is_none() || now != self.credential
-    }
-
-    /// The grant, while its row is remembered.
-    fn grant(&self, index: usize, now: UnixTime) -> Option<&History> {
-        let history = &self.grants[index];
-        let until = match (history.ended_at(), history.ends_at()) {
-            (Some(ended_at), _) => ended_at.plus(90 * 86_400),
-            (None, Some(ends_at)) => ends_at,
-            (None, None) => history.code_ends_at().plus(CODE_MEMORY),
-        };
-        (now <= until).then_some(history)
-    }
-
-    fn is_live(&self, index: usize, now: UnixTime) -> bool {
-        let live = |history: &History| history.ended_at().is_none() && history.ends_at().is_some();
-        self.grant(index, now).is_some_and(live)
-    }
-
-    fn issue(&mut self, kind: Kind, session: Uuid, now: UnixTime) {
-        let facts = Facts {
-            client_id: CLIENT.into(),
-            scope: scope("openid profile"),
-            session,
-            auth_time: self.of_session(session).expect("signed in").at,
-            amr: amr(),
-            refreshable: kind.is_refreshable,
-            offline: kind.is_offline,
-        };
-        let (is_challenged, is_public) = (kind.is_challenged, kind.is_public);
-        self.grants.push(History::new(facts, now, is_challenged, is_public, FAMILIES));
-    }
-
-    /// Returns the session.
-    fn sign_in(&mut self, earlier: Option<usize>, kind: Kind, now: UnixTime) -> Uuid {
-        let number = self.sign_ins.len();
-        let kept = earlier.and_then(|index| self.with_cookie(index));
-        let kept = kept.filter(|sign_in| sign_in.is_on(now)).map(|sign_in| sign_in.session);
-        let session = kept.unwrap_or_else(|| session(number));
-        let cookie = cookie(number);
-        let is_signed_out = false;
-        self.sign_ins.push(SignedIn { session, cookie, at: now, used_at: now, is_signed_out });
-        self.credential = Some(credential(self.accounts == Some(Accounts::WithAnotherPassword)));
-        self.issue(kind, session, now);
-        session
-    }
-
-    fn proceed(
-        &mut self,
-        index: usize,
-        max_age: Option<u64>,
-        kind: Kind,
-        now: UnixTime,
-    ) -> Proceeded {
-        let is_disabled = self.is_disabled();
-        let sign_in = self.with_cookie(index).filter(|sign_in| sign_in.is_on(now));
-        let Some(sign_in) = sign_in.filter(|_| !is_disabled) else { return Proceeded::SignedOut };
-        if max_age.is_some_and(|max_age| now > sign_in.at.plus(max_age)) {
-            return Proceeded::TooLongAgo;
-        }
-        sign_in.used_at = now;
-        let session = sign_in.session;
-        self.issue(kind, session, now);
-        Proceeded::Issued
-    }
-
-    /// Also a session that idled out can be ended, as long as it is remembered.
-    fn sign_out(&mut self, index: usize, now: UnixTime) -> bool {
-        let sign_in = self.with_cookie(index).filter(|sign_in| now <= sign_in.ends_at());
-        let sign_in = sign_in.filter(|sign_in| !sign_in.is_signed_out);
-        sign_in.map(|sign_in| sign_in.is_signed_out = true).is_some()
-    }
-
-    fn redeem(&mut self, index: usize, flaw: Flaw, now: UnixTime) -> Redeemed {
-        let Some(mut history) = self.grant(index, now).cloned() else { return Redeemed::Unknown };
-        let redeemed = history.redeem(flaw, now);
-        let is_allowed = self.is_on(history.facts.session, now) && !self.is_disabled();
-        if matches!(redeemed, Redeemed::Redeemed { .. }) && !is_allowed {
-            return Redeemed::Revoked;
-        }
-        self.grants[index] = history;
-        redeemed
-    }
-
-    fn rotate(&mut self, index: usize, presented: Presented, now: UnixTime) -> Rotation {
-        let Some(mut history) = self.grant(index, now).cloned() else { return Rotation::Unknown };
-        let rotation = history.refresh(presented, now);
-        let Facts { session, offline, .. } = history.facts;
-        if matches!(rotation, Rotation::Rotated(_) | Rotation::Repeated(_)) {
-            if self.is_disabled() || !(offline || self.is_on(session, now)) {
-                return Rotation::Revoked;
-            }
-            // Using a grant that ends with its session keeps that from idling out.
-            if let Some(sign_in) = self.of_session(session).filter(|_| !offline) {
-                sign_in.used_at = now;
-            }
-        }
-        self.grants[index] = history;
-        rotation
-    }
-
-    fn revoke(
-        &mut self,
-        index: usize,
-        token: Option<Token>,
-        is_clients: bool,
-        now: UnixTime,
-    ) -> bool {
-        let is_known = token.is_none_or(|token| self.grants[index].number(token).is_some());
-        let revokes = self.is_live(index, now) && is_known && is_clients;
-        if revokes {
-            self.grants[index].revoke(now);
-        }
-        revokes
-    }
-
-    fn userinfo(&mut self, index: usize, now: UnixTime) -> Option<Map<String, Value>> {
-        let (history, is_live) = (self.grants[index].clone(), self.is_live(index, now));
-        let Facts { session, offline, .. } = history.facts;
-        let in_time = history.ends_at().is_some_and(|ends_at| now < ends_at);
-        let is_allowed = (offline || self.is_on(session, now)) && !self.is_disabled();
-        (is_live && in_time && is_allowed).then(|| claims(self.sign_ins.len() - 1))
-    }
-}
-
-fn amr() -> Vec<String> {
-    vec!["pwd".into()]
-}
-
-fn session(number: usize) -> Uuid {
-    Uuid::from_u128(1_000 + number as u128)
-}
-
 fn grant_id(number: usize) -> Uuid {
     Uuid::from_u128(2_000 + number as u128)
-}
-
-fn cookie(number: usize) -> Digest {
-    Digest::of(format!("cookie {number}"))
-}
-
-fn claims(sign_in: usize) -> Map<String, Value> {
-    Map::from_iter([("number".to_owned(), json!(sign_in))])
-}
-
-fn credential(is_another: bool) -> Digest {
-    Digest::of(if is_another { "another hash" } else { "hash" })
 }
 
 /// The configuration, with one account or none.
@@ -391,8 +180,8 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
         "not told who",
         "answer lost",
     ];
-    use Accounts::{Gone, There, WithAnotherPassword};
-    let configs = [There, WithAnotherPassword, Gone].map(|accounts| (accounts, config(accounts)));
+    let configs = [Accounts::There, Accounts::WithAnotherPassword, Accounts::Gone];
+    let configs = configs.map(|accounts| (accounts, config(accounts)));
     run(&prop::collection::vec(turns(), 1..40), &outcomes, |turns, tally| {
         let config = Rc::clone(&configs[0].1);
         let objects = Objects { memory: Memory::default(), config };
@@ -400,7 +189,7 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
         pair.turn(NOON, FIRST)?;
         let mut now = NOON;
         for turn in turns {
-            now = moved(now, turn.wait);
+            now = pair.story.when(turn.when, now);
             if let Command::Configure(accounts) = turn.command {
                 let (_, config) = configs.iter().find(|(of, _)| *of == accounts).expect("each");
                 pair.objects.config = Rc::clone(config);
@@ -414,15 +203,10 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
 
 /// Every story begins with somebody who signs in.
 const FIRST: Turn = Turn {
-    wait: 0,
+    when: When::In(0),
     command: Command::SignIn {
         earlier: None,
-        kind: Kind {
-            is_public: false,
-            is_refreshable: true,
-            is_offline: false,
-            is_challenged: true,
-        },
+        kind: Kind { client: Client::Confidential, is_refreshable: true, is_offline: false },
     },
     is_heard: true,
 };
@@ -445,10 +229,10 @@ impl Pair<'_> {
         checked
     }
 
-    fn agree<A: PartialEq + std::fmt::Debug>(
+    fn agree<A: PartialEq + Debug>(
         &self,
         turn: Turn,
-        answer: Result<A, idp::rows::Unavailable>,
+        answer: Result<A, Unavailable>,
         expected: &A,
         outcome: &'static str,
     ) -> Checked {
@@ -481,7 +265,7 @@ impl Pair<'_> {
     }
 
     fn new_grant(&self, kind: Kind) -> NewGrant {
-        let bound = binding(kind.is_challenged);
+        let bound = binding(kind.is_challenged());
         NewGrant {
             id: grant_id(self.story.grants.len()),
             code: bound.code,

@@ -1,15 +1,11 @@
-//! A browser session at the gateway against a book of everything that was acknowledged.
-//!
-//! The book has the token sets that came, the token calls that were allowed and what became of
-//! them, the failures since the last set, and the last request; every answer is looked up in it.
+//! A browser session at the gateway against its [`Book`].
 
-use crate::run::{Checked, NOON, Tally, any_of, moved, run, weighted};
+use crate::book::{Book, Call, Seen, When, person};
+use crate::run::{Checked, NOON, Tally, any_of, run, weighted};
 use gateway::session::state::{
-    Failure, Farewell, LEASE_SECONDS, Lease, Limits, Live, Person, Renewal, Renewed, Session,
-    Snapshot, Tokens, Visit,
+    Failure, LEASE_SECONDS, Lease, Limits, Live, Renewal, Renewed, Session, Tokens, Visit,
 };
 use proptest::prelude::*;
-use serde_json::Map;
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
@@ -34,18 +30,6 @@ struct Brought {
     refresh_token: bool,
     id_token: bool,
     jitter: u8,
-}
-
-/// When something happens: after a while, or so many seconds from where something turns.
-#[derive(Clone, Copy, Debug)]
-enum When {
-    In(i64),
-    Refresh(i64),
-    AccessEnd(i64),
-    LeaseEnd(i64),
-    RestEnd(i64),
-    IdleEnd(i64),
-    End(i64),
 }
 
 fn brought() -> impl Strategy<Value = Brought> {
@@ -99,207 +83,32 @@ fn whens() -> impl Strategy<Value = When> {
         4 => off().prop_map(When::RestEnd),
         1 => off().prop_map(When::IdleEnd),
         2 => (-300..300_i64).prop_map(When::In),
-        1 => weighted(&[(6, -60), (1, -1), (1, 0)]).prop_map(When::End),
+        1 => weighted(&[(3, -60), (1, -1), (1, 0)]).prop_map(When::End),
     ]
+}
+
+/// A provider that is away: a call that fails, and another one whenever it may be asked again.
+fn outage(calls: usize) -> Vec<(When, Command)> {
+    let failure = Failure::Transient { retry_after: None };
+    let fails = (When::In(0), Command::Fail { call: 0, failure });
+    let visit = |when| [(when, Command::Visit { is_right: true }), fails];
+    let again = std::iter::repeat_n(visit(When::RestEnd(0)), calls).flatten();
+    visit(When::Refresh(0)).into_iter().chain(again).collect()
 }
 
 fn sequences() -> impl Strategy<Value = (Limits, Brought, Vec<(When, Command)>)> {
     let limits = weighted(&[
         (6, Limits { idle: 3_600, absolute: 36_000 }),
         (2, Limits { idle: 250, absolute: 36_000 }),
+        (2, Limits { idle: 3_600, absolute: 1_000 }),
         (1, Limits { idle: 5, absolute: 1_000 }),
     ]);
-    (limits, brought(), prop::collection::vec((whens(), commands()), 1..40))
-}
-
-/// A token set, as the gateway knows it.
-struct Set {
-    received_at: UnixTime,
-    access_token: AccessToken,
-    refresh_token: Option<RefreshToken>,
-    id_token: Option<IdToken>,
-    life: u64,
-    jitter: u8,
-}
-
-impl Set {
-    fn ends_at(&self) -> UnixTime {
-        self.received_at.plus(self.life)
-    }
-
-    /// A tenth of its life before its end, a minute at the most, spread over a quarter of that.
-    fn refresh_at(&self) -> UnixTime {
-        let leeway = (self.life / 10).min(60);
-        let spread = leeway * u64::from(self.jitter) / 1_024;
-        self.ends_at().minus(leeway - spread).max(self.received_at.plus(1))
-    }
-}
-
-/// A token call that was allowed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Call {
-    /// How many token sets there were.
-    about: usize,
-    begun_at: UnixTime,
-}
-
-/// What a visit comes to; a lease can't be compared and is not.
-#[derive(Debug, PartialEq)]
-enum Seen {
-    Serve(Snapshot),
-    Call(RefreshToken),
-    Wait(UnixTime, Option<Snapshot>),
-    Unavailable(u64),
-    Gone,
-}
-
-struct Book {
-    limits: Limits,
-    seen_at: UnixTime,
-    sets: Vec<Set>,
-    calls: Vec<Call>,
-    /// Whether the last call was neither answered nor given up.
-    is_calling: bool,
-    /// The failures since the last token set: when, and for how long it is to be left alone.
-    failures: Vec<(UnixTime, u64)>,
-    is_over: bool,
-}
-
-impl Book {
-    fn set(&self) -> &Set {
-        &self.sets[self.sets.len() - 1]
-    }
-
-    fn ends_at(&self) -> UnixTime {
-        NOON.plus(self.limits.absolute)
-    }
-
-    fn idle_ends_at(&self) -> UnixTime {
-        self.seen_at.plus(self.limits.idle)
-    }
-
-    fn lease_ends_at(&self) -> UnixTime {
-        self.calls.last().map_or(NOON, |call| call.begun_at.plus(LEASE_SECONDS))
-    }
-
-    fn rest_ends_at(&self) -> Option<UnixTime> {
-        self.failures.last().map(|(at, pause)| at.plus(*pause))
-    }
-
-    fn when(&self, when: When, now: UnixTime) -> UnixTime {
-        match when {
-            When::In(seconds) => moved(now, seconds),
-            When::Refresh(off) => moved(self.set().refresh_at(), off),
-            When::AccessEnd(off) => moved(self.set().ends_at(), off),
-            When::LeaseEnd(off) => moved(self.lease_ends_at(), off),
-            When::RestEnd(off) => moved(self.rest_ends_at().unwrap_or(now), off),
-            When::IdleEnd(off) => moved(self.idle_ends_at(), off),
-            When::End(off) => moved(self.ends_at(), off),
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            person: person(),
-            access_token: self.set().access_token.clone(),
-            access_ends_at: self.set().ends_at(),
-            refresh_at: self.set().refresh_at(),
-            idle_ends_at: self.idle_ends_at(),
-            ends_at: self.ends_at(),
-        }
-    }
-
-    fn ends_by_itself(&mut self, now: UnixTime) -> bool {
-        self.is_over |= now >= self.ends_at() || now >= self.idle_ends_at();
-        self.is_over
-    }
-
-    fn visit(&mut self, is_right: bool, now: UnixTime) -> Seen {
-        if !is_right || self.ends_by_itself(now) {
-            return Seen::Gone;
-        }
-        // Not every request is noted: only what is half a minute, or a tenth of the idle time, late.
-        if now >= self.seen_at.plus(30.min(self.limits.idle / 10)) {
-            self.seen_at = now;
-        }
-        if now < self.set().refresh_at() {
-            return Seen::Serve(self.snapshot());
-        }
-        let alive = (now < self.set().ends_at()).then(|| self.snapshot());
-        let Some(token) = self.set().refresh_token.clone() else {
-            self.is_over = alive.is_none();
-            return alive.map_or(Seen::Gone, Seen::Serve);
-        };
-        if self.is_calling && now < self.lease_ends_at() {
-            return Seen::Wait(self.lease_ends_at(), alive);
-        }
-        if let Some(rested) = self.rest_ends_at().filter(|until| now < *until) {
-            let retry_after = rested.since(now);
-            return alive.map_or(Seen::Unavailable(retry_after), Seen::Serve);
-        }
-        self.calls.push(Call { about: self.sets.len(), begun_at: now });
-        self.is_calling = true;
-        Seen::Call(token)
-    }
-
-    fn renew(&mut self, call: Call, renewal: Renewal, now: UnixTime) -> Renewed {
-        if self.ends_by_itself(now) {
-            return Renewed::Orphaned(renewal.refresh_token);
-        }
-        if call.about != self.sets.len() {
-            return Renewed::Late;
-        }
-        self.receive(renewal, now);
-        Renewed::Committed
-    }
-
-    fn receive(&mut self, renewal: Renewal, now: UnixTime) {
-        let Renewal { access_token, expires_in, refresh_token, id_token, jitter } = renewal;
-        // What is missing stays as it was.
-        let before = self.sets.last();
-        let refresh_token =
-            refresh_token.or_else(|| before.and_then(|set| set.refresh_token.clone()));
-        let id_token = id_token.or_else(|| before.and_then(|set| set.id_token.clone()));
-        let life = match expires_in {
-            Some(seconds) => seconds.max(1),
-            None if refresh_token.is_some() => 300,
-            None => self.limits.absolute,
-        };
-        let received_at = now;
-        self.sets.push(Set { received_at, access_token, refresh_token, id_token, life, jitter });
-        self.failures.clear();
-        self.is_calling = false;
-    }
-
-    /// Whether the failure of this call matters.
-    fn fail(&mut self, call: Call, failure: Failure, now: UnixTime) -> bool {
-        if self.is_over || !self.is_calling || self.calls.last() != Some(&call) {
-            return false;
-        }
-        self.is_calling = false;
-        match failure {
-            Failure::Definitive => self.is_over = true,
-            Failure::Transient { retry_after } => {
-                let pauses = [2, 4, 8, 16, 32, 60];
-                let pause = pauses[self.failures.len().min(5)];
-                self.failures.push((now, pause.max(retry_after.unwrap_or(0))));
-            }
-        }
-        true
-    }
-
-    fn close(&mut self, is_right: bool) -> Option<Farewell> {
-        if self.is_over || !is_right {
-            return None;
-        }
-        self.is_over = true;
-        let Set { refresh_token, id_token, .. } = self.set();
-        Some(Farewell { refresh_token: refresh_token.clone(), id_token: id_token.clone() })
-    }
-}
-
-fn person() -> Person {
-    Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() }
+    let commands = prop_oneof![
+        40 => (whens(), commands()).prop_map(|command| vec![command]),
+        1 => (1..8_usize).prop_map(outage),
+    ];
+    let commands = prop::collection::vec(commands, 1..40).prop_map(|parts| parts.concat());
+    (limits, brought(), commands)
 }
 
 fn secret(is_right: bool) -> Digest {
@@ -404,6 +213,7 @@ impl Pair {
         tally.count(match failure {
             _ if !matters => "failure of no consequence",
             Failure::Definitive => "failed for good",
+            Failure::Transient { .. } if self.book.failures() > 5 => "failed again and again",
             Failure::Transient { .. } => "failed for now",
         });
         Ok(())
@@ -419,7 +229,7 @@ impl Pair {
 
     fn abandon(&mut self) {
         self.session = self.session.clone().abandoned();
-        self.book.is_calling = false;
+        self.book.abandon();
         self.under_way.clear();
         self.last_call = None;
     }
@@ -448,6 +258,7 @@ fn gr_12_gs_14_a_browser_session_answers_any_sequence_of_events_as_its_book_says
         "failure of no consequence",
         "failed for good",
         "failed for now",
+        "failed again and again",
         "closed",
         "not closed",
     ];
@@ -462,16 +273,7 @@ fn sequence(
     commands: Vec<(When, Command)>,
     tally: &Tally,
 ) -> Checked {
-    let mut book = Book {
-        limits,
-        seen_at: NOON,
-        sets: Vec::new(),
-        calls: Vec::new(),
-        is_calling: false,
-        failures: Vec::new(),
-        is_over: false,
-    };
-    book.receive(renewal(first, 0), NOON);
+    let book = Book::open(limits, renewal(first, 0));
     let tokens = Tokens::received(renewal(first, 0), limits.absolute, NOON);
     let live = Live::open(secret(true), person(), tokens, limits, NOON);
     let session = Session::Live(Box::new(live));

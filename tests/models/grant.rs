@@ -17,6 +17,7 @@ struct Setup {
     is_refreshable: bool,
     is_challenged: bool,
     access_token: u64,
+    absolute: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,13 @@ enum Command {
 
 fn setups() -> impl Strategy<Value = Setup> {
     let mostly = || weighted(&[(9, true), (1, false)]);
-    (any::<bool>(), mostly(), mostly(), any_of(&[300, 20])).prop_map(
-        |(is_public, is_refreshable, is_challenged, access_token)| Setup {
+    (any::<bool>(), mostly(), mostly(), any_of(&[300, 20]), any_of(&[2_500, 301])).prop_map(
+        |(is_public, is_refreshable, is_challenged, access_token, absolute)| Setup {
             is_public,
             is_refreshable,
             is_challenged,
             access_token,
+            absolute,
         },
     )
 }
@@ -47,8 +49,11 @@ fn commands() -> impl Strategy<Value = Command> {
     ]
 }
 
+/// Commands, each so many seconds after the one before.
+type Timed = Vec<(i64, Command)>;
+
 /// Some commands early and some late; the code is redeemed in between.
-fn sequences() -> impl Strategy<Value = (Setup, Vec<(i64, Command)>, Vec<(i64, Command)>)> {
+fn sequences() -> impl Strategy<Value = (Setup, Timed, Timed)> {
     let command = prop_oneof![4 => flaws().prop_map(Command::Redeem), 1 => commands()];
     let early = (weighted(&[(12, 0), (1, 1), (1, 29), (1, 59), (1, 60), (1, -5)]), command);
     let turning = &[
@@ -120,8 +125,8 @@ fn sequence(
     commands: impl Iterator<Item = (i64, Command)>,
     tally: &Tally,
 ) -> Checked {
-    let Setup { is_public, is_refreshable, is_challenged, access_token } = setup;
-    let policy = Policy { access_token, idle: 1_000, absolute: 2_500 };
+    let Setup { is_public, is_refreshable, is_challenged, access_token, absolute } = setup;
+    let policy = Policy { access_token, idle: 1_000, absolute };
     let facts = Facts {
         client_id: CLIENT.into(),
         scope: scope("openid profile"),
@@ -162,6 +167,7 @@ fn sequence(
         prop_assert_eq!(grant == Grant::Revoked, history.ended_at().is_some());
         if let Grant::Live(live) = &grant {
             prop_assert_eq!(Some(live.absolute_until), history.ends_at());
+            prop_assert!(live.idle_until <= live.absolute_until);
         }
     }
     at_most_one_leads_on(&grant, &history, now)

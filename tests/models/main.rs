@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod book;
 mod brake;
 mod browser_session;
 mod grant;
@@ -15,3 +16,4 @@ mod history;
 mod ring;
 mod run;
 mod sign_in_session;
+mod story;
