@@ -362,7 +362,6 @@ fn dj_10_pl_12_pl_15_the_key_ring_answers_any_sequence_as_the_lives_of_its_keys_
         "signed with a key that has retired",
         "verified",
         "verified with a retired key",
-        "too sudden to be known",
     ];
     run(&sequences(), &outcomes, |(schedule, commands), tally| sequence(schedule, commands, tally));
 }
