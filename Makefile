@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native wasm-test http foreign storms browser deploy-check deny proof clean
+.PHONY: help dev test serve build fmt lint native properties wasm-test http foreign storms browser deploy-check deny bench proof clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ lint: ## formatting and clippy, natively and for wasm32
 native: ## the native tests
 	@node scripts/test.mjs native
 
+properties: ## the state machines against models, 100,000 sequences each
+	@node scripts/test.mjs properties
+
 wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
@@ -49,6 +52,9 @@ deny: ## licences, bans, sources and advisories of the dependencies
 
 proof: ## storms and kills at full size, with figures; minutes, and no part of make test
 	@node scripts/proof.mjs
+
+bench: ## what a request costs, beside other Workers and oidc-provider: minutes, on Linux
+	@node tests/bench/run.mjs
 
 clean: ## remove what was built; what `make dev` stored stays
 	@rm -rf target idp/build gateway/build .gatelatch/log

@@ -1,6 +1,7 @@
 // `make test`: every stage in turn, one line each; the first that fails ends it and shows what it said.
 // With names (node scripts/test.mjs native http): these stages alone, with their output as it comes.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join, relative } from "node:path";
 import { apache } from "./apache.mjs";
@@ -17,6 +18,14 @@ const stages = {
   clippy: (run) => run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
   "clippy-wasm": (run) => run("cargo", "clippy", ...workers, ...wasm, "--", "-D", "warnings"),
   native: (run) => run("cargo", "nextest", "run", "--workspace"),
+  // The machines against their models, far more often than among the native tests, and each time from another
+  // seed: PROPTEST_RNG_SEED=n node scripts/test.mjs properties repeats a run, PROPTEST_CASES=n makes it longer.
+  async properties(run) {
+    const { PROPTEST_CASES: cases = "100000", PROPTEST_RNG_SEED: seed = `${randomInt(2 ** 47)}` } = process.env;
+    const drawn = [`PROPTEST_CASES=${cases}`, `PROPTEST_RNG_SEED=${seed}`];
+    await run("env", ...drawn, "cargo", "nextest", "run", "--profile", "properties", "-p", "tests", "--test", "models");
+    return `ok, ${drawn.join(" ")}`;
+  },
   deny: (run) => run("cargo", "deny", "check", "bans", "licenses", "sources"),
   // The database of advisories is a repository on GitHub. Where that can't be reached the line says so.
   async advisories(run) {

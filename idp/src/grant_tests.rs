@@ -1,7 +1,6 @@
-//! The rules of a grant, one by one and then against any sequence of commands.
+//! The rules of a grant, one by one. Any sequence of commands: `tests/models/grant.rs`.
 
 use super::*;
-use proptest::prelude::*;
 
 const NOON: UnixTime = UnixTime(1_800_000_000);
 const SEED: Seed = Seed(Bits::new([7; 32]));
@@ -201,80 +200,4 @@ fn a_grant_without_refresh_tokens_refuses_them_all() {
     plain.facts.refreshable = false;
     let (grant, _) = Grant::Issued(plain).redeem(&redemption(), NOON, POLICY);
     assert_eq!(refresh(grant, &token(0), 1).1, Rotation::Unknown);
-}
-
-/// One command against a grant, at a time after the one before.
-#[derive(Clone, Debug)]
-enum Command {
-    Redeem { right: bool },
-    Refresh { generation: u32, forged: bool, is_public: bool, client: bool },
-}
-
-fn commands() -> impl Strategy<Value = Vec<(Command, u64)>> {
-    let command = prop_oneof![
-        1 => any::<bool>().prop_map(|right| Command::Redeem { right }),
-        8 => (0..6u32, prop::bool::weighted(0.1), any::<bool>(), prop::bool::weighted(0.9)).prop_map(
-            |(generation, forged, is_public, client)| Command::Refresh { generation, forged, is_public, client },
-        ),
-    ];
-    prop::collection::vec((command, prop_oneof![Just(0), 1..20u64, 1..800u64]), 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
-
-    /// Whatever is sent in whatever order: generations grow by one at most and only for the current
-    /// token, revoked is final, the absolute end never moves, and a refusal of what was never
-    /// issued or is not the client's changes nothing.
-    #[test]
-    fn for_any_sequence_of_commands_there_is_at_most_one_live_successor(commands in commands()) {
-        let mut grant = issued();
-        let mut now = NOON;
-        let mut end = None;
-        for (command, wait) in commands {
-            now = now.plus(wait);
-            let before = grant.clone();
-            let (after, changed) = match command {
-                Command::Redeem { right } => {
-                    let code = if right { redemption() } else { Redemption { client_id: "evil".into(), ..redemption() } };
-                    let (after, outcome) = grant.redeem(&code, now, POLICY);
-                    let changed = matches!(outcome, Redeemed::Redeemed { .. } | Redeemed::Reused);
-                    prop_assert!(right || !changed);
-                    (after, changed)
-                }
-                Command::Refresh { generation, forged, is_public, client } => {
-                    let with = Refresh {
-                        secret: if forged { Bits::new([1; 32]) } else { SEED.secret(generation) },
-                        is_public,
-                        client_id: if client { "app".into() } else { "evil".into() },
-                        ..token(generation)
-                    };
-                    let (after, outcome) = grant.refresh(&SEED, &with, now, POLICY);
-                    let current = match &before { Grant::Live(live) => Some(live.generation), _ => None };
-                    match &outcome {
-                        Rotation::Rotated(answer) => {
-                            prop_assert_eq!(Some(generation), current);
-                            prop_assert_eq!(answer.generation, generation + 1);
-                        }
-                        Rotation::Repeated(answer) => {
-                            prop_assert_eq!(Some(answer.generation), current);
-                            prop_assert_eq!(answer.generation, generation + 1);
-                        }
-                        Rotation::Reused => prop_assert!(current.is_some_and(|current| generation < current)),
-                        _ => {}
-                    }
-                    let changed = matches!(outcome, Rotation::Rotated(_) | Rotation::Repeated(_) | Rotation::Reused);
-                    prop_assert!(!changed || (client && !forged));
-                    (after, changed)
-                }
-            };
-            prop_assert!(changed || after == before);
-            if before == Grant::Revoked { prop_assert_eq!(&after, &Grant::Revoked); }
-            if let Grant::Live(live) = &after {
-                prop_assert_eq!(*end.get_or_insert(live.absolute_until), live.absolute_until);
-                prop_assert!(live.idle_until <= live.absolute_until);
-            }
-            grant = after;
-        }
-    }
 }

@@ -152,15 +152,16 @@ impl Ring {
                 let active = self.find(key.public.alg(), Stage::Active);
                 let rotation =
                     active.map_or(key.since, |active| active.since.plus(schedule.rotation));
-                rotation.max(key.since.plus(PUBLISH_BEFORE))
+                Some(rotation.max(key.since.plus(PUBLISH_BEFORE)))
             }
-            Stage::Active if self.find(key.public.alg(), Stage::Next).is_some() => {
-                key.since.plus(schedule.rotation)
+            // It is relieved when its successor's time has come, which may be later than its own.
+            Stage::Active if self.find(key.public.alg(), Stage::Next).is_some() => None,
+            Stage::Active => {
+                Some(key.since.plus(schedule.rotation.saturating_sub(schedule.lead())))
             }
-            Stage::Active => key.since.plus(schedule.rotation.saturating_sub(schedule.lead())),
-            Stage::Retiring => key.since.plus(schedule.retirement()),
+            Stage::Retiring => Some(key.since.plus(schedule.retirement())),
         };
-        self.keys.iter().map(due).min()
+        self.keys.iter().filter_map(due).min()
     }
 
     /// The key that signs with `alg`.
@@ -271,5 +272,15 @@ mod tests {
         assert_eq!(kid(&late), kid(&ring), "a key is published before it signs, however late");
         assert_eq!(late.keys.len(), 2);
         assert!(ring.due(SCHEDULE) > Some(NOON));
+    }
+
+    #[test]
+    fn pl_18_a_key_that_is_made_late_is_due_once_when_it_has_been_published() {
+        let ring = Ring::default().step(fresh(1), NOON, SCHEDULE);
+        let now = NOON.plus(10 * 86_400);
+        let late = ring.step(fresh(2), now, SCHEDULE);
+        assert_eq!(late.due(SCHEDULE), Some(now.plus(PUBLISH_BEFORE)));
+        let relieved = late.clone().step(vec![], now.plus(PUBLISH_BEFORE), SCHEDULE);
+        assert_ne!(kid(&relieved), kid(&late));
     }
 }

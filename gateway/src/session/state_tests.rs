@@ -1,6 +1,6 @@
+//! The life of a session, event by event. Any sequence of them: `tests/models/browser_session.rs`.
+
 use super::state::*;
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::Map;
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
 use shared::time::UnixTime;
@@ -177,69 +177,4 @@ fn a_session_that_cannot_be_renewed_ends_with_its_access_token() {
     assert_eq!(bare().visit(secret(), NOON.plus(300)).1, Visit::Gone);
     let untold = Renewal { refresh_token: None, expires_in: None, ..renewal(0) };
     assert!(served(open(untold), NOON.plus(3000)).is_some());
-}
-
-/// Whatever happens in whatever order: one call per refresh token at a time, at most one a second,
-/// the end is final, and nothing outlives the absolute limit.
-#[test]
-fn gr_12_gr_13_any_sequence_of_events_keeps_the_promises() {
-    for seed in 0..400 {
-        let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let first = Renewal { expires_in: Some(1 + u64::from(rng.next_u32() % 30)), ..renewal(0) };
-        let (mut session, mut now, mut count) = (open(first), NOON, 0);
-        let mut calls: Vec<(Lease, UnixTime, RefreshToken)> = Vec::new();
-        let mut ended = false;
-        let mut last_begin: Option<(UnixTime, RefreshToken)> = None;
-        for _ in 0..300 {
-            let draw = rng.next_u32();
-            let step = [0, 0, 0, 1, 1, 3, 13, 700];
-            now = now.plus(step[draw as usize % step.len()]);
-            session = match (draw >> 8) % 16 {
-                0..=9 => {
-                    let (session, visit) = session.visit(secret(), now);
-                    assert!(!ended || visit == Visit::Gone);
-                    match visit {
-                        Visit::Refresh(lease, token) => {
-                            for (_, begun, other) in &calls {
-                                let one_at_a_time = now.since(*begun) >= LEASE_SECONDS;
-                                assert!(*other != token || one_at_a_time, "seed {seed}");
-                            }
-                            if let Some((begun, _)) = &last_begin {
-                                assert!(now > *begun, "seed {seed}: two in one second");
-                            }
-                            last_begin = Some((now, token.clone()));
-                            calls.push((lease, now, token));
-                        }
-                        Visit::Serve(snapshot) => {
-                            assert!(now < snapshot.access_ends_at && now < snapshot.ends_at);
-                            assert_eq!(snapshot.ends_at, NOON.plus(LIMITS.absolute));
-                        }
-                        Visit::Unavailable { retry_after } => assert!(retry_after > 0),
-                        Visit::Wait(until, _) => assert!(until > now),
-                        Visit::Gone => {}
-                    }
-                    session
-                }
-                10..=13 if !calls.is_empty() => {
-                    let (lease, ..) = calls.swap_remove((draw >> 16) as usize % calls.len());
-                    count += 1;
-                    let life = u64::from(draw >> 20) % 40;
-                    let answer = Renewal { expires_in: Some(life), ..renewal(count) };
-                    let (session, renewed) = session.renew(lease, answer, now);
-                    assert!(!ended || matches!(renewed, Renewed::Orphaned(_)));
-                    session
-                }
-                14 if !calls.is_empty() => {
-                    let (lease, ..) = calls.remove(0);
-                    let retry_after = Some(u64::from(draw >> 24) % 5);
-                    session.fail(lease, Failure::Transient { retry_after }, now)
-                }
-                15 if draw >> 28 == 0 => session.close(secret()).0,
-                _ => session,
-            };
-            let over = matches!(session, Session::Ended { .. });
-            assert!(over || !ended, "seed {seed}: revived");
-            ended = over;
-        }
-    }
 }

@@ -1,0 +1,306 @@
+//! A browser session at the gateway against its [`Book`].
+
+use crate::book::{Book, Call, Seen, When, person};
+use crate::run::{Checked, NOON, Tally, any_of, run, weighted};
+use gateway::session::state::{
+    Failure, LEASE_SECONDS, Lease, Limits, Live, Renewal, Renewed, Session, Tokens, Visit,
+};
+use proptest::prelude::*;
+use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
+use shared::time::UnixTime;
+
+#[derive(Clone, Copy, Debug)]
+enum Command {
+    /// A request, with the session's secret or a guess.
+    Visit { is_right: bool },
+    /// Tokens in answer to one of the calls, counted back from the last.
+    Renew { call: usize, brought: Brought },
+    /// The other end of one of the calls.
+    Fail { call: usize, failure: Failure },
+    /// The instance that made calls is gone.
+    Abandon,
+    /// Signing out.
+    Close { is_right: bool },
+}
+
+/// What an answer with tokens has in it.
+#[derive(Clone, Copy, Debug)]
+struct Brought {
+    expires_in: Option<u64>,
+    refresh_token: bool,
+    id_token: bool,
+    jitter: u8,
+}
+
+fn brought() -> impl Strategy<Value = Brought> {
+    let lives = weighted(&[
+        (10, Some(100)),
+        (5, Some(10)),
+        (1, Some(0)),
+        (1, Some(1)),
+        (1, Some(605)),
+        (1, Some(1 << 40)),
+        (1, None),
+    ]);
+    let mostly = || weighted(&[(12, true), (1, false)]);
+    (lives, mostly(), mostly(), any_of(&[0, 99, 255])).prop_map(
+        |(expires_in, refresh_token, id_token, jitter)| Brought {
+            expires_in,
+            refresh_token,
+            id_token,
+            jitter,
+        },
+    )
+}
+
+fn commands() -> impl Strategy<Value = Command> {
+    let which = || weighted(&[(8, 0), (2, 1), (1, 2)]);
+    let is_right = || weighted(&[(12, true), (1, false)]);
+    let transient = |retry_after| Failure::Transient { retry_after };
+    let failures = weighted(&[
+        (10, transient(None)),
+        (1, transient(Some(0))),
+        (1, transient(Some(3))),
+        (2, transient(Some(90))),
+        (1, Failure::Definitive),
+    ]);
+    prop_oneof![
+        60 => is_right().prop_map(|is_right| Command::Visit { is_right }),
+        24 => (which(), brought()).prop_map(|(call, brought)| Command::Renew { call, brought }),
+        14 => (which(), failures).prop_map(|(call, failure)| Command::Fail { call, failure }),
+        4 => Just(Command::Abandon),
+        1 => is_right().prop_map(|is_right| Command::Close { is_right }),
+    ]
+}
+
+fn whens() -> impl Strategy<Value = When> {
+    let off = || any_of(&[0, -1, 1]);
+    prop_oneof![
+        24 => any_of(&[0, 0, 0, 0, 1, 1, 2, 3, 9, 29, 30, 60]).prop_map(When::In),
+        16 => off().prop_map(When::Refresh),
+        6 => off().prop_map(When::AccessEnd),
+        4 => off().prop_map(When::LeaseEnd),
+        4 => off().prop_map(When::RestEnd),
+        1 => off().prop_map(When::IdleEnd),
+        2 => (-300..300_i64).prop_map(When::In),
+        1 => weighted(&[(3, -60), (1, -1), (1, 0)]).prop_map(When::End),
+    ]
+}
+
+/// A provider that is away: a call that fails, and another one whenever it may be asked again.
+fn outage(calls: usize) -> Vec<(When, Command)> {
+    let failure = Failure::Transient { retry_after: None };
+    let fails = (When::In(0), Command::Fail { call: 0, failure });
+    let visit = |when| [(when, Command::Visit { is_right: true }), fails];
+    let again = std::iter::repeat_n(visit(When::RestEnd(0)), calls).flatten();
+    visit(When::Refresh(0)).into_iter().chain(again).collect()
+}
+
+fn sequences() -> impl Strategy<Value = (Limits, Brought, Vec<(When, Command)>)> {
+    let limits = weighted(&[
+        (6, Limits { idle: 3_600, absolute: 36_000 }),
+        (2, Limits { idle: 250, absolute: 36_000 }),
+        (2, Limits { idle: 3_600, absolute: 1_000 }),
+        (1, Limits { idle: 5, absolute: 1_000 }),
+    ]);
+    let commands = prop_oneof![
+        40 => (whens(), commands()).prop_map(|command| vec![command]),
+        1 => (1..8_usize).prop_map(outage),
+    ];
+    let commands = prop::collection::vec(commands, 1..40).prop_map(|parts| parts.concat());
+    (limits, brought(), commands)
+}
+
+fn secret(is_right: bool) -> Digest {
+    Digest::of(if is_right { "secret" } else { "guess" })
+}
+
+/// An answer; no two have a token in common.
+fn renewal(brought: Brought, number: usize) -> Renewal {
+    let Brought { expires_in, refresh_token, id_token, jitter } = brought;
+    Renewal {
+        access_token: AccessToken::new(format!("a{number}")),
+        expires_in,
+        refresh_token: refresh_token.then(|| RefreshToken::new(format!("r{number}"))),
+        id_token: id_token.then(|| IdToken::new(format!("i{number}"))),
+        jitter,
+    }
+}
+
+/// The machine, its model, and the leases that were given.
+struct Pair {
+    session: Session,
+    book: Book,
+    leases: Vec<Lease>,
+    /// The calls that have not been answered and have not had their time.
+    under_way: Vec<Call>,
+    /// The last one of them, as long as its instance stands and the clock goes forward.
+    last_call: Option<Call>,
+}
+
+impl Pair {
+    fn visit(&mut self, is_right: bool, now: UnixTime, tally: &Tally) -> Checked {
+        let (idle, end) = (now >= self.book.idle_ends_at(), now >= self.book.ends_at());
+        let (was_over, was_calling) = (self.book.is_over, self.book.is_calling);
+        let (session, visit) = self.session.clone().visit(secret(is_right), now);
+        let expected = self.book.visit(is_right, now);
+        let seen = match visit {
+            Visit::Serve(snapshot) => Seen::Serve(*snapshot),
+            Visit::Refresh(lease, token) => {
+                self.leases.push(lease);
+                Seen::Call(token)
+            }
+            Visit::Wait(until, meanwhile) => Seen::Wait(until, meanwhile.map(|it| *it)),
+            Visit::Unavailable { retry_after } => Seen::Unavailable(retry_after),
+            Visit::Gone => Seen::Gone,
+        };
+        prop_assert_eq!(&seen, &expected);
+        prop_assert!(is_right || session == self.session, "a guess changed something");
+        self.session = session;
+        if let (Seen::Call(_), Some(call)) = (&seen, self.book.calls.last()) {
+            let other = self.under_way.iter().find(|other| other.about == call.about);
+            prop_assert_eq!(other, None, "two calls at once");
+            let another = self.last_call.replace(*call).filter(|last| last.begun_at == now);
+            prop_assert!(another.is_none(), "two calls in one second");
+            self.under_way.push(*call);
+        }
+        tally.count(match seen {
+            Seen::Serve(_) if now < self.book.set().refresh_at() => "served",
+            Seen::Serve(_) if self.book.set().refresh_token.is_none() => "served to the last",
+            Seen::Serve(_) => "served while the provider is left alone",
+            Seen::Call(_) if was_calling => "leased again",
+            Seen::Call(_) => "leased",
+            Seen::Wait(_, Some(_)) => "waits with a token",
+            Seen::Wait(_, None) => "waits without",
+            Seen::Unavailable(_) => "unavailable",
+            Seen::Gone if !is_right => "guessed",
+            Seen::Gone if was_over => "gone",
+            Seen::Gone if end => "at the absolute end",
+            Seen::Gone if idle => "at the idle end",
+            Seen::Gone => "ended with its token",
+        });
+        Ok(())
+    }
+
+    /// The call counted back from the last, if there were so many.
+    fn call(&self, back: usize) -> Option<(Lease, Call)> {
+        let index = self.book.calls.len().checked_sub(1 + back)?;
+        Some((self.leases[index], self.book.calls[index]))
+    }
+
+    fn renew(&mut self, back: usize, renewal: &Renewal, now: UnixTime, tally: &Tally) -> Checked {
+        let Some((lease, call)) = self.call(back) else { return Ok(()) };
+        self.under_way.retain(|other| *other != call);
+        let (session, renewed) = self.session.clone().renew(lease, renewal.clone(), now);
+        prop_assert_eq!(&renewed, &self.book.renew(call, renewal.clone(), now));
+        self.session = session;
+        tally.count(match renewed {
+            Renewed::Committed if self.book.calls.last() != Some(&call) => "renewed by an old call",
+            Renewed::Committed => "renewed",
+            Renewed::Orphaned(_) => "orphaned",
+            Renewed::Late => "late",
+        });
+        Ok(())
+    }
+
+    fn fail(&mut self, back: usize, failure: Failure, now: UnixTime, tally: &Tally) -> Checked {
+        let Some((lease, call)) = self.call(back) else { return Ok(()) };
+        self.under_way.retain(|other| *other != call);
+        let after = self.session.clone().fail(lease, failure, now);
+        let matters = self.book.fail(call, failure, now);
+        prop_assert_eq!(after != self.session, matters);
+        self.session = after;
+        tally.count(match failure {
+            _ if !matters => "failure of no consequence",
+            Failure::Definitive => "failed for good",
+            Failure::Transient { .. } if self.book.failures() > 5 => "failed again and again",
+            Failure::Transient { .. } => "failed for now",
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, is_right: bool, tally: &Tally) -> Checked {
+        let (session, farewell) = self.session.clone().close(secret(is_right));
+        prop_assert_eq!(&farewell, &self.book.close(is_right));
+        self.session = session;
+        tally.count(if farewell.is_some() { "closed" } else { "not closed" });
+        Ok(())
+    }
+
+    fn abandon(&mut self) {
+        self.session = self.session.clone().abandoned();
+        self.book.abandon();
+        self.under_way.clear();
+        self.last_call = None;
+    }
+}
+
+#[test]
+fn gr_12_gs_14_a_browser_session_answers_any_sequence_of_events_as_its_book_says() {
+    let outcomes = [
+        "served",
+        "served to the last",
+        "served while the provider is left alone",
+        "leased",
+        "leased again",
+        "waits with a token",
+        "waits without",
+        "unavailable",
+        "guessed",
+        "gone",
+        "at the absolute end",
+        "at the idle end",
+        "ended with its token",
+        "renewed",
+        "renewed by an old call",
+        "orphaned",
+        "late",
+        "failure of no consequence",
+        "failed for good",
+        "failed for now",
+        "failed again and again",
+        "closed",
+        "not closed",
+    ];
+    run(&sequences(), &outcomes, |(limits, first, commands), tally| {
+        sequence(limits, first, commands, tally)
+    });
+}
+
+fn sequence(
+    limits: Limits,
+    first: Brought,
+    commands: Vec<(When, Command)>,
+    tally: &Tally,
+) -> Checked {
+    let book = Book::open(limits, renewal(first, 0));
+    let tokens = Tokens::received(renewal(first, 0), limits.absolute, NOON);
+    let live = Live::open(secret(true), person(), tokens, limits, NOON);
+    let session = Session::Live(Box::new(live));
+    let mut pair =
+        Pair { session, book, leases: Vec::new(), under_way: Vec::new(), last_call: None };
+    let mut now = NOON;
+    for (number, (when, command)) in (1..).zip(commands) {
+        let before = now;
+        now = pair.book.when(when, now);
+        pair.last_call = pair.last_call.filter(|_| before <= now);
+        pair.under_way.retain(|call| now < call.begun_at.plus(LEASE_SECONDS));
+        let was_over = matches!(pair.session, Session::Ended { .. });
+        match command {
+            Command::Visit { is_right } => pair.visit(is_right, now, tally)?,
+            Command::Renew { call, brought } => {
+                pair.renew(call, &renewal(brought, number), now, tally)?;
+            }
+            Command::Fail { call, failure } => pair.fail(call, failure, now, tally)?,
+            Command::Abandon => pair.abandon(),
+            Command::Close { is_right } => pair.close(is_right, tally)?,
+        }
+        let until = pair.book.ends_at();
+        let ended = pair.session == Session::Ended { until };
+        prop_assert_eq!(ended, pair.book.is_over);
+        prop_assert!(ended || !was_over, "nothing brings it back");
+    }
+    let written = serde_json::to_string(&pair.session).expect("a session has a JSON form");
+    prop_assert_eq!(serde_json::from_str::<Session>(&written).ok(), Some(pair.session));
+    Ok(())
+}
