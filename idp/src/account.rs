@@ -200,8 +200,10 @@ impl<R: Rows> Account<'_, R> {
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
         let session = Session::open(cookie, auth_time, amr.clone(), now, self.sessions());
-        self.save_session(id, &session, now)?;
+        // The session last: its cookie changes with it, and when the code could not be written, the
+        // browser would not be told. A code that nobody knows harms nobody.
         self.issue(grant, id, auth_time, amr, now)?;
+        self.save_session(id, &session, now)?;
         Ok(id)
     }
 
