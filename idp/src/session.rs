@@ -117,7 +117,8 @@ impl Open {
     }
 
     fn used(self, now: UnixTime, policy: Policy) -> Self {
-        let idle_until = now.plus(policy.idle).min(self.absolute_until);
+        // Never earlier than before: a clock that is wrong for a moment ends nothing (PL-12).
+        let idle_until = now.plus(policy.idle).max(self.idle_until).min(self.absolute_until);
         Self { idle_until, ..self }
     }
 }
