@@ -202,13 +202,11 @@ impl<R: Rows> Account<'_, R> {
             id = previous;
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
-        let credential = profile.credential;
-        let policy = self.sessions();
+        let (credential, policy) = (profile.credential, self.sessions());
         let session = Session::open(cookie, auth_time, amr.clone(), credential, now, policy);
         // The session last: its cookie changes with it, and when the code could not be written, the
         // browser would not be told. A code that nobody knows harms nobody.
-        let facts = (auth_time, amr, credential);
-        self.issue(grant, id, facts, now)?;
+        self.issue(grant, id, (auth_time, amr, credential), now)?;
         self.save_session(id, &session, now)?;
         Ok(id)
     }
@@ -383,13 +381,11 @@ impl<R: Rows> Account<'_, R> {
     fn is_disabled(&self, began_with: Option<Digest>) -> Result<bool, Unavailable> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         let Some(Profile { identity, credential, .. }) = profile else { return Ok(true) };
-        let credential = began_with.or(credential);
         if identity.upstream == LOCAL {
             let account = self.config.accounts.iter();
             let account = account.filter(|known| known.username == identity.subject);
-            return Ok(account
-                .map(LocalAccount::credential)
-                .all(|known| Some(known) != credential));
+            let wanted = began_with.or(credential);
+            return Ok(account.map(LocalAccount::credential).all(|known| Some(known) != wanted));
         }
         let upstream = self.config.upstream.as_ref();
         Ok(upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream))
