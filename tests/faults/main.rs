@@ -12,6 +12,10 @@
     clippy::unwrap_used,
     reason = "a test says what it expects by panicking"
 )]
+#![expect(
+    clippy::result_large_err,
+    reason = "a refusal is an answer, and there is time to move it"
+)]
 
 mod issuer;
 mod pair;
@@ -20,6 +24,7 @@ mod upstream;
 use http::header::RETRY_AFTER;
 use shared::cause::Cause;
 use shared::fetch::Response;
+use std::cell::Cell;
 use tests::browser::text;
 
 /// What has become of something that was told.
@@ -35,6 +40,29 @@ enum Life {
 
 /// How far a clock jumps, in seconds; each of them forward and back.
 const JUMPS: [i64; 5] = [1, 10, 60, 3_600, 86_400];
+
+/// Something that happens between two steps of a flow: after so many pauses, and once.
+#[derive(Debug, Default)]
+struct Due(Cell<Option<u32>>);
+
+impl Due {
+    /// At this pause, of which the one before the first step is 0.
+    fn at(pause: u32) -> Self {
+        Self(Cell::new(Some(pause)))
+    }
+
+    /// A pause: whether it is this one.
+    fn is_now(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.and_then(|left| left.checked_sub(1)));
+        left == Some(0)
+    }
+
+    /// Whether it has been, or was never to be.
+    fn is_past(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
 
 /// What holds for every answer, whatever went wrong: trouble on our side is a 503 that says when to
 /// come back, or one of `also`; and what is refused tells neither the cause nor a token.

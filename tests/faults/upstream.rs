@@ -63,6 +63,19 @@ fn subject(net: &Net, tokens: &Tokens) -> String {
     json(&userinfo(&tokens.access).send(&net.issuer))["sub"].to_string()
 }
 
+/// What holds for an answer that says that something is broken.
+fn excuse(browser: &Browser<'_, Net>, answer: &Response, back: Option<&str>, what: &str) {
+    proper(answer, &[502], what);
+    assert!(answer.status().is_server_error(), "{what}: {}", answer.status());
+    let cookie = "__Host-gatelatch-sign-in";
+    assert_eq!(browser.cookie("localhost", cookie), None, "{what}: nobody was signed in");
+    // Whoever reloads goes on, or is told to begin anew, for a callback works once.
+    if let Some(url) = back {
+        let status = browser.copy().get(url).status();
+        assert!(status == 303 || status == 400, "{what}: {status}");
+    }
+}
+
 /// Signs in with something wrong, for the first time or not, and says whether that happened.
 fn run(kind: Kind, is_first: bool, place: u32) -> bool {
     let net = net();
@@ -90,23 +103,18 @@ fn run(kind: Kind, is_first: bool, place: u32) -> bool {
     });
     let happened = !is_failing(&net);
     mend(&net);
-    let tokens = outcome.map(|code| redeem(&net, &asked, &code)).unwrap_or_else(|answer| {
-        assert!(happened, "{what}: nothing was wrong and the answer is {}", answer.status());
-        proper(&answer, &[502], &what);
-        assert!(answer.status().is_server_error(), "{what}: {}", answer.status());
-        let cookie = "__Host-gatelatch-sign-in";
-        assert_eq!(browser.cookie("localhost", cookie), None, "{what}: nobody was signed in");
-        // Whoever reloads goes on, or is told to begin anew, for a callback works once.
-        if let Some(url) = back {
-            let status = browser.copy().get(&url).status();
-            assert!(status == 303 || status == 400, "{what}: {status}");
+    let tokens = match outcome {
+        Ok(code) => redeem(&net, &asked, &code),
+        Err(answer) => {
+            assert!(happened, "{what}: nothing was wrong and the answer is {}", answer.status());
+            excuse(&browser, &answer, back.as_deref(), &what);
+            net.issuer.inside().pass(5);
+            let asked = ask();
+            let url = leave(&browser, &net, &asked).unwrap_or_else(|_| panic!("{what}: again"));
+            let code = come_back(&browser, &url).unwrap_or_else(|_| panic!("{what}: again"));
+            redeem(&net, &asked, &code)
         }
-        let asked = ask();
-        net.issuer.inside().pass(5);
-        let url = leave(&browser, &net, &asked).unwrap_or_else(|_| panic!("{what}: again"));
-        let code = come_back(&browser, &url).unwrap_or_else(|_| panic!("{what}: again"));
-        redeem(&net, &asked, &code)
-    });
+    };
     let me = subject(&net, &tokens);
     assert_ne!(me, subject(&net, &local), "{what}: somebody else");
     if let Some(other) = &elsewhere {

@@ -25,8 +25,8 @@ pub(crate) struct Flow {
     pub(crate) patience: RangeInclusive<i64>,
     /// What happens before anything goes wrong.
     pub(crate) prepare: fn(&mut Person<'_>),
-    /// The requests; between two of them comes `pause`. The answer when it is a refusal.
-    pub(crate) run: fn(&mut Person<'_>, pause: &dyn Fn()) -> Result<(), Response>,
+    /// The requests, with a pause between each two. The answer when it is a refusal.
+    pub(crate) run: fn(&mut Person<'_>) -> Result<(), Response>,
     /// What else is good in the end, where the answer to something that was done is lost: none
     /// where it can be asked for again.
     pub(crate) afresh: Option<fn(&mut Person<'_>, spent: &Response)>,
@@ -42,7 +42,7 @@ const PLAIN: Flow = Flow {
     keys: 0,
     patience: EVER..=3_600,
     prepare: |_| (),
-    run: |_, _| Ok(()),
+    run: |_| Ok(()),
     afresh: None,
 };
 
@@ -67,7 +67,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
         afresh: Some(|person, spent| {
             assert!(is_sign_in(spent), "{}", spent.status());
             person.session = Life::Ending;
-            sign_in(person, &|| ()).expect("a sign-in");
+            sign_in(person).expect("a sign-in");
         }),
         ..PLAIN
     },
@@ -82,7 +82,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
     Flow {
         name: "a code for a browser that is signed in",
         storage: 4,
-        run: |person, _| person.pass(Ask::of(C1)),
+        run: |person| person.pass(Ask::of(C1)),
         ..PLAIN
     },
     Flow {
@@ -102,27 +102,23 @@ pub(crate) const FLOWS: [Flow; 16] = [
         prepare: |person| person.pass(Ask::of(RS256)).unwrap(),
         ..REDEEM
     },
-    Flow { name: "refreshing", run: |person, _| refresh(person, BOUND), ..REFRESH },
+    Flow { name: "refreshing", run: |person| refresh(person, BOUND), ..REFRESH },
     Flow {
         name: "refreshing what outlives the session",
         storage: 3,
-        run: |person, _| refresh(person, OFFLINE),
+        run: |person| refresh(person, OFFLINE),
         ..REFRESH
     },
-    Flow {
-        name: "refreshing without a secret",
-        run: |person, _| refresh(person, PUBLIC),
-        ..REFRESH
-    },
+    Flow { name: "refreshing without a secret", run: |person| refresh(person, PUBLIC), ..REFRESH },
     Flow {
         name: "refreshing three times",
         storage: 9,
         commands: 3,
         keys: 9,
-        run: |person, pause| {
+        run: |person| {
             for _ in 0..2 {
                 refresh(person, OFFLINE)?;
-                pause();
+                person.pause();
             }
             refresh(person, OFFLINE)
         },
@@ -131,7 +127,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
     Flow {
         name: "revoking a refresh token",
         storage: 2,
-        run: |person, _| {
+        run: |person| {
             let token = person.families[OFFLINE].last().refresh().to_owned();
             revoke(person, OFFLINE, &token)
         },
@@ -142,7 +138,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
         storage: 2,
         keys: 1,
         patience: EVER..=60,
-        run: |person, _| {
+        run: |person| {
             let token = person.families[BOUND].last().access.clone();
             revoke(person, BOUND, &token)
         },
@@ -154,7 +150,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
         keys: 1,
         // A token of the future is not good yet.
         patience: -1..=60,
-        run: |person, _| {
+        run: |person| {
             let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
             if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
         },
@@ -164,7 +160,7 @@ pub(crate) const FLOWS: [Flow; 16] = [
         name: "signing out, as the client asks",
         storage: 2,
         keys: 1,
-        run: |person, _| {
+        run: |person| {
             let hint = person.families[BOUND].last().id().to_owned();
             let there = append(&person.issuer.at("/end_session"), [("id_token_hint", &*hint)]);
             sign_out(person, |person| person.browser.get(&there))
@@ -174,10 +170,10 @@ pub(crate) const FLOWS: [Flow; 16] = [
     Flow {
         name: "signing out, by the button of our own page",
         storage: 2,
-        run: |person, pause| {
+        run: |person| {
             let there = person.issuer.at("/end_session");
             let page = person.browser.get(&there);
-            pause();
+            person.pause();
             if page.status() != StatusCode::OK {
                 return Err(page);
             }
@@ -191,7 +187,7 @@ const REDEEM: Flow = Flow {
     storage: 4,
     keys: 4,
     patience: EVER..=10,
-    run: |person, _| {
+    run: |person| {
         let (ask, code) = person.codes.last().expect("a code").clone();
         let answer = ask.client.redeem(&code, &ask).send(person.issuer);
         if answer.status() != StatusCode::OK {
@@ -218,10 +214,10 @@ fn leave<'i>(person: &mut Person<'i>, browser: Browser<'i, Issuer>, session: Lif
     person.session = session;
 }
 
-fn sign_in(person: &mut Person<'_>, pause: &dyn Fn()) -> Result<(), Response> {
+fn sign_in(person: &mut Person<'_>) -> Result<(), Response> {
     let ask = Ask::of(C1).set("prompt", "login");
     let page = person.browser.get(&ask.url(person.issuer));
-    pause();
+    person.pause();
     if !is_sign_in(&page) {
         return Err(page);
     }
@@ -231,20 +227,20 @@ fn sign_in(person: &mut Person<'_>, pause: &dyn Fn()) -> Result<(), Response> {
     Ok(())
 }
 
-fn sign_in_again(person: &mut Person<'_>, pause: &dyn Fn()) -> Result<(), Response> {
+fn sign_in_again(person: &mut Person<'_>) -> Result<(), Response> {
     // A browser that is not signed in any more is told so without a word about passwords.
     let silent = person.browser.get(&Ask::of(C1).url(person.issuer));
-    pause();
+    person.pause();
     if silent.status() != StatusCode::SEE_OTHER {
         return Err(silent);
     }
-    sign_in(person, pause)
+    sign_in(person)
 }
 
-fn sign_in_as_bob(person: &mut Person<'_>, pause: &dyn Fn()) -> Result<(), Response> {
+fn sign_in_as_bob(person: &mut Person<'_>) -> Result<(), Response> {
     let ask = Ask::of(C1).set("prompt", "login");
     let page = person.browser.get(&ask.url(person.issuer));
-    pause();
+    person.pause();
     if !is_sign_in(&page) {
         return Err(page);
     }

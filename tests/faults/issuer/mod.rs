@@ -33,7 +33,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Person<'_>, place: u32) -> bool {
     let moment = inside.memory.moment();
     let what = format!("{}, {} {place}", flow.name, kind.name);
     (kind.arrange)(before.issuer, place);
-    let first = (flow.run)(&mut person, &|| ());
+    let first = (flow.run)(&mut person);
     let happened = !inside.memory.is_failing() && !inside.keys.is_failing();
     inside.memory.mend();
     inside.keys.mend();
@@ -59,7 +59,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Person<'_>, place: u32) -> bool {
 
 /// Tries again, as a browser or a client does.
 fn again(flow: &Flow, person: &mut Person<'_>, may_be_spent: bool, what: &str) {
-    let again: Result<(), Response> = (flow.run)(person, &|| ());
+    let again: Result<(), Response> = (flow.run)(person);
     match (again, flow.afresh) {
         (Ok(()), _) => {}
         (Err(spent), Some(afresh)) if may_be_spent => afresh(person, &spent),

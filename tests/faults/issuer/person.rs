@@ -1,6 +1,6 @@
 //! A person at the issuer, everything that they and their clients were told, and whether it holds.
 
-use crate::{Life, proper};
+use crate::{Due, Life, proper};
 use http::StatusCode;
 use shared::fetch::Response;
 use std::iter::repeat;
@@ -31,6 +31,8 @@ pub(crate) struct Person<'i> {
     pub(crate) families: Vec<Family>,
     /// Codes that arrived and were not redeemed.
     pub(crate) codes: Vec<(Ask, String)>,
+    /// When the issuer's clock jumps, and how far.
+    pub(crate) jump: (Due, i64),
 }
 
 /// The family that ends with the session of this browser.
@@ -102,12 +104,19 @@ impl<'i> Person<'i> {
         let public = Family::new(C4, Tokens::of(&C4.redeem(&code, &ask).send(issuer)));
         let families = vec![bound, public, offline, elsewhere];
         let (session, has_begun, codes) = (Life::Alive, false, Vec::new());
-        Self { issuer, browser, session, has_begun, families, codes }
+        Self { issuer, browser, session, has_begun, families, codes, jump: Default::default() }
     }
 
     pub(crate) fn copy(&self) -> Self {
         let (families, codes) = (self.families.clone(), self.codes.clone());
-        Self { browser: self.browser.copy(), families, codes, ..*self }
+        Self { browser: self.browser.copy(), families, codes, jump: Default::default(), ..*self }
+    }
+
+    /// Time for a clock to jump.
+    pub(crate) fn pause(&self) {
+        if self.jump.0.is_now() {
+            self.issuer.inside().jump(self.jump.1);
+        }
     }
 
     /// A code for a browser that is signed in; the answer, when it is another.

@@ -16,8 +16,8 @@ pub(crate) struct Flow {
     pub(crate) is_first: bool,
     /// What happens before anything goes wrong.
     pub(crate) prepare: fn(&mut Visitor<'_>),
-    /// The requests; between two of them comes `pause`. The answer when it is a refusal.
-    pub(crate) run: fn(&mut Visitor<'_>, pause: &dyn Fn()) -> Result<(), Response>,
+    /// The requests, with a pause between each two. The answer when it is a refusal.
+    pub(crate) run: fn(&mut Visitor<'_>) -> Result<(), Response>,
     /// What a refusal may be, besides a 503.
     pub(crate) also: &'static [u16],
     /// How long a clock may take it forward, in seconds.
@@ -51,21 +51,21 @@ const PLAIN: Flow = Flow {
     places: |_| NONE,
     is_first: false,
     prepare: |_| (),
-    run: |_, _| Ok(()),
+    run: |_| Ok(()),
     also: &[],
     patience: 600,
 };
 
 const SIGN_IN: Flow = Flow {
     places: |mode| stateful(mode, Places { rows: 2, commands: 1, calls: 1, storage: 12, keys: 4 }),
-    run: |visitor, pause| visitor.sign_in(pause),
+    run: |visitor| visitor.sign_in(),
     // The gateway says so of a provider that does not answer well.
     also: &[502],
     patience: 10,
     ..PLAIN
 };
 
-const FETCH: Flow = Flow { run: |visitor, _| visitor.fetch(), ..PLAIN };
+const FETCH: Flow = Flow { run: |visitor| visitor.fetch(), ..PLAIN };
 
 /// Where the token call is made.
 fn refreshes(mode: &str) -> Places {
@@ -73,7 +73,7 @@ fn refreshes(mode: &str) -> Places {
 }
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 12] = [
+pub(crate) const FLOWS: [Flow; 14] = [
     Flow {
         name: "the first sign-in",
         is_first: true,
@@ -133,16 +133,23 @@ pub(crate) const FLOWS: [Flow; 12] = [
         name: "a request after the token's end, and another, and a renewal, and another",
         places: refreshes,
         prepare: |visitor| gate(visitor.guest.pair).pass(300),
-        run: |visitor, pause| {
+        run: |visitor| {
             visitor.fetch()?;
-            pause();
+            visitor.pause();
             visitor.fetch()?;
-            pause();
+            visitor.pause();
             gate(visitor.guest.pair).pass(300);
             visitor.fetch()?;
-            pause();
+            visitor.pause();
             visitor.fetch()
         },
+        ..PLAIN
+    },
+    Flow {
+        name: "three requests at once, after the token's end",
+        places: refreshes,
+        prepare: |visitor| gate(visitor.guest.pair).pass(300),
+        run: |visitor| visitor.fetch_three(),
         ..PLAIN
     },
     Flow {
@@ -159,10 +166,19 @@ pub(crate) const FLOWS: [Flow; 12] = [
         ..FETCH
     },
     Flow {
+        name: "who is signed in",
+        places: |mode| match mode {
+            "durable" => Places { rows: 1, commands: 1, ..NONE },
+            _ => NONE,
+        },
+        run: |visitor| visitor.ask_who(),
+        ..PLAIN
+    },
+    Flow {
         name: "who is signed in, after the token's end",
         places: refreshes,
         prepare: |visitor| gate(visitor.guest.pair).pass(300),
-        run: |visitor, _| visitor.ask_who(),
+        run: |visitor| visitor.ask_who(),
         ..PLAIN
     },
     Flow {
@@ -170,7 +186,7 @@ pub(crate) const FLOWS: [Flow; 12] = [
         places: |mode| {
             stateful(mode, Places { rows: 2, commands: 1, calls: 1, storage: 2, keys: 0 })
         },
-        run: |visitor, _| visitor.sign_out(),
+        run: |visitor| visitor.sign_out(),
         ..PLAIN
     },
 ];

@@ -45,7 +45,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
     let mut visitor = before.copy();
     let what = format!("{}: {}, {} {place}", pair.mode, flow.name, kind.name);
     (kind.arrange)(pair, place);
-    let mut answer = (flow.run)(&mut visitor, &|| ());
+    let mut answer = (flow.run)(&mut visitor);
     let happened = !is_failing(pair);
     mend(pair);
     if let Err(answer) = &answer {
@@ -60,7 +60,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
         let Err(refused) = &answer else { break };
         visitor.excuse(refused, flow.also, &what);
         visitor.wait(refused);
-        answer = (flow.run)(&mut visitor, &|| ());
+        answer = (flow.run)(&mut visitor);
     }
     if let Err(refused) = answer {
         panic!("{what}: again and again, and still {}", refused.status());
@@ -133,6 +133,15 @@ fn whichever_storage_operation_of_the_issuer_fails_no_acknowledged_session_is_go
         name: "storage operation of the issuer",
         arrange: |pair, place| pair.issuer.inside().memory.fail(Fault::Storage(place)),
         places: |places| places.storage,
+    });
+}
+
+#[test]
+fn whichever_object_of_the_issuer_is_not_reached_no_acknowledged_session_is_gone() {
+    whichever(Kind {
+        name: "command at the issuer",
+        arrange: |pair, place| pair.issuer.inside().memory.fail(Fault::Command(place)),
+        places: |places| places.storage.min(1),
     });
 }
 

@@ -1,6 +1,7 @@
 //! Somebody at the gateway, what they were told, and whether it holds.
 
-use crate::{Life, proper};
+use super::clock::Whose;
+use crate::{Due, Life, proper};
 use http::header::RETRY_AFTER;
 use http::{Method, StatusCode};
 use shared::fetch::Response;
@@ -32,6 +33,8 @@ pub(crate) struct Visitor<'p> {
     pub(crate) kept: Option<Guest<'p>>,
     /// The token that an origin got last.
     pub(crate) served: Option<String>,
+    /// When whose clock jumps, and how far.
+    pub(crate) jump: (Due, Whose, i64),
 }
 
 /// Everything that a run changes.
@@ -75,13 +78,27 @@ impl<'p> Visitor<'p> {
     pub(crate) fn signed_in(pair: &'p Pair) -> Self {
         let elsewhere = Some(Guest::signed_in(pair));
         let guest = Guest::signed_in(pair);
-        Self { guest, elsewhere, life: Life::Alive, kept: None, served: None }
+        Self {
+            guest,
+            elsewhere,
+            life: Life::Alive,
+            kept: None,
+            served: None,
+            jump: Default::default(),
+        }
     }
 
     /// The first person ever.
     pub(crate) fn first(pair: &'p Pair) -> Self {
         let guest = Guest::alice(pair);
-        Self { guest, elsewhere: None, life: Life::Ending, kept: None, served: None }
+        Self {
+            guest,
+            elsewhere: None,
+            life: Life::Ending,
+            kept: None,
+            served: None,
+            jump: Default::default(),
+        }
     }
 
     pub(crate) fn copy(&self) -> Self {
@@ -91,6 +108,7 @@ impl<'p> Visitor<'p> {
             life: self.life,
             kept: self.kept.as_ref().map(Guest::copy),
             served: self.served.clone(),
+            jump: Default::default(),
         }
     }
 
@@ -98,24 +116,32 @@ impl<'p> Visitor<'p> {
         self.guest.pair
     }
 
+    /// Time for a clock to jump.
+    pub(crate) fn pause(&self) {
+        let (due, whose, by) = &self.jump;
+        if due.is_now() {
+            whose.jump(self.pair(), *by);
+        }
+    }
+
     /// Goes through a sign-in; the answer that stands in its way, if one does.
-    pub(crate) fn sign_in(&mut self, pause: &dyn Fn()) -> Result<(), Response> {
+    pub(crate) fn sign_in(&mut self) -> Result<(), Response> {
         let redirects = |answer: Response| {
             if answer.status().is_redirection() { Ok(location(&answer)) } else { Err(answer) }
         };
         let browser = &self.guest.browser;
         let there = redirects(browser.get(&self.pair().at("/auth/login?return_to=%2F")))?;
-        pause();
+        self.pause();
         let mut answer = browser.get(&there);
         if answer.status() == StatusCode::OK {
-            pause();
+            self.pause();
             let form = tests::browser::sign_in_form(&answer);
             let person = self.guest.person;
             let filled = [("username", person.username), ("password", person.password)];
             answer = browser.submit(self.pair().issuer.url(), &form, &filled);
         }
         let callback = redirects(answer)?;
-        pause();
+        self.pause();
         let answer = browser.get(&callback);
         if answer.status() != StatusCode::SEE_OTHER {
             return Err(answer);
@@ -135,6 +161,17 @@ impl<'p> Visitor<'p> {
         self.served = Echo::of(&answer).token().map(str::to_owned);
         assert!(self.served.is_some(), "the origin got no token");
         Ok(())
+    }
+
+    /// The same three times at once.
+    pub(crate) fn fetch_three(&mut self) -> Result<(), Response> {
+        let raw = self.guest.raw("GET", "/echo");
+        let answers = self.pair().send_all(&[raw.clone(), raw.clone(), raw]);
+        for answer in &answers {
+            self.guest.browser.take("localhost", answer);
+        }
+        let refused = answers.into_iter().find(|answer| answer.status() != StatusCode::OK);
+        refused.map_or(Ok(()), Err)
     }
 
     /// It asks who is signed in.
