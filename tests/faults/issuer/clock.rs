@@ -3,7 +3,7 @@
 use super::flows::{FLOWS, Flow};
 use super::person::{BOUND, PUBLIC};
 use super::{Person, issuer};
-use crate::{Due, JUMPS, Life, proper};
+use crate::{Due, JUMPS, Life, at_every_place, proper};
 
 /// Runs a flow whose clock jumps before step `step`, and says whether it has such a step.
 fn run(flow: &Flow, before: &Person<'_>, jump: i64, step: u32) -> bool {
@@ -58,9 +58,9 @@ fn whenever_it_jumps(sign: i64) {
         let moment = issuer.inside().memory.moment();
         let mut person = Person::new(&issuer);
         (flow.prepare)(&mut person);
-        let steps = (0..).take_while(|step| run(&flow, &person, 0, *step)).count();
+        let steps = at_every_place(1, flow.name, |step| run(&flow, &person, 0, step));
         for jump in JUMPS.map(|by| sign * by) {
-            runs += (0..).take(steps).filter(|step| run(&flow, &person, jump, *step)).count();
+            runs += (0..steps).filter(|step| run(&flow, &person, jump, *step)).count();
         }
         issuer.inside().memory.undo(&moment);
     }

@@ -3,7 +3,7 @@
 use super::MODES;
 use super::flows::{FLOWS, Flow};
 use super::visitor::{Moment, Visitor, gate};
-use crate::{Due, JUMPS, Life, proper};
+use crate::{Due, JUMPS, Life, at_every_place, proper};
 use tests::pair::Pair;
 
 /// Whose clock.
@@ -113,9 +113,9 @@ fn whenever_it_jumps(whose: Whose) {
                 moment.undo(&pair);
                 happened
             };
-            let steps = (0..).take_while(|step| leap(0, *step)).count();
+            let steps = at_every_place(1, flow.name, |step| leap(0, step));
             for by in JUMPS.into_iter().flat_map(|by| [by, -by]) {
-                runs += (0..).take(steps).filter(|step| leap(by, *step)).count();
+                runs += (0..steps).filter(|step| leap(by, *step)).count();
             }
             start.undo(&pair);
         }
