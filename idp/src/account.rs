@@ -171,6 +171,9 @@ pub struct SignOut {
 #[derive(Debug, Deserialize, Serialize)]
 struct GrantRow {
     grant: Grant,
+    /// Of the password's hash that it began with, when it was one.
+    #[serde(default)]
+    credential: Option<Digest>,
     /// The family's seed, sealed; empty until there is a family.
     seed: String,
 }
@@ -199,9 +202,12 @@ impl<R: Rows> Account<'_, R> {
             id = previous;
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
-        let session = Session::open(cookie, auth_time, amr.clone(), now, self.sessions());
+        let (credential, policy) = (profile.credential, self.sessions());
+        let session = Session::open(cookie, auth_time, amr.clone(), credential, now, policy);
+        // The session last: its cookie changes with it, and when the code could not be written, the
+        // browser would not be told. A code that nobody knows harms nobody.
+        self.issue(grant, id, (auth_time, amr, credential), now)?;
         self.save_session(id, &session, now)?;
-        self.issue(grant, id, auth_time, amr, now)?;
         Ok(id)
     }
 
@@ -212,7 +218,8 @@ impl<R: Rows> Account<'_, R> {
     pub fn proceed(&self, command: Proceed, now: UnixTime) -> Result<Proceeded, Unavailable> {
         let Proceed { session: id, cookie, max_age, grant } = command;
         let Some(session) = self.session(id)? else { return Ok(Proceeded::SignedOut) };
-        if self.is_disabled()? {
+        let credential = session.credential();
+        if self.is_disabled(credential)? {
             return Ok(Proceeded::SignedOut);
         }
         let (session, visit) = session.visit(cookie, max_age, now, self.sessions());
@@ -221,7 +228,7 @@ impl<R: Rows> Account<'_, R> {
             Visit::TooLongAgo => Ok(Proceeded::TooLongAgo),
             Visit::SignedIn { auth_time, amr } => {
                 self.save_session(id, &session, now)?;
-                self.issue(grant, id, auth_time, amr, now)?;
+                self.issue(grant, id, (auth_time, amr, credential), now)?;
                 Ok(Proceeded::Issued)
             }
         }
@@ -236,7 +243,7 @@ impl<R: Rows> Account<'_, R> {
         let (grant, redeemed) = row.grant.clone().redeem(&command.with, now, self.grants());
         // TC-11: whoever signed out, or is not wanted here any more, gets no tokens.
         if let Redeemed::Redeemed { facts, .. } = &redeemed
-            && (!self.has_session(facts.session, now)? || self.is_disabled()?)
+            && (!self.has_session(facts.session, now)? || self.is_disabled(row.credential)?)
         {
             return Ok(Redeemed::Revoked);
         }
@@ -245,7 +252,8 @@ impl<R: Rows> Account<'_, R> {
                 Grant::Live(_) => self.seal_seed(command.grant, Seed(command.seed)),
                 _ => row.seed,
             };
-            self.save_grant(command.grant, &GrantRow { grant, seed }, now)?;
+            let next = GrantRow { grant, seed, ..row };
+            self.save_grant(command.grant, &next, now)?;
         }
         Ok(redeemed)
     }
@@ -265,7 +273,7 @@ impl<R: Rows> Account<'_, R> {
         let (grant, rotation) = row.grant.clone().refresh(&seed, &command.with, now, self.grants());
         let session = match &rotation {
             Rotation::Rotated(Answer { facts, .. }) | Rotation::Repeated(Answer { facts, .. }) => {
-                if self.is_disabled()? {
+                if self.is_disabled(row.credential)? {
                     return refused(Rotation::Revoked);
                 }
                 // RT-14: without `offline_access` the family ends with the session, and uses it.
@@ -281,8 +289,8 @@ impl<R: Rows> Account<'_, R> {
         };
         if grant != row.grant {
             // Sealed anew, so that an old sealing key can be dropped once every family has rotated.
-            let sealed = self.seal_seed(command.grant, seed);
-            self.save_grant(command.grant, &GrantRow { grant, seed: sealed }, now)?;
+            let next = GrantRow { grant, seed: self.seal_seed(command.grant, seed), ..row };
+            self.save_grant(command.grant, &next, now)?;
         }
         if let Some((id, session)) = session {
             self.save_session(id, &session, now)?;
@@ -313,7 +321,7 @@ impl<R: Rows> Account<'_, R> {
         if !proved || live.facts.client_id != command.client_id {
             return Ok(false);
         }
-        self.save_grant(command.grant, &GrantRow { grant: Grant::Revoked, seed: row.seed }, now)?;
+        self.save_grant(command.grant, &GrantRow { grant: Grant::Revoked, ..row }, now)?;
         Ok(true)
     }
 
@@ -326,11 +334,11 @@ impl<R: Rows> Account<'_, R> {
         grant: Uuid,
         now: UnixTime,
     ) -> Result<Option<Map<String, Value>>, Unavailable> {
-        let Some(GrantRow { grant: Grant::Live(live), .. }) = self.grant(grant)? else {
+        let Some(GrantRow { grant: Grant::Live(live), credential, .. }) = self.grant(grant)? else {
             return Ok(None);
         };
         let signed_in = live.facts.offline || self.has_session(live.facts.session, now)?;
-        if !signed_in || live.absolute_until <= now || self.is_disabled()? {
+        if !signed_in || live.absolute_until <= now || self.is_disabled(credential)? {
             return Ok(None);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
@@ -355,8 +363,7 @@ impl<R: Rows> Account<'_, R> {
         &self,
         new: NewGrant,
         session: Uuid,
-        auth_time: UnixTime,
-        amr: Vec<String>,
+        (auth_time, amr, credential): (UnixTime, Vec<String>, Option<Digest>),
         now: UnixTime,
     ) -> Result<(), Unavailable> {
         let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;
@@ -365,20 +372,20 @@ impl<R: Rows> Account<'_, R> {
         let binding = Binding { code, redirect_uri, challenge, nonce };
         let expires_at = now.plus(self.config.lifetimes.code);
         let grant = Grant::Issued(Issued { facts, binding, expires_at });
-        self.save_grant(id, &GrantRow { grant, seed: String::new() }, now)
+        self.save_grant(id, &GrantRow { grant, credential, seed: String::new() }, now)
     }
 
     /// Somebody who may not sign in any more as they did (RT-13): the account or the upstream is
-    /// gone from the configuration, or the password is another.
-    fn is_disabled(&self) -> Result<bool, Unavailable> {
+    /// gone from the configuration, or the password is another than `began_with`. That they have
+    /// signed in with the new one since brings nothing back that began with the old one.
+    fn is_disabled(&self, began_with: Option<Digest>) -> Result<bool, Unavailable> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         let Some(Profile { identity, credential, .. }) = profile else { return Ok(true) };
         if identity.upstream == LOCAL {
             let account = self.config.accounts.iter();
             let account = account.filter(|known| known.username == identity.subject);
-            return Ok(account
-                .map(LocalAccount::credential)
-                .all(|known| Some(known) != credential));
+            let wanted = began_with.or(credential);
+            return Ok(account.map(LocalAccount::credential).all(|known| Some(known) != wanted));
         }
         let upstream = self.config.upstream.as_ref();
         Ok(upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream))

@@ -308,7 +308,8 @@ impl Live {
     }
 
     fn rotate(self, answered: Scope, now: UnixTime, policy: Policy) -> Self {
-        let idle_until = now.plus(policy.idle).min(self.absolute_until);
+        // Never earlier than before: a clock that is wrong for a moment ends nothing (PL-12).
+        let idle_until = now.plus(policy.idle).max(self.idle_until).min(self.absolute_until);
         // After 2^32 refreshes the generations would be used up; the family then stops rotating
         // forward and its last token repeats, which no clock lives to see.
         let generation = self.generation.saturating_add(1);

@@ -3,7 +3,7 @@
 use crate::account::Revoke;
 use crate::client_auth::authenticate;
 use crate::platform::{Keys, Objects, Platform};
-use crate::tokens::read_access_token;
+use crate::tokens::read_unexpired_access_token;
 use crate::{Idp, ask, token};
 use http::StatusCode;
 use shared::cause;
@@ -47,7 +47,7 @@ async fn revoke<P: Platform>(
         return Ok(idp.objects.revoke(handle.object, command, now).await?);
     }
     let keys = idp.keys.published(now).await?;
-    let token = read_access_token(text, idp.config, &keys, &idp.verifier, now).await;
+    let token = read_unexpired_access_token(text, idp.config, &keys, &idp.verifier, now).await;
     match token.filter(|token| token.client_id == client_id) {
         None => Ok(false),
         Some(token) => {

@@ -23,6 +23,9 @@ pub struct Open {
     pub auth_time: UnixTime,
     /// How, RFC 8176.
     pub amr: Vec<String>,
+    /// Of the password's hash, when it was by one.
+    #[serde(default)]
+    pub credential: Option<Digest>,
     /// When silence ends it.
     pub idle_until: UnixTime,
     /// When it ends whatever happens.
@@ -61,13 +64,14 @@ impl Session {
         cookie: Digest,
         auth_time: UnixTime,
         amr: Vec<String>,
+        credential: Option<Digest>,
         now: UnixTime,
         policy: Policy,
     ) -> Self {
         let absolute_until = now.plus(policy.absolute);
         let idle_until = now.plus(policy.idle).min(absolute_until);
         let auth_time = auth_time.min(now);
-        Self::Open(Open { cookie, auth_time, amr, idle_until, absolute_until })
+        Self::Open(Open { cookie, auth_time, amr, credential, idle_until, absolute_until })
     }
 
     /// A browser shows the cookie whose secret has this digest. `max_age` is the oldest proof that
@@ -101,6 +105,15 @@ impl Session {
         }
     }
 
+    /// The password that opened it, as far as there was one.
+    #[must_use]
+    pub fn credential(&self) -> Option<Digest> {
+        match self {
+            Self::Open(open) => open.credential,
+            Self::Ended => None,
+        }
+    }
+
     /// Until when the row has to be kept; none once it has ended.
     #[must_use]
     pub fn ends_at(&self) -> Option<UnixTime> {
@@ -117,7 +130,8 @@ impl Open {
     }
 
     fn used(self, now: UnixTime, policy: Policy) -> Self {
-        let idle_until = now.plus(policy.idle).min(self.absolute_until);
+        // Never earlier than before: a clock that is wrong for a moment ends nothing (PL-12).
+        let idle_until = now.plus(policy.idle).max(self.idle_until).min(self.absolute_until);
         Self { idle_until, ..self }
     }
 }
@@ -130,7 +144,7 @@ mod tests {
     const POLICY: Policy = Policy { idle: 100, absolute: 1_000 };
 
     fn open() -> Session {
-        Session::open(Digest::of("c"), NOON, vec!["pwd".into()], NOON, POLICY)
+        Session::open(Digest::of("c"), NOON, vec!["pwd".into()], None, NOON, POLICY)
     }
 
     fn visit(

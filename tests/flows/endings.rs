@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::Value;
 use tests::browser::is_sign_in;
 use tests::client::{Ask, C1, SignedIn, Tokens, offline_tokens, tokens, userinfo};
-use tests::people::ALICE;
+use tests::people::{ALICE, BOB, Person};
 use tests::world::Issuer;
 
 fn refresh(issuer: &Issuer, tokens: &Tokens) -> StatusCode {
@@ -40,11 +40,26 @@ fn rt_13_another_password_ends_what_the_old_one_began() {
         settings["ACCOUNTS"][0]["password"] = bobs;
     };
     issuer.inside().deploy_again(change);
-    for tokens in [session, offline] {
-        assert_eq!(refresh(&issuer, &tokens), StatusCode::BAD_REQUEST);
-        assert_eq!(told(&issuer, &tokens), StatusCode::UNAUTHORIZED);
-    }
-    assert!(is_sign_in(&signed_in.browser.get(&Ask::of(C1).url(&issuer))));
+    let ended = || {
+        for tokens in [&session, &offline] {
+            assert_eq!(refresh(&issuer, tokens), StatusCode::BAD_REQUEST);
+            assert_eq!(told(&issuer, tokens), StatusCode::UNAUTHORIZED);
+        }
+        let code = Ask::of(C1);
+        assert!(is_sign_in(&signed_in.browser.get(&code.url(&issuer))));
+    };
+    ended();
+    // Signing in with the new one, elsewhere or here, does not bring it back.
+    let changed = Person { password: BOB.password, ..ALICE };
+    let fresh = SignedIn::by(&issuer, Ask::of(C1), changed);
+    let fresh = Tokens::of(&fresh.redeem().send(&issuer));
+    ended();
+    let page = signed_in.browser.get(&Ask::of(C1).url(&issuer));
+    assert_eq!(signed_in.browser.sign_in(&page, changed).status(), StatusCode::SEE_OTHER);
+    assert_eq!(refresh(&issuer, &session), StatusCode::BAD_REQUEST);
+    assert_eq!(refresh(&issuer, &offline), StatusCode::BAD_REQUEST);
+    assert_eq!(told(&issuer, &fresh), StatusCode::OK);
+    assert_eq!(refresh(&issuer, &fresh), StatusCode::OK);
 }
 
 #[test]

@@ -1,11 +1,5 @@
 //! Longer stories: several parties, moving clocks and changing settings, in one process.
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says what it expects by panicking"
-)]
+#![expect(clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod endings;
 mod strangers;

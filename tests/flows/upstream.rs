@@ -1,75 +1,13 @@
 //! Signing in with the upstream: the upstream is another issuer of ours, in the same process.
 
 use http::StatusCode;
-use serde_json::{Value, json};
-use shared::fetch::{Fetch, Request, Response, Unreachable};
-use shared::secret::Digest;
-use std::rc::Rc;
+use serde_json::Value;
+use shared::fetch::Response;
 use tests::believe::id_token;
-use tests::browser::{Browser, Reply, forms, gist, sign_in_form, text};
+use tests::browser::{Browser, Reply, sign_in_form, text};
 use tests::client::{API, Ask, C1, Tokens, json as body, userinfo};
-use tests::people::{ALICE, BOB, Person};
-use tests::world::{Issuer, settings};
-
-const UPSTREAM: &str = "https://up.test";
-const CALLBACK: &str = "/sign-in/callback";
-
-/// An issuer, its upstream, and the network between them and browsers.
-#[derive(Debug)]
-struct Net {
-    issuer: Issuer,
-    upstream: Rc<Issuer>,
-}
-
-impl Fetch for Net {
-    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        let is_upstream = request.uri().host() == Some("up.test");
-        Ok(if is_upstream {
-            self.upstream.send(request).await
-        } else {
-            self.issuer.send(request).await
-        })
-    }
-}
-
-fn net() -> Net {
-    let mut above = settings();
-    let digest = Digest::of("up-secret").to_text();
-    let callback = format!("{}{CALLBACK}", settings()["ISSUER"].as_str().unwrap());
-    above.insert("ISSUER".to_owned(), UPSTREAM.into());
-    above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
-    above["CLIENTS"].as_array_mut().unwrap().push(json!({
-        "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
-    }));
-    let mut below = settings();
-    let upstream = json!({ "label": "Acme", "issuer": UPSTREAM, "client_id": "below" });
-    below.insert("UPSTREAM".to_owned(), upstream);
-    below.insert("UPSTREAM_CLIENT_SECRET".to_owned(), "up-secret".into());
-    let (issuer, upstream) = (Issuer::in_process(&below), Rc::new(Issuer::in_process(&above)));
-    issuer.inside().connect(Rc::clone(&upstream));
-    Net { issuer, upstream }
-}
-
-/// Where the page that leads to the upstream leads.
-fn onward(page: &Response) -> String {
-    assert_eq!(page.status(), StatusCode::OK, "{}", gist(page));
-    let (_, url) = text(page).split_once("content=\"0;url=").expect("a page that goes on");
-    url.split('"').next().unwrap().replace("&amp;", "&")
-}
-
-/// A browser on its way back from the upstream: the URL it is about to ask for.
-fn away(browser: &Browser<'_, Net>, net: &Net, ask: &Ask, person: Person) -> String {
-    let page = browser.get(&ask.url(&net.issuer));
-    let form = forms(&page).into_iter().find(|form| form.action == "/sign-in/upstream").unwrap();
-    let url = onward(&browser.submit(net.issuer.url(), &form, &[]));
-    assert!(url.starts_with(UPSTREAM), "{url}");
-    let page = browser.get(&url);
-    if page.status() == StatusCode::SEE_OTHER {
-        return Reply::of(&page).location;
-    }
-    let filled = [("username", person.username), ("password", person.password)];
-    Reply::of(&browser.submit(UPSTREAM, &sign_in_form(&page), &filled)).location
-}
+use tests::people::{ALICE, BOB};
+use tests::upstream::{CALLBACK, Net, away, net, onward, to_upstream};
 
 fn redeem(net: &Net, ask: &Ask, back: &Response) -> Tokens {
     let reply = Reply::of(back);
@@ -178,8 +116,7 @@ fn az_18_a_fresh_sign_in_is_asked_of_the_upstream_too() {
     // The browser is signed in above: it comes straight back, unless it has to prove itself again.
     let again = Ask::of(C1).set("prompt", "login");
     let page = browser.get(&again.url(&net.issuer));
-    let form = forms(&page).into_iter().find(|form| form.action == "/sign-in/upstream").unwrap();
-    let url = onward(&browser.submit(net.issuer.url(), &form, &[]));
+    let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
     assert!(url.contains("prompt=login"), "{url}");
     assert_eq!(browser.get(&url).status(), StatusCode::OK);
 }
@@ -215,8 +152,7 @@ fn az_18_auth_time_is_the_upstreams_and_a_silent_upstream_is_no_fresh_sign_in() 
     assert_eq!(net.issuer.now().0 - claims["auth_time"].as_u64().unwrap(), 100);
     // Whoever takes `prompt=login` out of the address on the way is no younger for it.
     let page = browser.get(&Ask::of(C1).set("prompt", "login").url(&net.issuer));
-    let form = forms(&page).into_iter().find(|form| form.action == "/sign-in/upstream").unwrap();
-    let url = onward(&browser.submit(net.issuer.url(), &form, &[]));
+    let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
     let url = url.replace("&prompt=login", "").replace("&max_age=0", "");
     let callback = Reply::of(&browser.get(&url)).location;
     assert_eq!(browser.get(&callback).status(), StatusCode::BAD_GATEWAY);

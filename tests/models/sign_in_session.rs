@@ -85,7 +85,7 @@ fn rt_11_fd_33_a_sign_in_session_answers_any_sequence_of_visits_as_its_story_say
 
 fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
     let mut now = NOON;
-    let mut session = Session::open(cookie(0), now, amr(), now, POLICY);
+    let mut session = Session::open(cookie(0), now, amr(), None, now, POLICY);
     let mut story = Story { sign_ins: vec![(now, now)], used_at: now, signed_out: false };
     for (wait, command) in commands {
         now = moved(now, wait);
@@ -118,7 +118,7 @@ fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
             Command::SignIn { auth_time } => {
                 let auth_time = moved(now, auth_time);
                 let cookie = cookie(story.sign_ins.len());
-                session = Session::open(cookie, auth_time, amr(), now, POLICY);
+                session = Session::open(cookie, auth_time, amr(), None, now, POLICY);
                 // Nobody proves who they are in the future.
                 story.sign_ins.push((now, auth_time.min(now)));
                 (story.used_at, story.signed_out) = (now, false);

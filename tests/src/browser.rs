@@ -59,10 +59,15 @@ impl<'n, N: Fetch> Browser<'n, N> {
     fn exchange(&self, request: Request) -> Response {
         let host = request.uri().host().unwrap_or_default().to_owned();
         let answer = pollster::block_on(self.net.fetch(request)).expect("an answer");
-        for line in answer.headers().get_all(SET_COOKIE) {
-            self.keep(&host, line.to_str().expect("cookies are ASCII"));
-        }
+        self.take(&host, &answer);
         answer
+    }
+
+    /// Keeps the cookies of an answer that came from a host.
+    pub fn take(&self, host: &str, answer: &Response) {
+        for line in answer.headers().get_all(SET_COOKIE) {
+            self.keep(host, line.to_str().expect("cookies are ASCII"));
+        }
     }
 
     /// Follows a link or a redirect, or goes where the person typed.

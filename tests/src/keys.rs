@@ -25,11 +25,13 @@ struct State {
     private: RefCell<BTreeMap<String, SigningKey>>,
     made: Cell<u8>,
     schedule: Schedule,
+    fault: Cell<Option<u32>>,
 }
 
 /// One private key.
 #[derive(Debug)]
 pub struct Signer {
+    ring: Keys,
     key: SigningKey,
     kid: String,
 }
@@ -38,7 +40,29 @@ impl Keys {
     /// A ring without keys; it makes them when it is first asked.
     pub fn new(schedule: Schedule) -> Self {
         let (ring, private, made) = (RefCell::default(), RefCell::default(), Cell::new(0));
-        Self(Rc::new(State { ring, private, made, schedule }))
+        Self(Rc::new(State { ring, private, made, schedule, fault: Cell::default() }))
+    }
+
+    /// Makes the use of a key fail, once: fetching one, or signing. Counted from the next, which
+    /// is 0.
+    pub fn fail(&self, left: u32) {
+        self.0.fault.set(Some(left));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn mend(&self) {
+        self.0.fault.set(None);
+    }
+
+    /// Whether what was arranged has not happened yet.
+    pub fn is_failing(&self) -> bool {
+        self.0.fault.get().is_some()
+    }
+
+    fn used(&self) -> Result<(), Unavailable> {
+        let Some(left) = self.0.fault.get() else { return Ok(()) };
+        self.0.fault.set(left.checked_sub(1));
+        if left == 0 { Err(Unavailable) } else { Ok(()) }
     }
 
     fn advance(&self, now: UnixTime) -> Ring {
@@ -71,13 +95,15 @@ impl platform::Keys for Keys {
     type Signer = Signer;
 
     async fn signer(&self, alg: Alg, now: UnixTime) -> Result<Signer, Unavailable> {
+        self.used()?;
         let ring = self.advance(now);
         let kid = ring.active(alg).and_then(|key| key.public.kid.clone()).ok_or(Unavailable)?;
         let key = self.0.private.borrow().get(&kid).cloned().ok_or(Unavailable)?;
-        Ok(Signer { key, kid })
+        Ok(Signer { ring: self.clone(), key, kid })
     }
 
     async fn published(&self, now: UnixTime) -> Result<JwkSet, Unavailable> {
+        self.used()?;
         Ok(self.advance(now).published())
     }
 }
@@ -92,6 +118,7 @@ impl platform::Signer for Signer {
     }
 
     async fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Unavailable> {
+        self.ring.used()?;
         self.key.sign(input).ok_or(Unavailable)
     }
 }

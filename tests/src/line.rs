@@ -22,6 +22,23 @@ pub enum Fault {
     Status(u16),
     /// A token answer takes so many turns of everybody else to come back.
     Slow(usize),
+    /// One call, whatever it is for, meets with trouble. Counted from the next, which is 0.
+    Once(Trouble, u32),
+}
+
+/// What one call meets with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// It does not arrive.
+    Unsent,
+    /// It is obeyed, and the answer does not arrive.
+    Unheard,
+    /// It is obeyed, and half of the answer's body arrives.
+    Cut,
+    /// It is obeyed, and whoever is in between answers with this status instead.
+    Replaced(u16),
+    /// It is not obeyed, and whoever is in between answers with this status.
+    Refused(u16),
 }
 
 /// The way out. Clones are the same.
@@ -58,10 +75,30 @@ impl Line {
         self.0.fault.set(fault);
     }
 
+    /// Whether the trouble that was arranged for one call has not happened yet.
+    pub fn is_failing(&self) -> bool {
+        matches!(self.0.fault.get(), Fault::Once(..))
+    }
+
     /// The calls to a path since the line was made.
     pub fn calls(&self, path: &str) -> Vec<Call> {
         let calls = self.0.calls.borrow();
         calls.iter().filter(|call| call.path == path).cloned().collect()
+    }
+
+    /// How many calls there were.
+    pub fn len(&self) -> usize {
+        self.0.calls.borrow().len()
+    }
+
+    /// Whether there were none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets the calls after so many.
+    pub fn forget_after(&self, count: usize) {
+        self.0.calls.borrow_mut().truncate(count);
     }
 
     /// How many calls there were to the token endpoint.
@@ -79,6 +116,35 @@ impl Line {
         self.0.calls.borrow_mut().push(Call { path, token, given });
         answer
     }
+
+    async fn meet(&self, trouble: Trouble, request: Request) -> Result<Response, Unreachable> {
+        match trouble {
+            Trouble::Unsent => Err(Unreachable),
+            Trouble::Refused(status) => Ok(patience(status)),
+            Trouble::Unheard => {
+                self.issuer(request).await;
+                Err(Unreachable)
+            }
+            Trouble::Cut => {
+                let mut answer = self.issuer(request).await;
+                let half = answer.body().len() / 2;
+                answer.body_mut().truncate(half);
+                Ok(answer)
+            }
+            Trouble::Replaced(status) => {
+                self.issuer(request).await;
+                Ok(patience(status))
+            }
+        }
+    }
+}
+
+/// An answer of somebody who is not the issuer, and who asks for patience.
+fn patience(status: u16) -> Response {
+    let mut answer = Response::default();
+    *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
+    answer.headers_mut().insert("retry-after", HeaderValue::from_static("7"));
+    answer
 }
 
 impl Fetch for Line {
@@ -98,10 +164,16 @@ impl Fetch for Line {
                 let path = request.uri().path().to_owned();
                 self.0.calls.borrow_mut().push(Call { path, token: None, given: None });
                 turns(3).await;
-                let mut answer = Response::default();
-                *answer.status_mut() = StatusCode::from_u16(status).expect("a status");
-                answer.headers_mut().insert("retry-after", HeaderValue::from_static("7"));
-                Ok(answer)
+                Ok(patience(status))
+            }
+            Fault::Once(trouble, 0) => {
+                self.0.fault.set(Fault::Nothing);
+                turns(3).await;
+                self.meet(trouble, request).await
+            }
+            Fault::Once(trouble, left) => {
+                self.0.fault.set(Fault::Once(trouble, left - 1));
+                Ok(self.issuer(request).await)
             }
             Fault::Slow(count) if redeems => {
                 let answer = self.issuer(request).await;

@@ -2,6 +2,8 @@
 //! and its Durable Objects, and other requests get a turn around each, so that what races there
 //! races here.
 
+use crate::fault::Faults;
+use crate::turns::turns;
 use idp::account::{Account, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut};
 use idp::brake::Attempt;
 use idp::config::Config;
@@ -12,21 +14,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use shared::time::UnixTime;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use uuid::Uuid;
 
-/// Something that goes wrong once. Counted from the next one, which is 0.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Fault {
-    /// This storage operation fails: nothing is read or written.
-    Storage(u32),
-    /// The answer to this command is lost on its way back, although the command was obeyed.
-    Answer(u32),
-}
+pub use crate::fault::Fault;
 
 /// What all objects keep. Clones are the same storage.
 #[derive(Clone, Debug, Default)]
@@ -35,26 +28,43 @@ pub struct Memory(Rc<State>);
 /// The object, the table and the key.
 type Place = (String, &'static str, String);
 
+/// Rows, each with the time after which nobody misses it.
+type Stored = BTreeMap<Place, (String, Option<UnixTime>)>;
+
+/// What everything was at some moment.
+#[derive(Clone, Debug)]
+pub struct Moment(Stored);
+
 #[derive(Debug, Default)]
 struct State {
-    rows: RefCell<BTreeMap<Place, (String, Option<UnixTime>)>>,
-    fault: Cell<Option<Fault>>,
+    rows: RefCell<Stored>,
+    faults: Faults,
 }
 
 impl Memory {
     /// Arranges for something to go wrong, once.
     pub fn fail(&self, fault: Fault) {
-        self.0.fault.set(Some(fault));
+        self.0.faults.fail(fault);
     }
 
     /// Nothing goes wrong any more.
     pub fn mend(&self) {
-        self.0.fault.set(None);
+        self.0.faults.mend();
     }
 
     /// Whether what was arranged has not happened yet.
     pub fn is_failing(&self) -> bool {
-        self.0.fault.get().is_some()
+        self.0.faults.is_failing()
+    }
+
+    /// Remembers everything, so that what is tried out can be undone.
+    pub fn moment(&self) -> Moment {
+        Moment(self.0.rows.borrow().clone())
+    }
+
+    /// Everything is as it was.
+    pub fn undo(&self, moment: &Moment) {
+        self.0.rows.replace(moment.0.clone());
     }
 
     /// Everything stored, as text to search in.
@@ -73,31 +83,7 @@ impl Memory {
     }
 
     fn storage(&self) -> Result<(), Unavailable> {
-        match self.0.fault.get() {
-            Some(Fault::Storage(0)) => {
-                self.0.fault.set(None);
-                Err(Unavailable)
-            }
-            Some(Fault::Storage(more)) => {
-                self.0.fault.set(Some(Fault::Storage(more - 1)));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn answered(&self) -> Result<(), Unavailable> {
-        match self.0.fault.get() {
-            Some(Fault::Answer(0)) => {
-                self.0.fault.set(None);
-                Err(Unavailable)
-            }
-            Some(Fault::Answer(more)) => {
-                self.0.fault.set(Some(Fault::Answer(more - 1)));
-                Ok(())
-            }
-            _ => Ok(()),
-        }
+        if self.0.faults.storage_fails() { Err(Unavailable) } else { Ok(()) }
     }
 }
 
@@ -132,7 +118,12 @@ impl Rows for Object<'_> {
     ) -> Result<(), Unavailable> {
         self.memory.storage()?;
         let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
-        self.memory.0.rows.borrow_mut().insert(self.place(table, key), (json, until));
+        let mut rows = self.memory.0.rows.borrow_mut();
+        rows.insert(self.place(table, key), (json, until));
+        // Swept as each write does on the edge: a clock that comes back finds them gone.
+        rows.retain(|(object, ..), (_, until)| {
+            *object != self.name || until.is_none_or(|until| until >= self.now)
+        });
         Ok(())
     }
 }
@@ -156,10 +147,15 @@ impl Objects {
         step: impl FnOnce(&Object<'_>, C) -> Result<A, Unavailable>,
     ) -> Result<A, Unavailable> {
         let command = over_the_wire(command);
-        turn().await;
+        turns(1).await;
+        if self.memory.0.faults.command_is_lost() {
+            return Err(Unavailable);
+        }
         let answer = step(&Object { memory: &self.memory, name, now }, command)?;
-        self.memory.answered()?;
-        turn().await;
+        if self.memory.0.faults.answer_is_lost() {
+            return Err(Unavailable);
+        }
+        turns(1).await;
         Ok(over_the_wire(&answer))
     }
 
@@ -266,18 +262,4 @@ impl platform::Objects for Objects {
 fn over_the_wire<T: DeserializeOwned + Serialize>(value: &T) -> T {
     let json = serde_json::to_vec(value).expect("commands and answers have a JSON form");
     serde_json::from_slice(&json).expect("what was written can be read")
-}
-
-/// Lets whoever else is running have a turn.
-async fn turn() {
-    let mut had = false;
-    poll_fn(|context| {
-        if had {
-            return Poll::Ready(());
-        }
-        had = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -1,6 +1,7 @@
 //! The gateway's session objects, in a map. Commands, answers and rows travel as JSON, as they do
 //! between a Worker and its Durable Objects.
 
+use crate::fault::Faults;
 use crate::line::Line;
 use crate::turns::{Tasks, turns};
 use gateway::session::driver::{Broken, Driver, Store, Visited};
@@ -14,7 +15,10 @@ use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use uuid::Uuid;
 
 /// How many turns a request waits for somebody else's token call.
@@ -27,12 +31,19 @@ type Instance = Rc<Driver<Row, Tasks, Line, Native>>;
 struct Row {
     text: Rc<RefCell<Option<String>>>,
     failures: Rc<Cell<u32>>,
+    faults: Rc<Faults>,
+}
+
+impl Row {
+    fn read(&self) -> Result<Option<Session>, Broken> {
+        let text = self.text.borrow();
+        text.as_deref().map(|text| serde_json::from_str(text).map_err(|_| Broken)).transpose()
+    }
 }
 
 impl Store for Row {
     fn load(&self) -> Result<Option<Session>, Broken> {
-        let text = self.text.borrow();
-        text.as_deref().map(|text| serde_json::from_str(text).map_err(|_| Broken)).transpose()
+        if self.faults.storage_fails() { Err(Broken) } else { self.read() }
     }
 
     fn save(&self, session: &Session) -> Result<(), Broken> {
@@ -40,11 +51,18 @@ impl Store for Row {
             self.failures.set(fewer);
             return Err(Broken);
         }
+        if self.faults.storage_fails() {
+            return Err(Broken);
+        }
         let text = serde_json::to_string(session).map_err(|_| Broken)?;
         self.text.replace(Some(text));
         Ok(())
     }
 }
+
+/// What every row was at some moment.
+#[derive(Clone, Debug)]
+pub struct Moment(BTreeMap<Uuid, Option<String>>);
 
 /// All session objects.
 #[derive(Debug)]
@@ -56,6 +74,11 @@ pub struct Objects {
     asked: Cell<usize>,
     failures: Rc<Cell<u32>>,
     lost: Cell<bool>,
+    /// What goes wrong once.
+    pub faults: Rc<Faults>,
+    /// Counts the times that everything was put away.
+    evictions: Cell<u32>,
+    eviction_after: Cell<Option<usize>>,
 }
 
 impl Objects {
@@ -69,6 +92,9 @@ impl Objects {
             asked: Cell::default(),
             failures: Rc::default(),
             lost: Cell::default(),
+            faults: Rc::default(),
+            evictions: Cell::default(),
+            eviction_after: Cell::default(),
         }
     }
 
@@ -86,7 +112,7 @@ impl Objects {
     /// How many of them are signed in.
     pub fn live(&self) -> usize {
         let rows = self.rows.borrow();
-        rows.values().filter(|row| matches!(row.load(), Ok(Some(Session::Live(_))))).count()
+        rows.values().filter(|row| matches!(row.read(), Ok(Some(Session::Live(_))))).count()
     }
 
     /// How often any of them was asked anything.
@@ -94,10 +120,55 @@ impl Objects {
         self.asked.get()
     }
 
-    /// Puts every instance away, with what it was doing; the rows stay.
+    /// Puts every instance away, with what it was doing; the rows stay. Who waits for an answer
+    /// gets none.
     pub fn evict(&self) {
+        self.evictions.set(self.evictions.get() + 1);
         self.instances.borrow_mut().clear();
         self.tasks.forget();
+    }
+
+    /// Arranges for that to happen in the middle: after so many turns, in whichever request.
+    pub fn evict_after(&self, turns: usize) {
+        self.eviction_after.set(Some(turns));
+    }
+
+    /// Whether it has not happened yet.
+    pub fn will_evict(&self) -> bool {
+        self.eviction_after.get().is_some()
+    }
+
+    /// It does not happen any more.
+    pub fn spare(&self) {
+        self.eviction_after.set(None);
+    }
+
+    /// A turn is over.
+    pub fn turn(&self) {
+        match self.eviction_after.get() {
+            Some(0) => {
+                self.spare();
+                self.evict();
+            }
+            Some(more) => self.eviction_after.set(Some(more - 1)),
+            None => {}
+        }
+    }
+
+    /// Remembers every row, so that what is tried out can be undone.
+    pub fn moment(&self) -> Moment {
+        let rows = self.rows.borrow();
+        Moment(rows.iter().map(|(object, row)| (*object, row.text.borrow().clone())).collect())
+    }
+
+    /// Every row is as it was, and nobody is doing anything.
+    pub fn undo(&self, Moment(moment): &Moment) {
+        self.evict();
+        self.rows.borrow_mut().retain(|object, row| {
+            let text = moment.get(object);
+            row.text.replace(text.cloned().flatten());
+            text.is_some()
+        });
     }
 
     /// Makes the next writes fail.
@@ -116,11 +187,34 @@ impl Objects {
         if self.lost.get() {
             return Err(Lost);
         }
-        let failures = Rc::clone(&self.failures);
-        let row = || Row { text: Rc::default(), failures };
+        if self.faults.command_is_lost() {
+            return Err(Lost);
+        }
+        let (failures, faults) = (Rc::clone(&self.failures), Rc::clone(&self.faults));
+        let row = || Row { text: Rc::default(), failures, faults };
         let row = self.rows.borrow_mut().entry(object).or_insert_with(row).clone();
         let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.party));
         Ok(Rc::clone(self.instances.borrow_mut().entry(object).or_insert_with(fresh)))
+    }
+
+    /// What `obeyed` comes to, unless the instance is put away meanwhile or the answer is lost.
+    async fn answer<A>(&self, obeyed: impl Future<Output = A>) -> Result<A, Lost> {
+        let evictions = self.evictions.get();
+        let mut obeyed = pin!(async {
+            let answer = obeyed.await;
+            if self.faults.answer_is_lost() {
+                return Err(Lost);
+            }
+            turns(1).await;
+            Ok(answer)
+        });
+        poll_fn(|context| {
+            if self.evictions.get() != evictions {
+                return Poll::Ready(Err(Lost));
+            }
+            obeyed.as_mut().poll(context)
+        })
+        .await
     }
 }
 
@@ -130,9 +224,7 @@ impl Sessions for Objects {
         let Command::Open(live) = over_the_wire(&Command::Open(Box::new(live))) else {
             return Err(Lost);
         };
-        let opened = instance.open(*live).map_err(|Broken| Lost)?;
-        turns(1).await;
-        Ok(opened)
+        self.answer(async { instance.open(*live) }).await?.map_err(|Broken| Lost)
     }
 
     async fn visit(
@@ -143,9 +235,8 @@ impl Sessions for Objects {
         now: UnixTime,
     ) -> Result<Visited, Lost> {
         let instance = self.reach(object).await?;
-        let visited = instance.visit(secret, jitter, now, turns(PATIENCE)).await;
-        turns(1).await;
-        Ok(over_the_wire(&visited))
+        let visited = instance.visit(secret, jitter, now, turns(PATIENCE));
+        Ok(over_the_wire(&self.answer(visited).await?))
     }
 
     async fn close(
@@ -155,9 +246,8 @@ impl Sessions for Objects {
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost> {
         let instance = self.reach(object).await?;
-        let farewell = instance.close(secret, now).map_err(|Broken| Lost)?;
-        turns(1).await;
-        Ok(over_the_wire(&farewell))
+        let farewell = self.answer(async { instance.close(secret, now) }).await?;
+        Ok(over_the_wire(&farewell.map_err(|Broken| Lost)?))
     }
 }
 

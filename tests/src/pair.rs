@@ -95,7 +95,10 @@ impl Pair {
     /// Sends all of them at the same time.
     pub fn send_all(&self, raws: &[Raw]) -> Vec<Response> {
         match self.needs_clock() {
-            Some(gate) => gate.tasks.run(raws.iter().map(|raw| gate.handle(raw))),
+            Some(gate) => {
+                let answers = raws.iter().map(|raw| gate.handle(raw));
+                gate.tasks.run(answers, || gate.objects.turn())
+            }
             None => std::thread::scope(|scope| {
                 let authority = self.authority();
                 let send = |raw| scope.spawn(move || raw::exchange(authority, raw));

@@ -1,6 +1,7 @@
 //! An issuer to talk to: one in this process, or one behind HTTP.
 
 use crate::keys::Keys;
+use crate::line::Line;
 use crate::memory::{Memory, Objects};
 use futures_util::future::join_all;
 use http::{HeaderValue, Method};
@@ -47,12 +48,13 @@ enum Target {
 pub struct Inside {
     /// Its state.
     pub memory: Memory,
-    keys: Keys,
+    /// Its signing keys.
+    pub keys: Keys,
     clock: Cell<UnixTime>,
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
-    upstream: RefCell<Option<Rc<Issuer>>>,
+    upstream: RefCell<Option<Line>>,
     causes: RefCell<Vec<String>>,
 }
 
@@ -220,8 +222,14 @@ impl Inside {
         self.clock.set(self.clock.get().plus(seconds));
     }
 
+    /// Sets its clock forward, or back.
+    pub fn jump(&self, seconds: i64) {
+        let (now, by) = (self.clock.get(), seconds.unsigned_abs());
+        self.clock.set(if seconds < 0 { now.minus(by) } else { now.plus(by) });
+    }
+
     /// Lets it reach another issuer, which its settings name as its upstream.
-    pub fn connect(&self, upstream: Rc<Issuer>) {
+    pub fn connect(&self, upstream: Line) {
         *self.upstream.borrow_mut() = Some(upstream);
     }
 
@@ -272,13 +280,13 @@ impl Platform for InProcess {
 
 /// The way out of an issuer: to its upstream, when it has one.
 #[derive(Debug)]
-struct Out(Option<Rc<Issuer>>);
+struct Out(Option<Line>);
 
 impl Fetch for Out {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
         let upstream = self.0.as_ref().ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
-        Ok(Box::pin(upstream.send(request)).await)
+        Box::pin(upstream.fetch(request)).await
     }
 }
 

@@ -142,8 +142,8 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         self.config.mode == Mode::Hybrid
             && now < snapshot.refresh_at
             && now < snapshot.idle_ends_at
-            // Often enough that the object sees who is there before it idles out.
-            && now.since(checked_at) < self.config.freshness_seconds.min(self.config.idle_seconds / 10)
+            // In either direction, for clocks jump. Often enough that the object sees who is there before it idles out.
+            && now.0.abs_diff(checked_at.0) < self.config.freshness_seconds.min(self.config.idle_seconds / 10)
     }
 
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,

@@ -16,6 +16,9 @@ const LONGEST_LEEWAY: u64 = 60;
 const UNTOLD_LIFE: u64 = 300;
 /// The longest pause after failures that named none.
 const LONGEST_REST: u64 = 60;
+/// How far the clocks of two visits may be apart. A clock that went back further is one that jumped,
+/// and what was noted by it before says nothing (PL-12).
+const SKEW: u64 = 5;
 /// Idle time is counted in steps, so that not every request is a write.
 const COARSEST_TOUCH: u64 = 30;
 
@@ -74,6 +77,9 @@ pub struct Person {
 pub struct Tokens {
     /// For the origins.
     pub access_token: AccessToken,
+    /// When it came.
+    #[serde(default)]
+    pub received_at: UnixTime,
     /// When it ends.
     pub ends_at: UnixTime,
     /// When to renew it.
@@ -94,6 +100,8 @@ pub struct Lease {
 /// A pause after failures.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 struct Rest {
+    #[serde(default)]
+    from: UnixTime,
     until: UnixTime,
     failures: u32,
 }
@@ -192,7 +200,12 @@ impl Tokens {
         let later = leeway * u64::from(jitter) / (4 * 256);
         // Never in the second in which it was received: one refresh a second at most (GR-13).
         let refresh_at = now.plus((life - leeway + later).max(1));
-        Self { access_token, ends_at: now.plus(life), refresh_at, refresh_token, id_token }
+        let (received_at, ends_at) = (now, now.plus(life));
+        Self { access_token, received_at, ends_at, refresh_at, refresh_token, id_token }
+    }
+
+    fn are_fresh(&self, now: UnixTime) -> bool {
+        self.received_at <= now.plus(SKEW) && now < self.refresh_at
     }
 }
 
@@ -291,7 +304,7 @@ impl Session {
         if now.since(live.seen_at) >= COARSEST_TOUCH.min(live.limits.idle / 10) {
             live.seen_at = now.max(live.seen_at);
         }
-        if now < live.tokens.refresh_at {
+        if live.tokens.are_fresh(now) {
             let served = Visit::Serve(Box::new(live.snapshot()));
             return (Self::Live(live), served);
         }
@@ -305,7 +318,7 @@ impl Session {
         if let Some(lease) = live.refreshing.filter(|lease| now < lease.until) {
             return (Self::Live(live), Visit::Wait(lease.until, alive));
         }
-        if now < live.rest.until {
+        if live.rest.from <= now.plus(SKEW) && now < live.rest.until {
             let retry_after = live.rest.until.since(now).max(1);
             let resting = alive.map_or(Visit::Unavailable { retry_after }, Visit::Serve);
             return (Self::Live(live), resting);
@@ -364,7 +377,7 @@ impl Session {
         let failures = live.rest.failures.saturating_add(1);
         let pause = 1_u64 << failures.min(6);
         let pause = retry_after.unwrap_or_default().max(pause.min(LONGEST_REST));
-        live.rest = Rest { until: now.plus(pause), failures };
+        live.rest = Rest { from: now, until: now.plus(pause), failures };
         live.refreshing = None;
         Self::Live(live)
     }

@@ -98,6 +98,22 @@ fn gr_04_pauses_grow_and_are_bounded() {
 }
 
 #[test]
+fn pl_12_a_clock_that_went_back_keeps_neither_a_pause_nor_a_dead_token() {
+    // Nobody answered for an hour, and then the clock is set right.
+    let (session, given) = lease(open(renewal(0)), NOON.plus(3_500));
+    let failed = Failure::Transient { retry_after: Some(60) };
+    let session = session.fail(given, failed, NOON.plus(3_500));
+    assert!(matches!(
+        session.clone().visit(secret(), NOON.plus(3_499)).1,
+        Visit::Unavailable { .. }
+    ));
+    assert!(matches!(session.visit(secret(), NOON.plus(1_000)).1, Visit::Refresh(..)));
+    // What came in the future ends in the future, for all that we can tell.
+    assert_eq!(served(open(renewal(0)), NOON.minus(5)).as_deref(), Some("a0"));
+    assert!(matches!(open(renewal(0)).visit(secret(), NOON.minus(6)).1, Visit::Refresh(..)));
+}
+
+#[test]
 fn gr_05_a_definitive_failure_ends_the_session_once_and_for_all() {
     let (session, given) = lease(open(renewal(0)), NOON.plus(300));
     let session = session.fail(given, Failure::Definitive, NOON.plus(300));

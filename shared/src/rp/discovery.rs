@@ -91,7 +91,8 @@ impl Provider {
         let known = self.metadata.borrow().clone();
         let known = known.filter(|known| now.since(known.read_at) < STALE_SECONDS);
         if let Some(known) = &known {
-            let rested = now.since(known.asked_at) >= COOL_DOWN_SECONDS;
+            // A clock that went back must not make the pause longer (PL-12).
+            let rested = now < known.asked_at || now.since(known.asked_at) >= COOL_DOWN_SECONDS;
             if now.since(known.read_at) < FRESH_SECONDS || !rested {
                 return Ok(Rc::clone(&known.metadata));
             }

@@ -52,7 +52,8 @@ impl Keys {
     }
 
     fn rested(&self, seconds: u64, now: UnixTime) -> bool {
-        self.asked_at.is_none_or(|asked_at| now.since(asked_at) >= seconds)
+        // A clock that went back must not make the pause longer (PL-12).
+        self.asked_at.is_none_or(|asked_at| now < asked_at || now.since(asked_at) >= seconds)
     }
 }
 
@@ -144,6 +145,21 @@ mod tests {
         }
         assert_eq!(peer.hits("/jwks"), 2);
         assert_eq!(ask(STALE_SECONDS + 1000).err(), Some(NoKey::Unavailable));
+    }
+
+    #[test]
+    fn pl_12_a_clock_that_goes_back_makes_no_pause_longer() {
+        let (peer, fetch) = Peer::with_fetch();
+        let provider = provider();
+        let token = token(&key().public().kid.unwrap());
+        let ask = |seconds| {
+            let token = Unverified::parse(&token).unwrap();
+            block_on(provider.key(&token, JWKS, &fetch, NOON.plus(seconds)))
+        };
+        peer.cut("/jwks");
+        assert_eq!(ask(86_400).err(), Some(NoKey::Unavailable));
+        peer.mend("/jwks");
+        assert!(ask(0).is_ok());
     }
 
     #[test]

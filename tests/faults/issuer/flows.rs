@@ -1,0 +1,295 @@
+//! The flows of an issuer that stands alone.
+
+use super::person::{BOUND, Family, OFFLINE, PUBLIC, Person};
+use crate::Life;
+use http::StatusCode;
+use shared::fetch::Response;
+use shared::form::append;
+use std::ops::RangeInclusive;
+use tests::browser::{Browser, is_sign_in};
+use tests::client::{Ask, C1, RS256, Tokens, userinfo};
+use tests::expect::invalid_grant;
+use tests::people::{ALICE, BOB};
+use tests::world::Issuer;
+
+/// A flow. Doing it again is how a browser or a client tries again.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    pub(crate) name: &'static str,
+    /// How many storage operations there are at the least, and how many commands.
+    pub(crate) storage: u32,
+    pub(crate) commands: u32,
+    /// Keys are fetched or used so often at the least.
+    pub(crate) keys: u32,
+    /// Between which jumps of the clock it has to succeed, in seconds.
+    pub(crate) patience: RangeInclusive<i64>,
+    /// What happens before anything goes wrong.
+    pub(crate) prepare: fn(&mut Person<'_>),
+    /// The requests, with a pause between each two. The answer when it is a refusal.
+    pub(crate) run: fn(&mut Person<'_>) -> Result<(), Response>,
+    /// What else is good in the end, where the answer to something that was done is lost: none
+    /// where it can be asked for again.
+    pub(crate) afresh: Option<fn(&mut Person<'_>, spent: &Response)>,
+}
+
+/// However far back.
+const EVER: i64 = i64::MIN;
+
+const PLAIN: Flow = Flow {
+    name: "",
+    storage: 1,
+    commands: 1,
+    keys: 0,
+    patience: EVER..=3_600,
+    prepare: |_| (),
+    run: |_| Ok(()),
+    afresh: None,
+};
+
+/// All of them.
+pub(crate) const FLOWS: [Flow; 16] = [
+    Flow {
+        name: "signing in, in a browser that was never here",
+        storage: 8,
+        commands: 4,
+        patience: EVER..=600,
+        prepare: |person| leave(person, Browser::new(person.issuer), Life::Ending),
+        run: sign_in,
+        ..PLAIN
+    },
+    Flow {
+        name: "signing in again where somebody is signed in",
+        storage: 10,
+        commands: 4,
+        patience: EVER..=600,
+        run: sign_in_again,
+        // The cookie has changed, and the browser does not know: it is signing in anyway.
+        afresh: Some(|person, spent| {
+            assert!(is_sign_in(spent), "{}", spent.status());
+            person.session = Life::Ending;
+            sign_in(person).expect("a sign-in");
+        }),
+        ..PLAIN
+    },
+    Flow {
+        name: "signing in as somebody else",
+        storage: 10,
+        commands: 5,
+        patience: EVER..=600,
+        run: sign_in_as_bob,
+        ..PLAIN
+    },
+    Flow {
+        name: "a code for a browser that is signed in",
+        storage: 4,
+        run: |person| person.pass(Ask::of(C1)),
+        ..PLAIN
+    },
+    Flow {
+        name: "redeeming a code",
+        prepare: |person| person.pass(Ask::of(C1)).unwrap(),
+        ..REDEEM
+    },
+    Flow {
+        name: "redeeming a code for what outlives the session",
+        prepare: |person| {
+            person.pass(Ask::of(C1).set("scope", "openid offline_access")).unwrap();
+        },
+        ..REDEEM
+    },
+    Flow {
+        name: "redeeming a code, with RSA",
+        prepare: |person| person.pass(Ask::of(RS256)).unwrap(),
+        ..REDEEM
+    },
+    Flow { name: "refreshing", run: |person| refresh(person, BOUND), ..REFRESH },
+    Flow {
+        name: "refreshing what outlives the session",
+        storage: 3,
+        run: |person| refresh(person, OFFLINE),
+        ..REFRESH
+    },
+    Flow { name: "refreshing without a secret", run: |person| refresh(person, PUBLIC), ..REFRESH },
+    Flow {
+        name: "refreshing three times",
+        storage: 9,
+        commands: 3,
+        keys: 9,
+        run: |person| {
+            for _ in 0..2 {
+                refresh(person, OFFLINE)?;
+                person.pause();
+            }
+            refresh(person, OFFLINE)
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "revoking a refresh token",
+        storage: 2,
+        run: |person| {
+            let token = person.families[OFFLINE].last().refresh().to_owned();
+            revoke(person, OFFLINE, &token)
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "revoking an access token",
+        storage: 2,
+        keys: 1,
+        patience: EVER..=60,
+        run: |person| {
+            let token = person.families[BOUND].last().access.clone();
+            revoke(person, BOUND, &token)
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "userinfo",
+        storage: 3,
+        keys: 1,
+        // A token of the future is not good yet.
+        patience: -1..=60,
+        run: |person| {
+            let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
+            if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "signing out, as the client asks",
+        storage: 2,
+        keys: 1,
+        run: |person| {
+            let hint = person.families[BOUND].last().id().to_owned();
+            let there = append(&person.issuer.at("/end_session"), [("id_token_hint", &*hint)]);
+            sign_out(person, |person| person.browser.get(&there))
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "signing out, by the button of our own page",
+        storage: 2,
+        run: |person| {
+            let there = person.issuer.at("/end_session");
+            let page = person.browser.get(&there);
+            person.pause();
+            if page.status() != StatusCode::OK {
+                return Err(page);
+            }
+            sign_out(person, |person| person.browser.post(&there, &[("confirm", "yes")]))
+        },
+        ..PLAIN
+    },
+];
+
+const REDEEM: Flow = Flow {
+    storage: 4,
+    keys: 4,
+    patience: EVER..=10,
+    run: |person| {
+        let (ask, code) = person.codes.last().expect("a code").clone();
+        let answer = ask.client.redeem(&code, &ask).send(person.issuer);
+        if answer.status() != StatusCode::OK {
+            return Err(answer);
+        }
+        person.codes.pop();
+        person.families.push(Family::new(ask.client, Tokens::of(&answer)));
+        Ok(())
+    },
+    // RFC 6749 §4.1.2: a code that comes again after it gave tokens gives none.
+    afresh: Some(|person, spent| {
+        invalid_grant(spent, "spent");
+        let (ask, _) = person.codes.pop().expect("a code");
+        person.pass(Ask::of(ask.client)).expect("another code");
+    }),
+    ..PLAIN
+};
+
+const REFRESH: Flow = Flow { storage: 5, keys: 3, ..PLAIN };
+
+/// Another browser, which becomes the one of the flow.
+fn leave<'i>(person: &mut Person<'i>, browser: Browser<'i, Issuer>, session: Life) {
+    person.browser = browser;
+    person.session = session;
+}
+
+fn sign_in(person: &mut Person<'_>) -> Result<(), Response> {
+    let ask = Ask::of(C1).set("prompt", "login");
+    let page = person.browser.get(&ask.url(person.issuer));
+    person.pause();
+    if !is_sign_in(&page) {
+        return Err(page);
+    }
+    let answer = person.browser.sign_in(&page, ALICE);
+    person.receive(ask, answer)?;
+    (person.session, person.has_begun) = (Life::Alive, true);
+    Ok(())
+}
+
+fn sign_in_again(person: &mut Person<'_>) -> Result<(), Response> {
+    // A browser that is not signed in any more is told so without a word about passwords.
+    let silent = person.browser.get(&Ask::of(C1).url(person.issuer));
+    person.pause();
+    if silent.status() != StatusCode::SEE_OTHER {
+        return Err(silent);
+    }
+    sign_in(person)
+}
+
+fn sign_in_as_bob(person: &mut Person<'_>) -> Result<(), Response> {
+    let ask = Ask::of(C1).set("prompt", "login");
+    let page = person.browser.get(&ask.url(person.issuer));
+    person.pause();
+    if !is_sign_in(&page) {
+        return Err(page);
+    }
+    let answer = person.browser.sign_in(&page, BOB);
+    person.receive(ask, answer)?;
+    person.has_begun = true;
+    // Alice's session in this browser ends, as well as that goes.
+    for family in [BOUND, PUBLIC] {
+        person.families[family].life = Life::Ending;
+    }
+    Ok(())
+}
+
+fn refresh(person: &mut Person<'_>, family: usize) -> Result<(), Response> {
+    let answer = person.families[family].refresh().send(person.issuer);
+    if answer.status() != StatusCode::OK {
+        return Err(answer);
+    }
+    person.families[family].told.push(Tokens::of(&answer));
+    Ok(())
+}
+
+fn revoke(person: &mut Person<'_>, family: usize, token: &str) -> Result<(), Response> {
+    person.families[family].life = Life::Ending;
+    let answer = C1.revoke(token).send(person.issuer);
+    if answer.status() != StatusCode::OK {
+        return Err(answer);
+    }
+    person.families[family].life = Life::Over;
+    Ok(())
+}
+
+fn sign_out<'i>(
+    person: &mut Person<'i>,
+    ask: impl FnOnce(&Person<'i>) -> Response,
+) -> Result<(), Response> {
+    for family in [BOUND, PUBLIC] {
+        person.families[family].life = Life::Ending;
+    }
+    person.session = Life::Ending;
+    let kept = person.browser.copy();
+    let answer = ask(person);
+    if answer.status() != StatusCode::OK {
+        return Err(answer);
+    }
+    // Whoever has kept the cookie is not signed in either.
+    leave(person, kept, Life::Over);
+    for family in [BOUND, PUBLIC] {
+        person.families[family].life = Life::Over;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! An issuer whose upstream is another issuer of ours, both in this process.
+
+use crate::browser::{Browser, Form, Reply, forms, gist, sign_in_form, text};
+use crate::client::Ask;
+use crate::line::Line;
+use crate::people::Person;
+use crate::world::{Issuer, settings};
+use http::StatusCode;
+use serde_json::json;
+use shared::fetch::{Fetch, Request, Response, Unreachable};
+use shared::secret::Digest;
+use std::rc::Rc;
+
+/// Its identifier.
+pub const UPSTREAM: &str = "https://up.test";
+/// Where it sends browsers back to.
+pub const CALLBACK: &str = "/sign-in/callback";
+
+/// An issuer, its upstream, and the network between them and browsers.
+#[derive(Debug)]
+pub struct Net {
+    /// The one that people sign in to.
+    pub issuer: Issuer,
+    /// The one that knows them.
+    pub upstream: Rc<Issuer>,
+    /// The way from the one to the other.
+    pub line: Line,
+}
+
+impl Fetch for Net {
+    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        let is_upstream = request.uri().host() == Some("up.test");
+        Ok(if is_upstream {
+            self.upstream.send(request).await
+        } else {
+            self.issuer.send(request).await
+        })
+    }
+}
+
+/// Two issuers that know nobody yet.
+pub fn net() -> Net {
+    let mut above = settings();
+    let digest = Digest::of("up-secret").to_text();
+    let callback = format!("{}{CALLBACK}", settings()["ISSUER"].as_str().expect("text"));
+    above.insert("ISSUER".to_owned(), UPSTREAM.into());
+    above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
+    above["CLIENTS"].as_array_mut().expect("a list").push(json!({
+        "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
+    }));
+    let mut below = settings();
+    let upstream = json!({ "label": "Acme", "issuer": UPSTREAM, "client_id": "below" });
+    below.insert("UPSTREAM".to_owned(), upstream);
+    below.insert("UPSTREAM_CLIENT_SECRET".to_owned(), "up-secret".into());
+    let (issuer, upstream) = (Issuer::in_process(&below), Rc::new(Issuer::in_process(&above)));
+    let line = Line::new(Rc::clone(&upstream));
+    issuer.inside().connect(line.clone());
+    Net { issuer, upstream, line }
+}
+
+/// Where the page that leads to the upstream leads.
+pub fn onward(page: &Response) -> String {
+    assert_eq!(page.status(), StatusCode::OK, "{}", gist(page));
+    let (_, url) = text(page).split_once("content=\"0;url=").expect("a page that goes on");
+    url.split('"').next().expect("a first part").replace("&amp;", "&")
+}
+
+/// The form of the sign-in page that leads to the upstream.
+pub fn to_upstream(page: &Response) -> Form {
+    let found = forms(page).into_iter().find(|form| form.action == "/sign-in/upstream");
+    found.unwrap_or_else(|| panic!("not the sign-in page but {} {}", page.status(), gist(page)))
+}
+
+/// A browser on its way back from the upstream: the URL it is about to ask for.
+pub fn away(browser: &Browser<'_, Net>, net: &Net, ask: &Ask, person: Person) -> String {
+    let page = browser.get(&ask.url(&net.issuer));
+    let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
+    assert!(url.starts_with(UPSTREAM), "{url}");
+    prove(browser, &url, person)
+}
+
+/// Signs in above, where that is asked for: the URL of the callback.
+pub fn prove(browser: &Browser<'_, Net>, url: &str, person: Person) -> String {
+    let page = browser.get(url);
+    if page.status() == StatusCode::SEE_OTHER {
+        return Reply::of(&page).location;
+    }
+    let filled = [("username", person.username), ("password", person.password)];
+    Reply::of(&browser.submit(UPSTREAM, &sign_in_form(&page), &filled)).location
+}
