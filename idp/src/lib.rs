@@ -36,7 +36,7 @@ pub mod words;
 
 mod cors;
 #[cfg(target_arch = "wasm32")]
-mod edge;
+pub mod edge;
 
 use budget::Budget;
 use config::Config;

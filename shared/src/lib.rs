@@ -14,6 +14,7 @@ pub mod handle;
 pub mod jar;
 pub mod jose;
 pub mod json;
+pub mod lines;
 pub mod metadata;
 pub mod origin;
 pub mod page;

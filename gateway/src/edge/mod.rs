@@ -77,16 +77,16 @@ pub fn fetch(request: Request, env: Env, _: JsValue) -> Result<JsValue, JsValue>
 }
 
 async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
-    let Ok(deployment) = deployment(&env) else { return Ok(response(misconfigured())?.into()) };
+    let Ok(deployment) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
     let url = request.url();
     let Some(headers) = proxy::headers(&request) else {
-        return Ok(response(Refused::Headers.response(false))?.into());
+        return Ok(response_out(Refused::Headers.response(false))?.into());
     };
     let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
-        return Ok(response(Refused::Method.response(false))?.into());
+        return Ok(response_out(Refused::Method.response(false))?.into());
     };
     let Ok(mut rng) = rng() else {
-        return Ok(response(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
+        return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
@@ -106,15 +106,10 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         }
         Next::Respond(refused) => {
             log(&refused, &url);
-            response(refused)?
+            response_out(refused)?
         }
     };
     Ok(proxy::with_cookies(answer, &cookies)?.into())
-}
-
-/// Hands a response of our own to the runtime.
-fn response(response: Response) -> Result<web_sys::Response, JsValue> {
-    Ok(response_out(response)?.into())
 }
 
 /// Writes why a response is not what was asked for, once, for the operator. Of the URL only the

@@ -1,12 +1,13 @@
 //! The hop itself. A body never enters wasm: the runtime passes it from one stream to the other.
 
-use super::{log, response};
+use super::log;
 use crate::answer;
-use crate::hop::from_lines;
 use crate::next::Forward;
 use crate::refused::Refused;
 use http::{HeaderMap, StatusCode};
 use js_sys::{JsString, Promise, Reflect};
+use shared::edge::message::response_out;
+use shared::lines::from_lines;
 use std::net::IpAddr;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
@@ -65,7 +66,7 @@ fn answered(status: u16, lines: &str, personal: bool) -> Option<String> {
 fn no_answer(navigation: bool, url: &str) -> Result<Response, JsValue> {
     let refused = Refused::Unreachable.response(navigation);
     log(&refused, url);
-    response(refused)
+    response_out(refused)
 }
 
 /// Adds our `Set-Cookie` lines to an answer, when there are any. A `101` is left as it is.

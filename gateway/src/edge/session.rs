@@ -1,17 +1,18 @@
 //! The `Session` object: one browser session in one row, sealed. Reads, steps and writes without
 //! an opinion; the opinions are in [`crate::session`].
-#![expect(missing_docs, reason = "`durable_object` writes functions without any")]
 
 use crate::config::Config;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
 use crate::session::exchange::Party;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::{Command, Lost, Sessions};
+use js_sys::Promise;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
-use shared::edge::{self, object};
+use shared::edge::object::{Failed, Step};
+use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
 use shared::seal::{Purpose, SealingKeys};
 use shared::secret::Digest;
@@ -20,9 +21,11 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
-use worker::{
-    Delay, DurableObject, Env, Request, Response, Result, ScheduledTime, SqlStorage, durable_object,
-};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::Request;
+use worker::worker_sys::DurableObjectState;
+use worker::{Delay, Env, Result, ScheduledTime, SqlStorage};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
@@ -32,62 +35,85 @@ const ISSUER: &str = "IDP";
 type Object = Driver<Row, Background, Outbound, WebCrypto>;
 
 /// One session.
-#[durable_object]
+#[wasm_bindgen]
 #[derive(Debug)]
 pub struct Session {
+    object: Rc<Instance>,
+    step: Step,
+}
+
+#[derive(Debug)]
+struct Instance {
     /// None when the settings cannot be used: then nobody is signed in (GC-18).
     driver: Option<Rc<Object>>,
     state: Rc<worker::State>,
     made: Rc<Cell<bool>>,
 }
 
-impl DurableObject for Session {
-    fn new(state: worker::State, env: Env) -> Self {
-        let (state, made) = (Rc::new(state), Rc::new(Cell::new(false)));
-        let driver = Config::read(|name| edge::setting(&env, name)).ok().map(|config| {
-            let outbound = outbound(&config, &env);
+#[wasm_bindgen]
+impl Session {
+    /// An instance, as the runtime makes it.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, env: &Env) -> Self {
+        let (state, made) = (Rc::new(worker::State::from(state)), Rc::new(Cell::new(false)));
+        let driver = Config::read(|name| edge::setting(env, name)).ok().map(|config| {
+            let outbound = outbound(&config, env);
             let party = Party::new(&config, provider(&config), outbound, WebCrypto);
             let (sql, name) = (state.storage().sql(), state.id().to_string());
             let row = Row { sql, name, keys: config.keys, made: Rc::clone(&made) };
             Driver::new(row, Background(Rc::clone(&state)), Rc::new(party))
         });
-        Self { driver, state, made }
+        let object = Rc::new(Instance { driver, state, made });
+        let instance = Rc::clone(&object);
+        let step = object::step(move |text| {
+            let instance = Rc::clone(&instance);
+            async move { instance.obey(&text).await }
+        });
+        Self { object, step }
     }
 
-    async fn fetch(&self, mut request: Request) -> Result<Response> {
-        let (_, text) = object::asked(&mut request).await?;
-        let Some(driver) = &self.driver else { return object::failure() };
-        match serde_json::from_str(&text)? {
+    /// Obeys one command.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        object::obey(request, &self.step)
+    }
+
+    /// The session, or what is left of it, is past its end.
+    ///
+    /// # Errors
+    /// When storage failed; the runtime rings again.
+    pub fn alarm(&self) -> std::result::Result<JsValue, JsValue> {
+        let object = Rc::clone(&self.object);
+        entry::run(async move {
+            object.made.set(false);
+            object.state.storage().delete_all().await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl Instance {
+    async fn obey(&self, text: &str) -> std::result::Result<String, Failed> {
+        let (_, text) = object::asked(text);
+        let driver = self.driver.as_ref().ok_or_else(|| Failed::from("settings"))?;
+        let broken = |Broken| Failed::from("storage");
+        match serde_json::from_str(text)? {
             Command::Open(live) => {
                 let until = live.ends_at();
-                match driver.open(*live) {
-                    Ok(opened) => {
-                        self.forget_at(until).await?;
-                        object::answer(&opened)
-                    }
-                    Err(Broken) => object::failure(),
-                }
+                let opened = driver.open(*live).map_err(broken)?;
+                self.forget_at(until).await?;
+                object::answer(&opened)
             }
             Command::Visit { secret, jitter, now } => {
                 let patience = Delay::from(Duration::from_secs(PATIENCE_SECONDS));
                 object::answer(&driver.visit(secret, jitter, now, patience).await)
             }
-            Command::Close { secret, now } => match driver.close(secret, now) {
-                Ok(farewell) => object::answer(&farewell),
-                Err(Broken) => object::failure(),
-            },
+            Command::Close { secret, now } => {
+                object::answer(&driver.close(secret, now).map_err(broken)?)
+            }
         }
     }
 
-    /// The session, or what is left of it, is past its end.
-    async fn alarm(&self) -> Result<Response> {
-        self.made.set(false);
-        self.state.storage().delete_all().await?;
-        Response::empty()
-    }
-}
-
-impl Session {
     /// Empties the object when the session's end has passed.
     async fn forget_at(&self, until: UnixTime) -> Result<()> {
         let seconds = until.since(edge::now()).saturating_add(60);
@@ -110,7 +136,8 @@ pub fn provider(config: &Config) -> Rc<Provider> {
 /// The way out, past the network where the issuer's Worker is bound to this one.
 #[must_use]
 pub fn outbound(config: &Config, env: &Env) -> Outbound {
-    Outbound::with_service(&config.issuer, env.service(ISSUER).ok())
+    let service = js_sys::Reflect::get(env, &ISSUER.into()).ok();
+    Outbound::with_service(&config.issuer, service.filter(JsValue::is_object))
 }
 
 /// Runs tasks past the end of their request.
@@ -207,9 +234,11 @@ impl Objects {
         object: Uuid,
         command: &Command,
     ) -> std::result::Result<A, Lost> {
-        let namespace = self.0.durable_object(BINDING).map_err(|_| Lost)?;
         let name = object.to_string();
-        object::ask(&namespace, &name, "session", command).await.map_err(|_| Lost)
+        object::ask(&self.0, BINDING, &name, "session", command).await.map_err(|Failed(error)| {
+            worker::console_error!("a session's object did not answer: {error}");
+            Lost
+        })
     }
 }
 

@@ -5,18 +5,19 @@
 //! non-extractable, where it signs; its bytes are never in our memory.
 
 use super::deployment;
-use super::rows::{Sqlite, prepare};
+use super::rows::Sqlite;
 use crate::config::Config;
 use crate::platform::{Keys, Signer};
 use crate::ring::{Fresh, JWKS_MAX_AGE, Rewrapped, Ring, RingKey, Schedule};
 use crate::rows::{Rows, Table, Unavailable};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use js_sys::{Array, JSON, Object, Reflect, Uint8Array};
+use js_sys::{Array, JSON, Object, Promise, Reflect, Uint8Array};
 use shared::edge::crypto::{algorithm, object, sign, subtle};
+use shared::edge::entry;
 use shared::edge::message::bytes;
 use shared::edge::now;
-use shared::edge::object::{answer, ask, failure};
+use shared::edge::object::{Failed, Step, answer, ask, obey, step};
 use shared::jose::Alg;
 use shared::jose::jwk::{Jwk, JwkSet, Material};
 use shared::seal::{Purpose, SealingKeys, mac};
@@ -24,10 +25,12 @@ use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{CryptoKey, CryptoKeyPair};
-use worker::{DurableObject, Env, Request, Response, State, durable_object};
+use web_sys::{CryptoKey, CryptoKeyPair, Request};
+use worker::worker_sys::DurableObjectState;
+use worker::{Env, State};
 
 /// The one key ring.
 const RING: &str = "ring";
@@ -70,8 +73,7 @@ impl RingKeys {
         {
             return Ok(Rc::clone(ring));
         }
-        let read: worker::Result<Ring> =
-            async { ask(&self.env.durable_object("KEY_RING")?, RING, "load", &now).await }.await;
+        let read: Result<Ring, Failed> = ask(&self.env, "KEY_RING", RING, "load", &now).await;
         match (read, copy) {
             (Ok(ring), _) => {
                 let ring = Rc::new(ring);
@@ -79,11 +81,11 @@ impl RingKeys {
                 Ok(ring)
             }
             // An older copy is as good until its keys go, which takes longer than an outage should.
-            (Err(error), Some((ring, _))) => {
+            (Err(Failed(error)), Some((ring, _))) => {
                 worker::console_error!("the key ring did not answer: {error}");
                 Ok(ring)
             }
-            (Err(error), None) => {
+            (Err(Failed(error)), None) => {
                 worker::console_error!("the key ring did not answer: {error}");
                 Err(Unavailable)
             }
@@ -139,41 +141,59 @@ impl Signer for RingSigner {
 }
 
 /// The object's side.
-#[durable_object]
+#[wasm_bindgen]
 #[derive(Debug)]
 pub struct KeyRing {
+    ring: Rc<Keeper>,
+    step: Step,
+}
+
+#[wasm_bindgen]
+impl KeyRing {
+    /// An instance, as the runtime makes it.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
+        let storage = Sqlite::of(&state);
+        let ring = Rc::new(Keeper { storage, state: State::from(state), env });
+        let keeper = Rc::clone(&ring);
+        let step = step(move |_| {
+            let keeper = Rc::clone(&keeper);
+            async move { answer(&keeper.advance(now()).await?) }
+        });
+        Self { ring, step }
+    }
+
+    /// Answers with the ring as it is now.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        obey(request, &self.step)
+    }
+
+    /// Moves on what is due.
+    ///
+    /// # Errors
+    /// When storage or WebCrypto failed; the runtime rings again.
+    pub fn alarm(&self) -> Result<JsValue, JsValue> {
+        let ring = Rc::clone(&self.ring);
+        entry::run(async move {
+            ring.advance(now()).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Keeper {
+    storage: Sqlite,
     state: State,
     env: Env,
 }
 
-impl DurableObject for KeyRing {
-    fn new(state: State, env: Env) -> Self {
-        Self { state, env }
-    }
-
-    async fn fetch(&self, _: Request) -> worker::Result<Response> {
-        match self.advance(now()).await {
-            Ok(ring) => answer(&ring),
-            Err(error) => {
-                worker::console_error!("the key ring could not be advanced: {error}");
-                failure()
-            }
-        }
-    }
-
-    async fn alarm(&self) -> worker::Result<Response> {
-        self.advance(now()).await?;
-        Response::empty()
-    }
-}
-
-impl KeyRing {
+impl Keeper {
     /// Makes what is wanted, moves on what is due, and sets the alarm for the next time. An alarm
     /// that never rings does no harm: every load advances the ring as well.
     async fn advance(&self, now: UnixTime) -> worker::Result<Ring> {
-        let sql = self.state.storage().sql();
-        prepare(&sql)?;
-        let rows = Sqlite::new(sql, now);
+        let rows = self.storage.at(now);
         let failed = |_| worker::Error::from("storage failed");
         let load = || rows.load::<Ring>(Table::Ring, RING).map(Option::unwrap_or_default);
         let deployment = deployment(&self.env).map_err(worker::Error::from)?;

@@ -16,14 +16,16 @@ use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
-use shared::edge::{now, rng, setting};
+use shared::edge::{entry, now, rng, setting};
 use shared::fetch::{Request, Response};
 use shared::origin::Issuer;
 use shared::respond;
 use shared::rp::discovery::Provider;
 use shared::secret::random_uuid;
 use std::rc::Rc;
-use worker::{Context, Env, event};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
 
 /// What one isolate knows for as long as it lives: settings, and public data of other parties.
 /// Nothing of any request.
@@ -78,18 +80,20 @@ impl Platform for Edge {
     type Fetch = Outbound;
 }
 
-#[event(fetch)]
-async fn fetch(
-    mut request: worker::Request,
-    env: Env,
-    _: Context,
-) -> worker::Result<worker::Response> {
-    let response = match request_in(&mut request, ask::LARGEST_BODY).await {
-        Ok(request) => answer(&request, env).await,
-        Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
-    };
-    response_out(response)
+/// Answers one request.
+///
+/// # Errors
+/// What the runtime throws.
+#[wasm_bindgen]
+pub fn fetch(request: web_sys::Request, env: Env, _: JsValue) -> Result<JsValue, JsValue> {
+    entry::run(async move {
+        let response = match request_in(&request, ask::LARGEST_BODY).await {
+            Ok(request) => answer(&request, env).await,
+            Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
+        };
+        Ok(response_out(response)?.into())
+    })
 }
 
 async fn answer(request: &Request, env: Env) -> Response {

@@ -2,7 +2,7 @@
 //! a time.
 
 use super::deployment;
-use super::rows::{Sqlite, prepare};
+use super::rows::{At, Sqlite};
 use crate::account::{
     Account as Steps, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
 };
@@ -11,15 +11,18 @@ use crate::grant::Redeemed;
 use crate::platform::Objects;
 use crate::rows::Unavailable;
 use crate::{directory, ledger};
+use js_sys::Promise;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use shared::edge::object::{answer, ask, asked, failure};
+use shared::edge::object::{Failed, Step, answer, ask, asked, obey, step};
 use shared::time::UnixTime;
+use std::future::ready;
 use uuid::Uuid;
-use worker::{
-    DurableObject, Env, Request, Response, SqlStorage, State, durable_object, wasm_bindgen,
-};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::Request;
+use worker::Env;
 
 /// A command and the hour it was sent.
 #[derive(Deserialize, Serialize)]
@@ -48,12 +51,11 @@ impl Stubs {
         command: impl Serialize,
         now: UnixTime,
     ) -> Result<A, Unavailable> {
-        let failed = |error| {
+        let sent = Sent { command, now };
+        ask(&self.env, binding, object, function, &sent).await.map_err(|Failed(error)| {
             worker::console_error!("{binding} did not do {function}: {error}");
             Unavailable
-        };
-        let namespace = self.env.durable_object(binding).map_err(failed)?;
-        ask(&namespace, object, function, &Sent { command, now }).await.map_err(failed)
+        })
     }
 
     async fn account<A: DeserializeOwned>(
@@ -148,114 +150,129 @@ impl Objects for Stubs {
 }
 
 /// Obeys one command: reads it, steps, and answers with what came of it.
-fn obey<C: DeserializeOwned, A: Serialize>(
-    sql: &SqlStorage,
+fn one<C: DeserializeOwned, A: Serialize>(
+    storage: &Sqlite,
     text: &str,
-    step: impl FnOnce(&Sqlite, C, UnixTime) -> Result<A, Unavailable>,
-) -> worker::Result<Response> {
+    step: impl FnOnce(&At<'_>, C, UnixTime) -> Result<A, Unavailable>,
+) -> Result<String, Failed> {
     let Sent { command, now } = serde_json::from_str(text)?;
-    match step(&Sqlite::new(sql.clone(), now), command, now) {
+    match step(&storage.at(now), command, now) {
         Ok(done) => answer(&done),
-        Err(Unavailable) => failure(),
+        Err(Unavailable) => Err(Failed::from("storage")),
     }
 }
 
 /// One person.
-#[durable_object]
+#[wasm_bindgen]
 #[derive(Debug)]
-pub struct Account {
-    sql: SqlStorage,
-    env: Env,
-}
+pub struct Account(Step);
 
-impl DurableObject for Account {
-    fn new(state: State, env: Env) -> Self {
-        Self { sql: state.storage().sql(), env }
+#[wasm_bindgen]
+impl Account {
+    /// An instance, as the runtime makes it.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: &JsValue, env: Env) -> Self {
+        let storage = Sqlite::of(state);
+        Self(step(move |text| ready(account(&storage, &env, &text))))
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let (function, text) = asked(&mut request).await?;
-        prepare(&self.sql)?;
-        let deployment = deployment(&self.env).map_err(worker::Error::from)?;
-        let config = &deployment.config;
-        let sql = &self.sql;
-        match function.as_str() {
-            "sign_in" => {
-                obey(sql, &text, |rows, command, now| Steps { rows, config }.sign_in(command, now))
-            }
-            "proceed" => {
-                obey(sql, &text, |rows, command, now| Steps { rows, config }.proceed(command, now))
-            }
-            "redeem" => {
-                obey(sql, &text, |rows, command, now| Steps { rows, config }.redeem(&command, now))
-            }
-            "rotate" => {
-                obey(sql, &text, |rows, command, now| Steps { rows, config }.rotate(&command, now))
-            }
-            "revoke" => {
-                obey(sql, &text, |rows, command, now| Steps { rows, config }.revoke(&command, now))
-            }
-            "userinfo" => {
-                obey(sql, &text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now))
-            }
-            "sign_out" => obey(sql, &text, |rows, command, now| {
-                Steps { rows, config }.sign_out(&command, now)
-            }),
-            _ => failure(),
+    /// Obeys one command.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        obey(request, &self.0)
+    }
+}
+
+fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
+    let (function, text) = asked(text);
+    let deployment = deployment(env)?;
+    let config = &deployment.config;
+    match function {
+        "sign_in" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.sign_in(command, now))
         }
+        "proceed" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.proceed(command, now))
+        }
+        "redeem" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.redeem(&command, now))
+        }
+        "rotate" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.rotate(&command, now))
+        }
+        "revoke" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.revoke(&command, now))
+        }
+        "userinfo" => {
+            one(storage, text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now))
+        }
+        "sign_out" => {
+            one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
+        }
+        _ => Err(Failed::from("no such function")),
     }
 }
 
 /// One shard of who has which account.
-#[durable_object]
+#[wasm_bindgen]
 #[derive(Debug)]
-pub struct Directory {
-    sql: SqlStorage,
-}
+pub struct Directory(Step);
 
-impl DurableObject for Directory {
-    fn new(state: State, _: Env) -> Self {
-        Self { sql: state.storage().sql() }
+#[wasm_bindgen]
+impl Directory {
+    /// An instance, as the runtime makes it.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: &JsValue) -> Self {
+        let storage = Sqlite::of(state);
+        Self(step(move |text| {
+            let (function, text) = asked(&text);
+            ready(match function {
+                "claim" => one(&storage, text, |rows, (entry, fresh), _| {
+                    directory::claim(rows, &entry, fresh)
+                }),
+                _ => Err(Failed::from("no such function")),
+            })
+        }))
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let (function, text) = asked(&mut request).await?;
-        prepare(&self.sql)?;
-        match function.as_str() {
-            "claim" => obey(&self.sql, &text, |rows, (entry, fresh), _| {
-                directory::claim(rows, &entry, fresh)
-            }),
-            _ => failure(),
-        }
+    /// Obeys one command.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        obey(request, &self.0)
     }
 }
 
 /// One shard of what is counted and what is used up.
-#[durable_object]
+#[wasm_bindgen]
 #[derive(Debug)]
-pub struct Ledger {
-    sql: SqlStorage,
-}
+pub struct Ledger(Step);
 
-impl DurableObject for Ledger {
-    fn new(state: State, _: Env) -> Self {
-        Self { sql: state.storage().sql() }
+#[wasm_bindgen]
+impl Ledger {
+    /// An instance, as the runtime makes it.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: &JsValue) -> Self {
+        let storage = Sqlite::of(state);
+        Self(step(move |text| {
+            let (function, text) = asked(&text);
+            ready(match function {
+                "attempt" => {
+                    one(&storage, text, |rows, entry, now| ledger::attempt(rows, &entry, now))
+                }
+                "succeeded" => {
+                    one(&storage, text, |rows, entry, now| ledger::succeeded(rows, &entry, now))
+                }
+                "spend" => one(&storage, text, |rows, (entry, until), _| {
+                    ledger::spend(rows, &entry, until)
+                }),
+                _ => Err(Failed::from("no such function")),
+            })
+        }))
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let (function, text) = asked(&mut request).await?;
-        prepare(&self.sql)?;
-        match function.as_str() {
-            "attempt" => {
-                obey(&self.sql, &text, |rows, entry, now| ledger::attempt(rows, &entry, now))
-            }
-            "succeeded" => {
-                obey(&self.sql, &text, |rows, entry, now| ledger::succeeded(rows, &entry, now))
-            }
-            "spend" => {
-                obey(&self.sql, &text, |rows, (entry, until), _| ledger::spend(rows, &entry, until))
-            }
-            _ => failure(),
-        }
+    /// Obeys one command.
+    pub fn fetch(&self, request: &Request) -> Promise {
+        obey(request, &self.0)
     }
 }

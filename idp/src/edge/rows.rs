@@ -2,85 +2,109 @@
 //! and the write that follows it.
 
 use crate::rows::{Rows, Table, Unavailable};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use shared::time::UnixTime;
-use worker::SqlStorage;
+use std::cell::Cell;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
 
-/// How many rows that nobody misses are removed with each write, so that the table stays as large
-/// as what is alive (PL-21).
-const SWEEP: &str = "DELETE FROM entry WHERE rowid IN \
-                     (SELECT rowid FROM entry WHERE until < ? ORDER BY until LIMIT 16)";
+#[wasm_bindgen(module = "/src/edge/rows.js")]
+extern "C" {
+    fn open(state: &JsValue) -> JsValue;
 
-/// One object's storage.
+    #[wasm_bindgen(catch)]
+    fn prepare(sql: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch)]
+    fn load(sql: &JsValue, kind: &str, name: &str) -> Result<Option<String>, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    fn save(
+        sql: &JsValue,
+        kind: &str,
+        name: &str,
+        json: &str,
+        until: Option<f64>,
+    ) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch)]
+    fn sweep(sql: &JsValue, now: f64) -> Result<(), JsValue>;
+}
+
+/// How many rows are written between two sweeps.
+const WRITES_A_SWEEP: u32 = 16;
+
+/// One object's storage, and what its instance knows of it.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    sql: SqlStorage,
+    sql: JsValue,
+    prepared: Cell<bool>,
+    writes: Cell<u32>,
+}
+
+/// The storage at the time of one command.
+#[derive(Debug)]
+pub(super) struct At<'s> {
+    storage: &'s Sqlite,
     now: UnixTime,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    json: String,
-}
-
-/// Makes the table of an object that has none yet.
-pub(super) fn prepare(sql: &SqlStorage) -> worker::Result<()> {
-    sql.exec(
-        "CREATE TABLE IF NOT EXISTS entry (kind TEXT NOT NULL, name TEXT NOT NULL, \
-         json TEXT NOT NULL, until INTEGER, PRIMARY KEY (kind, name)); \
-         CREATE INDEX IF NOT EXISTS entry_until ON entry (until) WHERE until IS NOT NULL",
-        None,
-    )?;
-    Ok(())
-}
-
 impl Sqlite {
-    /// The storage behind `sql`, at `now`.
-    pub(super) fn new(sql: SqlStorage, now: UnixTime) -> Self {
-        Self { sql, now }
+    /// The storage of the object whose state this is.
+    pub(super) fn of(state: &JsValue) -> Self {
+        Self { sql: open(state), prepared: Cell::default(), writes: Cell::default() }
     }
 
-    fn read<T: DeserializeOwned>(&self, table: Table, key: &str) -> worker::Result<Option<T>> {
-        let cursor = self.sql.exec(
-            "SELECT json FROM entry WHERE kind = ? AND name = ?",
-            vec![table.name().into(), key.into()],
-        )?;
-        let entries: Vec<Entry> = cursor.to_array()?;
-        let entry = entries.into_iter().next();
-        entry.map(|entry| Ok(serde_json::from_str(&entry.json)?)).transpose()
+    /// The storage, at `now`.
+    pub(super) const fn at(&self, now: UnixTime) -> At<'_> {
+        At { storage: self, now }
+    }
+
+    fn prepared(&self) -> Result<&JsValue, JsValue> {
+        if !self.prepared.get() {
+            prepare(&self.sql)?;
+            self.prepared.set(true);
+        }
+        Ok(&self.sql)
+    }
+}
+
+impl At<'_> {
+    fn read(&self, table: Table, key: &str) -> Result<Option<String>, JsValue> {
+        load(self.storage.prepared()?, table.name(), key)
     }
 
     fn write(
         &self,
         table: Table,
         key: &str,
-        json: String,
+        json: &str,
         until: Option<UnixTime>,
-    ) -> worker::Result<()> {
-        // Seconds of this millennium are far below 2^53.
-        let time = |time: UnixTime| i64::try_from(time.0).unwrap_or(i64::MAX).min(1 << 52);
-        let until = match until {
-            None => worker::SqlStorageValue::Null,
-            Some(until) => worker::SqlStorageValue::Integer(time(until)),
-        };
-        let now = worker::SqlStorageValue::Integer(time(self.now));
-        self.sql.exec(
-            "INSERT INTO entry (kind, name, json, until) VALUES (?, ?, ?, ?) \
-             ON CONFLICT (kind, name) DO UPDATE SET json = excluded.json, until = excluded.until",
-            vec![table.name().into(), key.into(), json.into(), until],
-        )?;
-        self.sql.exec(SWEEP, vec![now])?;
-        Ok(())
+    ) -> Result<(), JsValue> {
+        let sql = self.storage.prepared()?;
+        save(sql, table.name(), key, json, until.map(seconds))?;
+        let writes = self.storage.writes.get();
+        self.storage.writes.set(writes.wrapping_add(1));
+        if writes.is_multiple_of(WRITES_A_SWEEP) { sweep(sql, seconds(self.now)) } else { Ok(()) }
     }
 }
 
-impl Rows for Sqlite {
+/// Seconds of this millennium are far below 2^53, and later ones may be any of those.
+#[expect(clippy::cast_precision_loss, reason = "bounded by 2^52")]
+fn seconds(time: UnixTime) -> f64 {
+    time.0.min(1 << 52) as f64
+}
+
+impl Rows for At<'_> {
     fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable> {
-        self.read(table, key).map_err(|error| {
+        let failed = |error: String| {
             worker::console_error!("a {} row could not be read: {error}", table.name());
             Unavailable
-        })
+        };
+        let json = self.read(table, key).map_err(|error| failed(format!("{error:?}")))?;
+        let row = json.map(|json| serde_json::from_str(&json));
+        row.transpose().map_err(|error| failed(error.to_string()))
     }
 
     fn save(
@@ -91,8 +115,8 @@ impl Rows for Sqlite {
         until: Option<UnixTime>,
     ) -> Result<(), Unavailable> {
         let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
-        self.write(table, key, json, until).map_err(|error| {
-            worker::console_error!("a {} row could not be written: {error}", table.name());
+        self.write(table, key, &json, until).map_err(|error| {
+            worker::console_error!("a {} row could not be written: {error:?}", table.name());
             Unavailable
         })
     }

@@ -1,53 +1,59 @@
 //! The way out of a Worker.
 
-use super::message;
+use super::message::answer_in;
 use crate::fetch::{Fetch, LARGEST_ANSWER, PATIENCE_SECONDS, Request, Response, Unreachable};
+use crate::lines::to_lines;
 use crate::origin::Issuer;
-use js_sys::Uint8Array;
-use web_sys::{AbortSignal, RequestInit, RequestRedirect};
+use js_sys::{Array, Promise};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+#[wasm_bindgen(module = "/src/edge/message.js")]
+extern "C" {
+    fn exchange(
+        service: &JsValue,
+        method: &str,
+        url: &str,
+        lines: &str,
+        body: Vec<u8>,
+        seconds: u32,
+        most: usize,
+    ) -> Promise;
+}
 
 /// Sends requests over the network, or to the issuer's Worker where it is bound to this one.
 #[derive(Debug, Default)]
 pub struct Outbound {
-    service: Option<(String, worker::Fetcher)>,
+    service: Option<(String, JsValue)>,
 }
 
 impl Outbound {
     /// The network for everybody but `issuer`, which `service` is, when there is one: a fetch to
     /// another Worker of the same zone would not reach it.
     #[must_use]
-    pub fn with_service(issuer: &Issuer, service: Option<worker::Fetcher>) -> Self {
+    pub fn with_service(issuer: &Issuer, service: Option<JsValue>) -> Self {
         let prefix = format!("{}/", issuer.as_str().trim_end_matches('/'));
         Self { service: service.map(|service| (prefix, service)) }
     }
 
-    async fn send(&self, request: Request) -> Result<Response, worker::Error> {
+    async fn send(&self, request: Request) -> Option<Response> {
         let url = request.uri().to_string();
         let (parts, body) = request.into_parts();
-        let init = RequestInit::new();
-        init.set_method(parts.method.as_str());
-        init.set_redirect(RequestRedirect::Manual);
-        init.set_headers(&message::headers_out(&parts.headers)?.into());
-        init.set_signal(Some(&AbortSignal::timeout_with_u32(
-            u32::try_from(PATIENCE_SECONDS * 1000).unwrap_or(u32::MAX),
-        )));
-        if !body.is_empty() {
-            init.set_body(&Uint8Array::from(body.as_slice()));
-        }
-        let request = web_sys::Request::new_with_str_and_init(&url, &init)?;
-        let request = worker::Request::from(request);
-        let response = match &self.service {
-            Some((prefix, service)) if url.starts_with(prefix.as_str()) => {
-                service.fetch_request(request).await?
-            }
-            _ => worker::Fetch::Request(request).send().await?,
+        let service = match &self.service {
+            Some((prefix, service)) if url.starts_with(prefix.as_str()) => service,
+            _ => &JsValue::NULL,
         };
-        message::response_in(response, LARGEST_ANSWER).await
+        let (method, lines) = (parts.method.as_str(), to_lines(&parts.headers));
+        let seconds = u32::try_from(PATIENCE_SECONDS).ok()?;
+        let answer = exchange(service, method, &url, &lines, body, seconds, LARGEST_ANSWER);
+        let answer: Array = JsFuture::from(answer).await.ok()?.dyn_into().ok()?;
+        answer_in(&answer.get(0).as_string()?, &answer.get(1))
     }
 }
 
 impl Fetch for Outbound {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        self.send(request).await.map_err(|_| Unreachable)
+        self.send(request).await.ok_or(Unreachable)
     }
 }

@@ -2,116 +2,83 @@
 //! is not ASCII is carried along, never unwrapped.
 
 use crate::fetch::{Request, Response};
-use futures_util::StreamExt;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use js_sys::{Array, Uint8Array};
-use wasm_bindgen::JsCast;
-use worker::{Error, Result};
+use crate::lines::{from_lines, to_lines};
+use http::{Method, StatusCode};
+use js_sys::{Promise, Uint8Array};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+#[wasm_bindgen(module = "/src/edge/message.js")]
+extern "C" {
+    fn head(request: &web_sys::Request) -> String;
+
+    #[wasm_bindgen(js_name = hasBody)]
+    fn has_body(request: &web_sys::Request) -> bool;
+
+    fn body(request: &web_sys::Request, most: usize) -> Promise;
+
+    #[wasm_bindgen(catch)]
+    fn respond(status: u16, lines: &str, body: Vec<u8>) -> Result<web_sys::Response, JsValue>;
+}
 
 /// Why a request could not be read.
 #[derive(Debug)]
 pub enum Unreadable {
     /// The body is larger than the limit.
     TooLarge,
-    /// The method, the URL or the body makes no sense to us.
+    /// The method, the URL, the headers or the body make no sense to us.
     Malformed,
+}
+
+/// Reads the head of a request; the body stays where it is.
+#[must_use]
+pub fn head_in(request: &web_sys::Request) -> Option<Request> {
+    let head = head(request);
+    let (method, rest) = head.split_once('\n')?;
+    let (url, lines) = rest.split_once('\n')?;
+    let mut read = Request::default();
+    *read.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+    *read.uri_mut() = url.parse().ok()?;
+    *read.headers_mut() = from_lines(lines)?;
+    Some(read)
 }
 
 /// Reads a request with a body of `most` bytes at the most.
 ///
 /// # Errors
 /// See [`Unreadable`].
-pub async fn request_in(
-    request: &mut worker::Request,
-    most: usize,
-) -> std::result::Result<Request, Unreadable> {
-    let inner = request.inner();
-    let mut read = Request::default();
-    *read.method_mut() =
-        Method::from_bytes(inner.method().as_bytes()).map_err(|_| Unreadable::Malformed)?;
-    *read.uri_mut() = inner.url().parse().map_err(|_| Unreadable::Malformed)?;
-    *read.headers_mut() = headers_in(&inner.headers());
-    if inner.body().is_some() {
-        let stream = request.stream().map_err(|_| Unreadable::Malformed)?;
-        *read.body_mut() = collect(stream, most).await?;
+pub async fn request_in(request: &web_sys::Request, most: usize) -> Result<Request, Unreadable> {
+    let mut read = head_in(request).ok_or(Unreadable::Malformed)?;
+    if has_body(request) {
+        let bytes = JsFuture::from(body(request, most)).await;
+        let bytes = bytes.map_err(|_| Unreadable::Malformed)?;
+        *read.body_mut() = bytes.dyn_ref().map(Uint8Array::to_vec).ok_or(Unreadable::TooLarge)?;
     }
     Ok(read)
-}
-
-/// Reads an answer of `most` bytes at the most.
-///
-/// # Errors
-/// When the answer is larger or breaks off.
-pub async fn response_in(mut response: worker::Response, most: usize) -> Result<Response> {
-    let mut read = Response::default();
-    *read.status_mut() = StatusCode::from_u16(response.status_code()).unwrap_or_default();
-    *read.headers_mut() = headers_in(&response.headers().0);
-    if let worker::ResponseBody::Stream(_) = response.body() {
-        let body = collect(response.stream()?, most).await;
-        *read.body_mut() = body.map_err(|_| Error::from("the answer is too large or broke off"))?;
-    }
-    Ok(read)
-}
-
-async fn collect(
-    mut stream: worker::ByteStream,
-    most: usize,
-) -> std::result::Result<Vec<u8>, Unreadable> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Unreadable::Malformed)?;
-        if bytes.len() + chunk.len() > most {
-            return Err(Unreadable::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// Hands a response to JavaScript.
 ///
 /// # Errors
 /// When JavaScript refuses it.
-pub fn response_out(response: Response) -> Result<worker::Response> {
+pub fn response_out(response: Response) -> Result<web_sys::Response, JsValue> {
     let (parts, body) = response.into_parts();
-    let headers = headers_out(&parts.headers)?;
-    let response = match parts.status {
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => worker::Response::empty()?,
-        _ => worker::Response::from_bytes(body)?,
-    };
-    Ok(response.with_status(parts.status.as_u16()).with_headers(worker::Headers(headers)))
+    respond(parts.status.as_u16(), &to_lines(&parts.headers), body)
 }
 
-/// Copies headers from JavaScript. Several `Set-Cookie` stay several.
-#[must_use]
-pub fn headers_in(headers: &web_sys::Headers) -> HeaderMap {
-    let mut read = HeaderMap::new();
-    for entry in headers.entries().into_iter().flatten() {
-        let entry: Array = entry.unchecked_into();
-        let (name, value) = (entry.get(0).as_string(), entry.get(1).as_string());
-        let name = name.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-        let value = value.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
-        if let (Some(name), Some(value)) = (name, value) {
-            read.append(name, value);
-        }
-    }
-    read
-}
-
-/// Copies headers to JavaScript.
-///
-/// # Errors
-/// When JavaScript refuses one.
-pub fn headers_out(headers: &HeaderMap) -> Result<web_sys::Headers> {
-    let written = web_sys::Headers::new()?;
-    for (name, value) in headers {
-        written.append(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))?;
-    }
-    Ok(written)
+/// What JavaScript read of an answer: its head, which is status and headers, and its body.
+pub(super) fn answer_in(head: &str, body: &JsValue) -> Option<Response> {
+    let (status, lines) = head.split_once('\n')?;
+    let mut read = Response::default();
+    *read.status_mut() = StatusCode::from_bytes(status.as_bytes()).ok()?;
+    *read.headers_mut() = from_lines(lines)?;
+    *read.body_mut() = bytes(body);
+    Some(read)
 }
 
 /// The bytes of a JavaScript buffer.
 #[must_use]
-pub fn bytes(buffer: &wasm_bindgen::JsValue) -> Vec<u8> {
+pub fn bytes(buffer: &JsValue) -> Vec<u8> {
     Uint8Array::new(buffer).to_vec()
 }

@@ -15,8 +15,9 @@ use worker::Env;
 
 /// The hour, read once a request.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time after 1970")]
 pub fn now() -> UnixTime {
-    UnixTime(worker::Date::now().as_millis() / 1000)
+    UnixTime((js_sys::Date::now() / 1000.0) as u64)
 }
 
 /// The platform gave no randomness.

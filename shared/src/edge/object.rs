@@ -1,54 +1,85 @@
 //! Asking a Durable Object: one command, one answer, both JSON.
 
+use super::entry;
+use js_sys::Promise;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use web_sys::RequestInit;
-use worker::{ObjectNamespace, Request, Response, Result};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen_futures::JsFuture;
+use worker::Env;
+
+#[wasm_bindgen(module = "/src/edge/object.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = ask)]
+    fn send(env: &Env, binding: &str, name: &str, command: &str) -> Promise;
+
+    /// Has an object answer what it is asked.
+    pub fn obey(request: &web_sys::Request, step: &Step) -> Promise;
+}
+
+/// What an object makes of what it is asked: the text of an answer, or a promise of it; undefined is
+/// a failure, and why, it logs itself.
+pub type Step = Closure<dyn Fn(String) -> Result<JsValue, JsValue>>;
+
+/// The object did not answer, or answers that it failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Failed(pub String);
+
+impl<E: std::fmt::Display> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// Sends `command` to the object called `object`, for the function called `function`.
 ///
 /// # Errors
-/// When the object does not answer, or answers that it failed.
+/// [`Failed`].
 pub async fn ask<A: DeserializeOwned>(
-    namespace: &ObjectNamespace,
+    env: &Env,
+    binding: &str,
     object: &str,
     function: &str,
     command: &impl Serialize,
-) -> Result<A> {
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&serde_json::to_string(command)?.into());
-    let url = format!("https://object/{function}");
-    let request = Request::from(web_sys::Request::new_with_str_and_init(&url, &init)?);
-    let mut response = namespace.get_by_name(object)?.fetch_with_request(request).await?;
-    let body = response.text().await?;
-    if response.status_code() != 200 {
-        return Err("the object failed".into());
-    }
-    Ok(serde_json::from_str(&body)?)
+) -> Result<A, Failed> {
+    let command = format!("{function}\n{}", serde_json::to_string(command)?);
+    let answer = JsFuture::from(send(env, binding, object, &command)).await;
+    let answer = answer.map_err(|error| Failed(format!("{error:?}")))?;
+    let text = answer.as_string().ok_or_else(|| Failed("the object failed".to_owned()))?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// What an object was asked: the function and the text of the command.
-///
-/// # Errors
-/// When the request cannot be read, which is a mistake of ours.
-pub async fn asked(request: &mut Request) -> Result<(String, String)> {
-    let function = request.path().trim_start_matches('/').to_owned();
-    Ok((function, request.text().await?))
+#[must_use]
+pub fn asked(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or_default()
 }
 
 /// An object's answer.
 ///
 /// # Errors
-/// When it has no JSON form, which is a mistake of ours.
-pub fn answer(answer: &impl Serialize) -> Result<Response> {
-    Response::ok(serde_json::to_string(answer)?)
+/// [`Failed`] when it has no JSON form, which is a mistake of ours.
+pub fn answer(answer: &impl Serialize) -> Result<String, Failed> {
+    Ok(serde_json::to_string(answer)?)
 }
 
-/// An object's failure; why, it logs itself.
-///
-/// # Errors
-/// Never in practice.
-pub fn failure() -> Result<Response> {
-    Response::error("failed", 500)
+/// An object that answers by `step`.
+#[must_use]
+pub fn step<F>(step: impl Fn(String) -> F + 'static) -> Step
+where
+    F: Future<Output = Result<String, Failed>> + 'static,
+{
+    Closure::new(move |text| {
+        let answer = step(text);
+        entry::run(async move {
+            Ok(match answer.await {
+                Ok(text) => text.into(),
+                Err(Failed(error)) => {
+                    worker::console_error!("an object failed: {error}");
+                    JsValue::UNDEFINED
+                }
+            })
+        })
+    })
 }
