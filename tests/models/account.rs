@@ -85,7 +85,7 @@ fn kinds() -> impl Strategy<Value = Kind> {
 }
 
 fn turns() -> impl Strategy<Value = Turn> {
-    let which = || weighted(&[(12, 0), (3, 1), (1, 2)]);
+    let which = || weighted(&[(10, 0), (4, 1), (1, 2)]);
     let earlier = weighted(&[(2, None), (2, Some(0)), (1, Some(1))]);
     let max_age = weighted(&[(4, None), (1, Some(0)), (1, Some(200))]);
     let flaw = prop_oneof![6 => Just(Flaw::None), 1 => flaws()];
@@ -128,6 +128,22 @@ fn turns() -> impl Strategy<Value = Turn> {
         command,
         is_heard,
     })
+}
+
+/// The password is changed, and somebody signs in with the new one.
+fn changed(when: When, accounts: Accounts, earlier: Option<usize>, kind: Kind) -> Vec<Turn> {
+    let turn = |when, command| Turn { when, command, is_heard: true };
+    let sign_in = Command::SignIn { earlier, kind };
+    vec![turn(when, Command::Configure(accounts)), turn(When::In(0), sign_in)]
+}
+
+fn sequences() -> impl Strategy<Value = Vec<Turn>> {
+    let accounts = any_of(&[Accounts::WithAnotherPassword, Accounts::There]);
+    let changed = (any_of(&[0, 1]), accounts, any_of(&[None, Some(0)]), kinds()).prop_map(
+        |(wait, accounts, earlier, kind)| changed(When::In(wait), accounts, earlier, kind),
+    );
+    let part = prop_oneof![12 => turns().prop_map(|turn| vec![turn]), 1 => changed];
+    prop::collection::vec(part, 1..40).prop_map(|parts| parts.concat())
 }
 
 fn grant_id(number: usize) -> Uuid {
@@ -174,6 +190,7 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
         "expired",
         "unknown",
         "of a session that is over",
+        "of another password",
         "revoked",
         "not revoked",
         "told who",
@@ -182,7 +199,7 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
     ];
     let configs = [Accounts::There, Accounts::WithAnotherPassword, Accounts::Gone];
     let configs = configs.map(|accounts| (accounts, config(accounts)));
-    run(&prop::collection::vec(turns(), 1..40), &outcomes, |turns, tally| {
+    run(&sequences(), &outcomes, |turns, tally| {
         let config = Rc::clone(&configs[0].1);
         let objects = Objects { memory: Memory::default(), config };
         let mut pair = Pair { objects, story: Story::default(), tally };
@@ -260,7 +277,7 @@ impl Pair<'_> {
     /// The same among the families, as long as there are so many.
     fn family_at(&self, back: usize) -> usize {
         let families = self.story.grants.iter().enumerate().rev();
-        let mut families = families.filter(|(_, history)| history.ends_at().is_some());
+        let mut families = families.filter(|(_, begun)| begun.history.ends_at().is_some());
         families.nth(back).map_or_else(|| self.grant_at(back), |(index, _)| index)
     }
 
@@ -310,10 +327,10 @@ impl Pair<'_> {
             }
             Command::Redeem { grant, flaw } => {
                 let index = self.grant_at(grant);
-                let with = redemption(flaw, self.story.grants[index].is_challenged);
+                let with = redemption(flaw, self.story.grants[index].history.is_challenged);
                 let command = Redeem { grant: grant_id(index), with, seed: SEED.0 };
                 let answer = block_on(self.objects.redeem(ACCOUNT, command, now));
-                let is_over = self.story.grants[index].ended_at().is_some();
+                let is_over = self.story.grants[index].history.ended_at().is_some();
                 let expected = self.story.redeem(index, flaw, now);
                 let outcome = match expected {
                     Redeemed::Redeemed { .. } => "redeemed",
@@ -328,7 +345,7 @@ impl Pair<'_> {
             Command::Rotate { grant, presented } => self.rotate(grant, presented, now, turn),
             Command::Revoke { grant, token, is_clients } => {
                 let index = self.family_at(grant);
-                let refresh_token = token.map(|token| self.story.grants[index].name(token));
+                let refresh_token = token.map(|token| self.story.grants[index].history.name(token));
                 let client_id = if is_clients { CLIENT } else { "evil" }.into();
                 let command = Revoke { grant: grant_id(index), client_id, refresh_token };
                 let answer = block_on(self.objects.revoke(ACCOUNT, command, now));
@@ -381,11 +398,11 @@ impl Pair<'_> {
 
     fn rotate(&mut self, grant: usize, presented: Presented, now: UnixTime, turn: Turn) -> Checked {
         let index = self.family_at(grant);
-        let with = self.story.grants[index].command(presented);
+        let with = self.story.grants[index].history.command(presented);
         let command = Rotate { grant: grant_id(index), with };
         let answer = block_on(self.objects.rotate(ACCOUNT, command, now));
         let answer = answer.map(|rotated| (rotated.rotation, rotated.secret));
-        let is_over = self.story.grants[index].ended_at().is_some();
+        let is_over = self.story.grants[index].history.ended_at().is_some();
         let rotation = self.story.rotate(index, presented, now);
         let (outcome, secret) = match &rotation {
             Rotation::Rotated(answer) => ("rotated", Some(SEED.secret(answer.generation))),
@@ -393,6 +410,9 @@ impl Pair<'_> {
             Rotation::Reused => ("reused", None),
             Rotation::Expired => ("expired", None),
             Rotation::Unknown => ("unknown", None),
+            Rotation::Revoked if !is_over && self.story.is_of_another_password(index) => {
+                ("of another password", None)
+            }
             Rotation::Revoked if !is_over => ("of a session that is over", None),
             _ => ("refused", None),
         };

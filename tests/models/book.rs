@@ -11,13 +11,20 @@ use serde_json::Map;
 use shared::secret::{AccessToken, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
+/// How far the clocks of two visits may be apart, in seconds.
+const SKEW: u64 = 5;
+
 /// When something happens: after a while, or so many seconds from where something turns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum When {
     In(i64),
+    /// When the last token set came.
+    Received(i64),
     Refresh(i64),
     AccessEnd(i64),
     LeaseEnd(i64),
+    /// When a call failed last.
+    RestBegin(i64),
     RestEnd(i64),
     IdleEnd(i64),
     End(i64),
@@ -25,6 +32,11 @@ pub(crate) enum When {
 
 pub(crate) fn person() -> Person {
     Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() }
+}
+
+/// Whether a time was noted by a clock that was ahead by more than clocks are.
+fn is_ahead(noted_at: UnixTime, now: UnixTime) -> bool {
+    noted_at.0.checked_sub(now.0).is_some_and(|seconds| seconds > SKEW)
 }
 
 /// A token set, as the gateway knows it.
@@ -110,12 +122,24 @@ impl Book {
         self.failures.last().map(|(at, pause)| at.plus(*pause))
     }
 
+    /// Whether the token set is renewed although it is not old: it came by a clock that was ahead.
+    pub(crate) fn is_ahead(&self, now: UnixTime) -> bool {
+        is_ahead(self.set().received_at, now)
+    }
+
+    /// Whether a failure that was noted by a clock ahead keeps nobody from asking again.
+    pub(crate) fn is_rest_ahead(&self, now: UnixTime) -> bool {
+        self.failures.last().is_some_and(|(at, _)| is_ahead(*at, now))
+    }
+
     pub(crate) fn when(&self, when: When, now: UnixTime) -> UnixTime {
         match when {
             When::In(seconds) => moved(now, seconds),
+            When::Received(off) => moved(self.set().received_at, off),
             When::Refresh(off) => moved(self.set().refresh_at(), off),
             When::AccessEnd(off) => moved(self.set().ends_at(), off),
             When::LeaseEnd(off) => moved(self.lease_ends_at(), off),
+            When::RestBegin(off) => moved(self.failures.last().map_or(now, |(at, _)| *at), off),
             When::RestEnd(off) => moved(self.rest_ends_at().unwrap_or(now), off),
             When::IdleEnd(off) => moved(self.idle_ends_at(), off),
             When::End(off) => moved(self.ends_at(), off),
@@ -151,7 +175,7 @@ impl Book {
         if now >= self.seen_at.plus(30.min(self.limits.idle / 10)) {
             self.seen_at = now;
         }
-        if now < self.set().refresh_at() {
+        if now < self.set().refresh_at() && !self.is_ahead(now) {
             return Seen::Serve(self.snapshot());
         }
         let alive = (now < self.set().ends_at()).then(|| self.snapshot());
@@ -162,7 +186,8 @@ impl Book {
         if self.is_calling && now < self.lease_ends_at() {
             return Seen::Wait(self.lease_ends_at(), alive);
         }
-        if let Some(rested) = self.rest_ends_at().filter(|until| now < *until) {
+        let rest = self.rest_ends_at().filter(|_| !self.is_rest_ahead(now));
+        if let Some(rested) = rest.filter(|until| now < *until) {
             let retry_after = rested.since(now);
             return alive.map_or(Seen::Unavailable(retry_after), Seen::Serve);
         }

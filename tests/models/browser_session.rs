@@ -75,11 +75,15 @@ fn commands() -> impl Strategy<Value = Command> {
 
 fn whens() -> impl Strategy<Value = When> {
     let off = || any_of(&[0, -1, 1]);
+    // As far as clocks may be apart, and further.
+    let back = || any_of(&[-5, -6, -40]);
     prop_oneof![
         24 => any_of(&[0, 0, 0, 0, 1, 1, 2, 3, 9, 29, 30, 60]).prop_map(When::In),
+        1 => back().prop_map(When::Received),
         16 => off().prop_map(When::Refresh),
         6 => off().prop_map(When::AccessEnd),
         4 => off().prop_map(When::LeaseEnd),
+        1 => back().prop_map(When::RestBegin),
         4 => off().prop_map(When::RestEnd),
         1 => off().prop_map(When::IdleEnd),
         2 => (-300..300_i64).prop_map(When::In),
@@ -142,6 +146,9 @@ impl Pair {
     fn visit(&mut self, is_right: bool, now: UnixTime, tally: &Tally) -> Checked {
         let (idle, end) = (now >= self.book.idle_ends_at(), now >= self.book.ends_at());
         let (was_over, was_calling) = (self.book.is_over, self.book.is_calling);
+        let is_ahead = self.book.is_ahead(now);
+        let is_young = now < self.book.set().refresh_at();
+        let is_rest_ahead = self.book.is_rest_ahead(now);
         let (session, visit) = self.session.clone().visit(secret(is_right), now);
         let expected = self.book.visit(is_right, now);
         let seen = match visit {
@@ -165,10 +172,12 @@ impl Pair {
             self.under_way.push(*call);
         }
         tally.count(match seen {
-            Seen::Serve(_) if now < self.book.set().refresh_at() => "served",
+            Seen::Serve(_) if is_young && !is_ahead => "served",
             Seen::Serve(_) if self.book.set().refresh_token.is_none() => "served to the last",
             Seen::Serve(_) => "served while the provider is left alone",
             Seen::Call(_) if was_calling => "leased again",
+            Seen::Call(_) if is_rest_ahead => "leased, for the failure is of another clock",
+            Seen::Call(_) if is_young => "leased, for the tokens are of another clock",
             Seen::Call(_) => "leased",
             Seen::Wait(_, Some(_)) => "waits with a token",
             Seen::Wait(_, None) => "waits without",
@@ -243,6 +252,8 @@ fn gr_12_gs_14_a_browser_session_answers_any_sequence_of_events_as_its_book_says
         "served while the provider is left alone",
         "leased",
         "leased again",
+        "leased, for the failure is of another clock",
+        "leased, for the tokens are of another clock",
         "waits with a token",
         "waits without",
         "unavailable",

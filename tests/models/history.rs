@@ -279,7 +279,10 @@ impl History {
             return Rotation::WrongClient;
         }
         let (last, answered) = self.answers().last().expect("redeemed").clone();
-        if now >= ends_at || now >= last.plus(self.policy.idle) {
+        // Any token that came of it keeps it from idling out, also one by a clock that was ahead.
+        let answers = self.answers();
+        let is_idle = answers.iter().all(|(at, _)| now >= at.plus(self.policy.idle));
+        if now >= ends_at || is_idle {
             return Rotation::Expired;
         }
         let asked = self.command(presented).scope.unwrap_or_else(|| self.facts.scope.clone());

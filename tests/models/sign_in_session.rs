@@ -24,12 +24,12 @@ enum Command {
     SignOut,
 }
 
-/// A session as it is told: when somebody signed in last, and when it was used since.
+/// A session as it is told: when somebody signed in last, and each time that it was used since.
 struct Story {
     /// Each sign-in: when, and since when the person is proved.
     sign_ins: Vec<(UnixTime, UnixTime)>,
-    /// The last use, signing in included.
-    used_at: UnixTime,
+    /// Each use since the last of them, signing in included.
+    uses: Vec<UnixTime>,
     signed_out: bool,
 }
 
@@ -37,7 +37,9 @@ impl Story {
     fn is_on(&self, now: UnixTime) -> bool {
         let (signed_in_at, _) = self.sign_ins[self.sign_ins.len() - 1];
         let too_old = now >= signed_in_at.plus(POLICY.absolute);
-        !self.signed_out && !too_old && now < self.used_at.plus(POLICY.idle)
+        // Any use keeps it, also one by a clock that was ahead.
+        let idle = self.uses.iter().all(|used_at| now >= used_at.plus(POLICY.idle));
+        !self.signed_out && !too_old && !idle
     }
 
     fn visit(&mut self, sign_ins_ago: usize, max_age: Option<u64>, now: UnixTime) -> Visit {
@@ -48,7 +50,7 @@ impl Story {
         if max_age.is_some_and(|max_age| now > auth_time.plus(max_age)) {
             return Visit::TooLongAgo;
         }
-        self.used_at = now;
+        self.uses.push(now);
         Visit::SignedIn { auth_time, amr: amr() }
     }
 }
@@ -86,7 +88,7 @@ fn rt_11_fd_33_a_sign_in_session_answers_any_sequence_of_visits_as_its_story_say
 fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
     let mut now = NOON;
     let mut session = Session::open(cookie(0), now, amr(), None, now, POLICY);
-    let mut story = Story { sign_ins: vec![(now, now)], used_at: now, signed_out: false };
+    let mut story = Story { sign_ins: vec![(now, now)], uses: vec![now], signed_out: false };
     for (wait, command) in commands {
         now = moved(now, wait);
         match command {
@@ -112,7 +114,8 @@ fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
                 prop_assert_eq!(used.is_some(), story.is_on(now));
                 tally.count(if used.is_some() { "used" } else { "not used" });
                 if let Some(used) = used {
-                    (session, story.used_at) = (used, now);
+                    session = used;
+                    story.uses.push(now);
                 }
             }
             Command::SignIn { auth_time } => {
@@ -121,7 +124,7 @@ fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
                 session = Session::open(cookie, auth_time, amr(), None, now, POLICY);
                 // Nobody proves who they are in the future.
                 story.sign_ins.push((now, auth_time.min(now)));
-                (story.used_at, story.signed_out) = (now, false);
+                (story.uses, story.signed_out) = (vec![now], false);
             }
             Command::SignOut => (session, story.signed_out) = (Session::Ended, true),
         }

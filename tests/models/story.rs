@@ -1,5 +1,6 @@
 //! The story of an account: the model of what joins grants to sessions, to the configuration, and to
-//! the time for which rows are remembered. A grant's own rules are those of [`History`].
+//! the time for which rows are remembered: each write sweeps away what nobody has to keep any more,
+//! and a clock that comes back finds it gone. A grant's own rules are those of [`History`].
 
 use crate::history::{CLIENT, Flaw, History, Presented, Token, scope};
 use crate::run::moved;
@@ -84,8 +85,12 @@ pub(crate) struct SignedIn {
     pub(crate) session: Uuid,
     pub(crate) cookie: Digest,
     at: UnixTime,
+    /// The latest time of a use, by a clock that may have gone back since.
     used_at: UnixTime,
-    is_signed_out: bool,
+    /// The password that it was by.
+    credential: Digest,
+    /// Signed out, or forgotten.
+    is_gone: bool,
 }
 
 impl SignedIn {
@@ -94,7 +99,30 @@ impl SignedIn {
     }
 
     fn is_on(&self, now: UnixTime) -> bool {
-        !self.is_signed_out && now < self.ends_at() && now < self.used_at.plus(SESSION_IDLE)
+        !self.is_gone && now < self.ends_at() && now < self.used_at.plus(SESSION_IDLE)
+    }
+
+    fn is_used(&mut self, now: UnixTime) {
+        self.used_at = self.used_at.max(now);
+    }
+}
+
+/// A grant: what happened to it, and what it has to do with the account.
+pub(crate) struct Begun {
+    pub(crate) history: History,
+    /// What it began with.
+    sign_in: usize,
+    is_forgotten: bool,
+}
+
+impl Begun {
+    /// Until when its row has to be kept.
+    fn kept_until(&self) -> UnixTime {
+        match (self.history.ended_at(), self.history.ends_at()) {
+            (Some(ended_at), _) => ended_at.plus(90 * 86_400),
+            (None, Some(ends_at)) => ends_at,
+            (None, None) => self.history.code_ends_at().plus(CODE_MEMORY),
+        }
     }
 }
 
@@ -104,20 +132,19 @@ pub(crate) struct Story {
     /// Every sign-in; the last one of a session is the one that counts.
     pub(crate) sign_ins: Vec<SignedIn>,
     /// Every code that was issued.
-    pub(crate) grants: Vec<History>,
-    /// The password that the last sign-in was by.
-    credential: Option<Digest>,
+    pub(crate) grants: Vec<Begun>,
     pub(crate) accounts: Option<Accounts>,
 }
 
 impl Story {
     pub(crate) fn when(&self, when: When, now: UnixTime) -> UnixTime {
-        let code_ends_at = self.grants.last().map(History::code_ends_at);
+        let histories = || self.grants.iter().rev().map(|begun| &begun.history);
+        let code_ends_at = histories().next().map(History::code_ends_at);
         let (turns_at, off) = match when {
             When::In(seconds) => (None, seconds),
             When::CodeEnd(off) => (code_ends_at, off),
             When::CodeForgotten(off) => (code_ends_at.map(|at| at.plus(CODE_MEMORY)), off),
-            When::FamilyEnd(off) => (self.grants.iter().rev().find_map(History::ends_at), off),
+            When::FamilyEnd(off) => (histories().find_map(History::ends_at), off),
             When::IdleEnd(off) => {
                 (self.sign_ins.last().map(|last| last.used_at.plus(SESSION_IDLE)), off)
             }
@@ -141,24 +168,37 @@ impl Story {
         self.of_session(session).filter(|sign_in| sign_in.cookie == cookie)
     }
 
-    fn is_disabled(&self) -> bool {
-        let now = match self.accounts {
-            Some(Accounts::Gone) => None,
-            Some(Accounts::WithAnotherPassword) => Some(credential(true)),
-            Some(Accounts::There) | None => Some(credential(false)),
+    /// Whether a sign-in is one that could be made now as it was made then. Another one since, with
+    /// another password, says nothing of it.
+    fn is_honoured(&self, sign_in: usize) -> bool {
+        let is_another = match self.accounts {
+            Some(Accounts::Gone) => return false,
+            Some(Accounts::WithAnotherPassword) => true,
+            Some(Accounts::There) | None => false,
         };
-        now.is_none() || now != self.credential
+        self.sign_ins[sign_in].credential == credential(is_another)
+    }
+
+    /// Whether it is only its own sign-in that is not honoured: the last one is.
+    pub(crate) fn is_of_another_password(&self, index: usize) -> bool {
+        let is_welcome = self.is_honoured(self.sign_ins.len() - 1);
+        is_welcome && !self.is_honoured(self.grants[index].sign_in)
     }
 
     /// The grant, while its row is remembered.
     fn grant(&self, index: usize, now: UnixTime) -> Option<&History> {
-        let history = &self.grants[index];
-        let until = match (history.ended_at(), history.ends_at()) {
-            (Some(ended_at), _) => ended_at.plus(90 * 86_400),
-            (None, Some(ends_at)) => ends_at,
-            (None, None) => history.code_ends_at().plus(CODE_MEMORY),
-        };
-        (now <= until).then_some(history)
+        let begun = &self.grants[index];
+        (!begun.is_forgotten && now <= begun.kept_until()).then_some(&begun.history)
+    }
+
+    /// Something was written.
+    fn sweep(&mut self, now: UnixTime) {
+        for begun in &mut self.grants {
+            begun.is_forgotten |= begun.kept_until() < now;
+        }
+        for sign_in in &mut self.sign_ins {
+            sign_in.is_gone |= sign_in.ends_at() < now;
+        }
     }
 
     fn is_live(&self, index: usize, now: UnixTime) -> bool {
@@ -166,18 +206,29 @@ impl Story {
         self.grant(index, now).is_some_and(live)
     }
 
-    fn issue(&mut self, kind: Kind, session: Uuid, now: UnixTime) {
+    /// What was looked up has happened; what comes to nothing is not written.
+    fn happened(&mut self, index: usize, history: History, now: UnixTime) {
+        let before = std::mem::replace(&mut self.grants[index].history, history);
+        if self.grants[index].history.len() > before.len() {
+            self.sweep(now);
+        }
+    }
+
+    fn issue(&mut self, kind: Kind, sign_in: usize, now: UnixTime) {
+        let SignedIn { session, at: auth_time, .. } = self.sign_ins[sign_in];
         let facts = Facts {
             client_id: CLIENT.into(),
             scope: scope("openid profile"),
             session,
-            auth_time: self.of_session(session).expect("signed in").at,
+            auth_time,
             amr: amr(),
             refreshable: kind.is_refreshable,
             offline: kind.is_offline,
         };
         let (is_challenged, is_public) = (kind.is_challenged(), kind.client == Client::Public);
-        self.grants.push(History::new(facts, now, is_challenged, is_public, FAMILIES));
+        let history = History::new(facts, now, is_challenged, is_public, FAMILIES);
+        self.grants.push(Begun { history, sign_in, is_forgotten: false });
+        self.sweep(now);
     }
 
     /// Returns the session.
@@ -187,10 +238,10 @@ impl Story {
         let kept = kept.filter(|sign_in| sign_in.is_on(now)).map(|sign_in| sign_in.session);
         let session = kept.unwrap_or_else(|| session(number));
         let cookie = cookie(number);
-        let is_signed_out = false;
-        self.sign_ins.push(SignedIn { session, cookie, at: now, used_at: now, is_signed_out });
-        self.credential = Some(credential(self.accounts == Some(Accounts::WithAnotherPassword)));
-        self.issue(kind, session, now);
+        let credential = credential(self.accounts == Some(Accounts::WithAnotherPassword));
+        let (at, used_at, is_gone) = (now, now, false);
+        self.sign_ins.push(SignedIn { session, cookie, at, used_at, credential, is_gone });
+        self.issue(kind, number, now);
         session
     }
 
@@ -201,33 +252,35 @@ impl Story {
         kind: Kind,
         now: UnixTime,
     ) -> Proceeded {
-        let is_disabled = self.is_disabled();
+        let is_honoured = self.is_honoured(index);
         let sign_in = self.with_cookie(index).filter(|sign_in| sign_in.is_on(now));
-        let Some(sign_in) = sign_in.filter(|_| !is_disabled) else { return Proceeded::SignedOut };
+        let Some(sign_in) = sign_in.filter(|_| is_honoured) else { return Proceeded::SignedOut };
         if max_age.is_some_and(|max_age| now > sign_in.at.plus(max_age)) {
             return Proceeded::TooLongAgo;
         }
-        sign_in.used_at = now;
-        let session = sign_in.session;
-        self.issue(kind, session, now);
+        sign_in.is_used(now);
+        self.issue(kind, index, now);
         Proceeded::Issued
     }
 
     /// Also a session that idled out can be ended, as long as it is remembered.
     pub(crate) fn sign_out(&mut self, index: usize, now: UnixTime) -> bool {
         let sign_in = self.with_cookie(index).filter(|sign_in| now <= sign_in.ends_at());
-        let sign_in = sign_in.filter(|sign_in| !sign_in.is_signed_out);
-        sign_in.map(|sign_in| sign_in.is_signed_out = true).is_some()
+        let Some(sign_in) = sign_in.filter(|sign_in| !sign_in.is_gone) else { return false };
+        sign_in.is_gone = true;
+        self.sweep(now);
+        true
     }
 
     pub(crate) fn redeem(&mut self, index: usize, flaw: Flaw, now: UnixTime) -> Redeemed {
         let Some(mut history) = self.grant(index, now).cloned() else { return Redeemed::Unknown };
         let redeemed = history.redeem(flaw, now);
-        let is_allowed = self.is_on(history.facts.session, now) && !self.is_disabled();
+        let is_honoured = self.is_honoured(self.grants[index].sign_in);
+        let is_allowed = self.is_on(history.facts.session, now) && is_honoured;
         if matches!(redeemed, Redeemed::Redeemed { .. }) && !is_allowed {
             return Redeemed::Revoked;
         }
-        self.grants[index] = history;
+        self.happened(index, history, now);
         redeemed
     }
 
@@ -236,15 +289,16 @@ impl Story {
         let rotation = history.refresh(presented, now);
         let Facts { session, offline, .. } = history.facts;
         if matches!(rotation, Rotation::Rotated(_) | Rotation::Repeated(_)) {
-            if self.is_disabled() || !(offline || self.is_on(session, now)) {
+            let is_honoured = self.is_honoured(self.grants[index].sign_in);
+            if !is_honoured || !(offline || self.is_on(session, now)) {
                 return Rotation::Revoked;
             }
             // Using a grant that ends with its session keeps that from idling out.
             if let Some(sign_in) = self.of_session(session).filter(|_| !offline) {
-                sign_in.used_at = now;
+                sign_in.is_used(now);
             }
         }
-        self.grants[index] = history;
+        self.happened(index, history, now);
         rotation
     }
 
@@ -255,19 +309,22 @@ impl Story {
         is_clients: bool,
         now: UnixTime,
     ) -> bool {
-        let is_known = token.is_none_or(|token| self.grants[index].number(token).is_some());
+        let mut history = self.grants[index].history.clone();
+        let is_known = token.is_none_or(|token| history.number(token).is_some());
         let revokes = self.is_live(index, now) && is_known && is_clients;
         if revokes {
-            self.grants[index].revoke(now);
+            history.revoke(now);
+            self.happened(index, history, now);
         }
         revokes
     }
 
     pub(crate) fn userinfo(&mut self, index: usize, now: UnixTime) -> Option<Map<String, Value>> {
-        let (history, is_live) = (self.grants[index].clone(), self.is_live(index, now));
+        let (history, is_live) = (self.grants[index].history.clone(), self.is_live(index, now));
         let Facts { session, offline, .. } = history.facts;
         let in_time = history.ends_at().is_some_and(|ends_at| now < ends_at);
-        let is_allowed = (offline || self.is_on(session, now)) && !self.is_disabled();
+        let is_honoured = self.is_honoured(self.grants[index].sign_in);
+        let is_allowed = is_honoured && (offline || self.is_on(session, now));
         (is_live && in_time && is_allowed).then(|| claims(self.sign_ins.len() - 1))
     }
 }
