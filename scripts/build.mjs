@@ -34,12 +34,15 @@ function workerBuild(name) {
     WASM_BINDGEN_BIN: toolBinary("wasm-bindgen-cli", wasmBindgenVersion(), "wasm-bindgen"),
     WASM_OPT_BIN: wasmOptBinary,
     ESBUILD_BIN: esbuildBinary,
+    // Left readable for `lean`, which minifies it.
+    NO_MINIFY: "1",
   };
   const built = spawnSync(toolBinary("worker-build", workerBuildVersion), ["--release"], {
     cwd: join(root, name), env, stdio: ["ignore", 2, 2],
   });
   if (built.status !== 0) throw new Fault(`${name} was not built: see the messages above`);
   strip(join(root, name, "build", "index_bg.wasm"));
+  lean(join(root, name, "build", "index.js"));
 }
 
 // The names of all functions, which worker-build keeps, are a sixth of the file and nobody's business.
@@ -50,9 +53,34 @@ function strip(file) {
   if (stripped.status !== 0) throw new Fault(`${file} was not stripped: see the messages above`);
 }
 
+// worker-build makes an object and four proxies for every request. A plain function does what they do: it starts the
+// module anew when a panic has broken it, and notices when one does.
+function lean(file) {
+  const entry = /^var shim_default = new Proxy\(Entrypoint, classProxyHooks\);$/m;
+  const fetch = /^Entrypoint\.prototype\.fetch = function \w+\(arg\) \{\n  return (\w+)\.call\(this, arg, this\.env, this\.ctx\);$/m;
+  const script = readFileSync(file, "utf8");
+  const [, exported] = fetch.exec(script) ?? [];
+  if (!exported || !entry.test(script)) throw new Fault(`${file}: worker-build's entry has another form; see lean() in scripts/build.mjs`);
+  writeFileSync(file, script.replace(entry, `var shim_default = {
+    fetch(request, env, ctx) {
+      checkReinitialize();
+      try {
+        return ${exported}(request, env, ctx);
+      } catch (fault) {
+        handleMaybeCritical(fault);
+        throw fault;
+      }
+    }
+  };`));
+  const minified = spawnSync(esbuildBinary, [file, "--minify", "--format=esm", `--outfile=${file}`, "--allow-overwrite"], {
+    stdio: ["ignore", 2, 2],
+  });
+  if (minified.status !== 0) throw new Fault(`${file} was not minified: see the messages above`);
+}
+
 // Everything a Worker is made of. Contents and not times, so that a checkout or a `touch` rebuilds nothing.
 function fingerprint(name) {
-  const hash = createHash("sha256").update(workerBuildVersion).update(strip.toString());
+  const hash = createHash("sha256").update(workerBuildVersion).update(`${workerBuild}${strip}${lean}`);
   const files = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json", ".cargo/config.toml"];
   for (const file of [...files, ...inputs("shared"), ...inputs(name)]) {
     if (existsSync(join(root, file))) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));

@@ -9,6 +9,7 @@
 use crate::hop::{Edits, is_hop_by_hop, named_by_connection};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use shared::jar;
+use shared::lines::parts;
 use shared::origin::Origin;
 use shared::secret::AccessToken;
 use std::net::IpAddr;
@@ -143,9 +144,9 @@ fn is_believed(name: &str) -> bool {
 /// there is nothing to take out.)
 fn others_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
     // A proxy in front may have joined two headers with a comma, so a name can begin there too.
-    let ours = |pair: &&[u8]| pair.split(|byte| *byte == b',').any(jar::is_ours);
+    let ours = |pair: &&[u8]| parts(pair, b',').any(jar::is_ours);
     let lines = || headers.get_all(COOKIE).into_iter();
-    let pairs = || lines().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let pairs = || lines().flat_map(|line| parts(line.as_bytes(), b';'));
     pairs().find(ours)?;
     let kept: Vec<&[u8]> = pairs().filter(|pair| !ours(pair)).collect();
     let line = kept.join(&b';');

@@ -69,7 +69,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     };
     match seams.authenticate(incoming.headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let next = gate.admit(&visitor.snapshot.access_token);
+            let next = gate.admit(visitor.bearer.as_ref());
             Decided { next, cookies: visitor.cookies }
         }
         Authentication::Anonymous(cookies) => Decided { next: gate.turn_away(), cookies },

@@ -28,16 +28,16 @@ impl Edits {
     pub fn to_lines(&self) -> String {
         let Self { remove, set, append } = self;
         let mut lines = String::new();
-        let mut line = |parts: [&str; 3]| {
-            let apart = if lines.is_empty() { "" } else { "\n" };
-            lines.extend([apart, parts[0], parts[1], parts[2]]);
+        let mut line = |parts: [&str; 4]| {
+            lines.extend([if lines.is_empty() { "" } else { "\n" }]);
+            lines.extend(parts);
         };
         for name in remove {
-            line(["-", name.as_str(), ""]);
+            line(["-", name.as_str(), "", ""]);
         }
         for (sign, edits) in [("=", set), ("+", append)] {
             for (name, value) in edits {
-                line([sign, name.as_str(), &format!(",{}", text(value))]);
+                line([sign, name.as_str(), ",", &text(value)]);
             }
         }
         lines

@@ -4,7 +4,7 @@
 //! ```text
 //! arrive -> Ours                       sign-in, callback, sign-out: not decided here
 //!        -> Next                       decided: forward to a public route, or respond
-//!        -> Gate -> admit(token)       somebody is signed in: forward with their token
+//!        -> Gate -> admit(bearer)      somebody is signed in: forward with their token
 //!                -> turn_away()        nobody is: to sign in, or 401
 //! ```
 
@@ -17,7 +17,6 @@ use crate::route::{Access, Owner, Route};
 use crate::{csrf, negotiate};
 use http::{HeaderMap, Method};
 use shared::fetch::Response;
-use shared::secret::AccessToken;
 use std::net::IpAddr;
 
 /// The head of a request; its body stays in the runtime.
@@ -121,11 +120,12 @@ impl Gate<'_> {
         self.route
     }
 
-    /// Lets somebody through whose live access token this is.
+    /// Lets somebody through whose live access token this is; one that no header can hold goes
+    /// nowhere.
     #[must_use]
-    pub fn admit(self, token: &AccessToken) -> Next {
-        match Bearer::new(token) {
-            Some(bearer) => Next::Forward(self.forward(Some(&bearer))),
+    pub fn admit(self, bearer: Option<&Bearer>) -> Next {
+        match bearer {
+            Some(bearer) => Next::Forward(self.forward(Some(bearer))),
             None => self.refuse(Refused::Unsendable),
         }
     }
@@ -178,6 +178,7 @@ mod tests {
     use super::*;
     use crate::config::tests::with;
     use http::header::{HeaderName, HeaderValue};
+    use shared::secret::AccessToken;
 
     /// What happens to a request, without a session and with one.
     fn both(
@@ -199,7 +200,7 @@ mod tests {
             let next = match (arrive(&config, request), token) {
                 (Arrival::Ours(_), _) => return Err(0),
                 (Arrival::Next(next), _) => next,
-                (Arrival::Gate(gate), Some(token)) => gate.admit(&token),
+                (Arrival::Gate(gate), Some(token)) => gate.admit(Bearer::new(&token).as_ref()),
                 (Arrival::Gate(gate), None) => gate.turn_away(),
             };
             match next {
@@ -336,7 +337,7 @@ mod tests {
         let (method, headers) = (Method::GET, HeaderMap::new());
         let request = Incoming { method: &method, url: "/x", headers: &headers, client_ip: None };
         let Arrival::Gate(gate) = arrive(&config, request) else { panic!("needs a session") };
-        let next = gate.admit(&AccessToken::new("a\r\nX-Admin: 1"));
+        let next = gate.admit(Bearer::new(&AccessToken::new("a\r\nX-Admin: 1")).as_ref());
         assert!(matches!(next, Next::Respond(response) if response.status() == 502));
     }
 }

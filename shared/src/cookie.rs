@@ -1,5 +1,6 @@
 //! Cookies, RFC 6265bis: read without surprises, written with every attribute that protects them.
 
+use crate::lines::parts;
 use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 
 /// More cookies than a browser keeps for one host.
@@ -15,7 +16,7 @@ pub fn all(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(COOKIE)
         .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .flat_map(|line| parts(line.as_bytes(), b';'))
         .filter_map(|pair| {
             std::str::from_utf8(pair).ok()?.trim_matches([' ', '\t']).split_once('=')
         })

@@ -26,6 +26,7 @@ use shared::rp::token::TokenError;
 use shared::rp::userinfo::{NoUserinfo, userinfo};
 use shared::secret::{Digest, random, random_uuid};
 use shared::time::UnixTime;
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// Claims that are kept, when they are small.
@@ -226,7 +227,7 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     let object = random_uuid(rng);
     let handle = Handle { object, item: Uuid::nil(), generation: 0, secret };
     let handle = handle.seal(Kind::Session, &config.keys);
-    let (snapshot, ends_at) = (Box::new(live.snapshot()), live.ends_at());
+    let (snapshot, ends_at) = (Rc::new(live.snapshot()), live.ends_at());
     match seams.sessions.open(object, live).await {
         Ok(true) => {}
         Ok(false) | Err(_) => return Err(Failed::Store),

@@ -46,7 +46,7 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
         |session: Option<About>| Answer { signed_in: session.is_some(), login_url: LOGIN, session };
     let (mut response, cookies) = match seams.authenticate(request.headers(), now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let about = about(visitor.snapshot, &visitor.logout_key.token(seams.config));
+            let about = about(&visitor.snapshot, &visitor.logout_key.token(seams.config));
             (respond::json(StatusCode::OK, &answer(Some(about))), visitor.cookies)
         }
         Authentication::Anonymous(cookies) => {
@@ -63,16 +63,16 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
     response
 }
 
-fn about(snapshot: Snapshot, logout_token: &str) -> About {
+fn about(snapshot: &Snapshot, logout_token: &str) -> About {
     let Snapshot { person, access_token: _, access_ends_at, refresh_at, idle_ends_at, ends_at } =
         snapshot;
     About {
-        subject: person.subject,
-        claims: person.claims,
-        ends_at,
-        idle_ends_at,
-        refresh_at,
-        access_token_ends_at: access_ends_at,
+        subject: person.subject.clone(),
+        claims: person.claims.clone(),
+        ends_at: *ends_at,
+        idle_ends_at: *idle_ends_at,
+        refresh_at: *refresh_at,
+        access_token_ends_at: *access_ends_at,
         logout_url: format!("{LOGOUT}?token={logout_token}"),
     }
 }

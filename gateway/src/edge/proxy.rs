@@ -15,7 +15,7 @@ use web_sys::{Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/hop.js")]
 extern "C" {
-    fn lines(message: &JsValue) -> String;
+    fn lines(message: &JsValue) -> Vec<u8>;
 
     fn hop(
         request: &Request,
@@ -31,12 +31,12 @@ extern "C" {
     fn edited(answer: &Response, edits: &str) -> Result<Response, JsValue>;
 }
 
-type Answered = Closure<dyn Fn(u16, String, bool) -> Option<String>>;
+type Answered = Closure<dyn Fn(u16, Vec<u8>, bool) -> Option<String>>;
 type NoAnswer = Closure<dyn Fn(bool, String) -> Result<Response, JsValue>>;
 
 thread_local! {
     static ANSWERED: Answered =
-        Closure::new(|status, lines: String, personal| answered(status, &lines, personal));
+        Closure::new(|status, lines: Vec<u8>, personal| answered(status, &lines, personal));
     static NO_ANSWER: NoAnswer =
         Closure::new(|navigation, url: String| no_answer(navigation, &url));
 }
@@ -58,7 +58,7 @@ pub fn forward(request: &Request, forward: &Forward) -> Promise {
 
 /// What to change about an origin's answer; none when its headers cannot be read, and then it must
 /// not pass.
-fn answered(status: u16, lines: &str, personal: bool) -> Option<String> {
+fn answered(status: u16, lines: &[u8], personal: bool) -> Option<String> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     Some(answer::edits(status, &from_lines(lines)?, personal).to_lines())
 }

@@ -17,7 +17,7 @@ use shared::rp::discovery::Provider;
 use shared::seal::{Purpose, SealingKeys};
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -48,6 +48,7 @@ struct Instance {
     driver: Option<Rc<Object>>,
     state: Rc<worker::State>,
     made: Rc<Cell<bool>>,
+    known: Rc<RefCell<Option<State>>>,
 }
 
 #[wasm_bindgen]
@@ -56,15 +57,17 @@ impl Session {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
-        let (state, made) = (Rc::new(worker::State::from(state)), Rc::new(Cell::new(false)));
+        let state = Rc::new(worker::State::from(state));
+        let (made, known) = <(Rc<Cell<bool>>, Rc<RefCell<Option<State>>>)>::default();
         let driver = Config::read(|name| edge::setting(env, name)).ok().map(|config| {
             let outbound = outbound(&config, env);
             let party = Party::new(&config, provider(&config), outbound, WebCrypto);
             let (sql, name) = (state.storage().sql(), state.id().to_string());
-            let row = Row { sql, name, keys: config.keys, made: Rc::clone(&made) };
+            let (made, known) = (Rc::clone(&made), Rc::clone(&known));
+            let row = Row { sql, name, keys: config.keys, made, known };
             Driver::new(row, Background(Rc::clone(&state)), Rc::new(party))
         });
-        let object = Rc::new(Instance { driver, state, made });
+        let object = Rc::new(Instance { driver, state, made, known });
         let instance = Rc::clone(&object);
         let step = object::step(move |text| {
             let instance = Rc::clone(&instance);
@@ -86,6 +89,7 @@ impl Session {
         let object = Rc::clone(&self.object);
         entry::run(async move {
             object.made.set(false);
+            object.known.replace(None);
             object.state.storage().delete_all().await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -159,6 +163,9 @@ struct Row {
     keys: SealingKeys,
     /// Whether this instance knows the table to be there.
     made: Rc<Cell<bool>>,
+    /// What was read or written last. There is one instance at a time, and nobody else writes; one
+    /// whose writes are not committed is put away by the runtime.
+    known: Rc<RefCell<Option<State>>>,
 }
 
 impl Row {
@@ -216,11 +223,20 @@ impl Row {
 
 impl Store for Row {
     fn load(&self) -> std::result::Result<Option<State>, Broken> {
-        self.read().map_err(|_| Broken)
+        if let Some(known) = &*self.known.borrow() {
+            return Ok(Some(known.clone()));
+        }
+        let read = self.read().map_err(|_| Broken)?;
+        self.known.borrow_mut().clone_from(&read);
+        Ok(read)
     }
 
     fn save(&self, session: &State) -> std::result::Result<(), Broken> {
-        self.write(session).map_err(|_| Broken)
+        // Forgotten first: after a write that failed, nothing is known.
+        self.known.replace(None);
+        self.write(session).map_err(|_| Broken)?;
+        self.known.replace(Some(session.clone()));
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
+use crate::forward::Bearer;
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
@@ -16,6 +17,7 @@ use shared::jar;
 use shared::jose::Verifier;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
+use std::rc::Rc;
 
 /// Everything around a request that is not the request.
 #[derive(Debug)]
@@ -52,11 +54,21 @@ pub enum Authentication {
 #[derive(Debug)]
 pub struct Visitor {
     /// Who, with which access token, until when.
-    pub snapshot: Snapshot,
+    pub snapshot: Rc<Snapshot>,
+    /// The access token as origins are sent it; none when no header can hold it.
+    pub bearer: Option<Bearer>,
     /// `Set-Cookie` lines for the response, which then nobody may cache.
     pub cookies: HeaderMap,
     /// What a link that signs out is made from.
     pub logout_key: LogoutKey,
+}
+
+impl Visitor {
+    fn of(snapshot: Rc<Snapshot>, cookies: HeaderMap, logout_key: LogoutKey) -> Authentication {
+        let bearer = Bearer::new(&snapshot.access_token);
+        let visitor = Self { snapshot, bearer, cookies, logout_key };
+        Authentication::Authenticated(Box::new(visitor))
+    }
 }
 
 /// One random byte.
@@ -84,19 +96,21 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Authentication {
-        let Some(contents) = self.opened.read(self.config, headers, now) else {
+        let Some(opened) = self.opened.read(self.config, headers, now) else {
             return anonymous(headers);
         };
+        let contents = &opened.contents;
         let logout_key = contents.logout_key();
-        let before = match &*contents {
+        let before = match contents {
             Contents::Sealed { session, secret } => {
                 return self.sealed(session.clone(), *secret, headers, logout_key, now, rng).await;
             }
             Contents::Hybrid { snapshot, checked_at, .. }
                 if self.is_fresh(snapshot, *checked_at, now) =>
             {
-                let (snapshot, cookies) = (Snapshot::clone(snapshot), HeaderMap::new());
-                let visitor = Visitor { snapshot, cookies, logout_key };
+                let bearer = opened.bearer(&snapshot.access_token);
+                let (snapshot, cookies) = (Rc::clone(snapshot), HeaderMap::new());
+                let visitor = Visitor { snapshot, bearer, cookies, logout_key };
                 return Authentication::Authenticated(Box::new(visitor));
             }
             Contents::Hybrid { handle, .. } | Contents::Handle { handle, .. } => handle.clone(),
@@ -106,6 +120,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         let secret = Digest::of(secret);
         match self.sessions.visit(*object, secret, jitter(rng), now).await {
             Ok(Visited::Present(snapshot)) => {
+                let snapshot: Rc<Snapshot> = snapshot.into();
                 let mut cookies = HeaderMap::new();
                 // Sealed again under the newest key, so that an older one can be dropped.
                 let resealed = !self.config.keys.is_newest(&before);
@@ -113,7 +128,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                     if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
                 let next = match self.config.mode {
                     Mode::Hybrid => {
-                        let snapshot = snapshot.clone();
+                        let snapshot = Rc::clone(&snapshot);
                         Some(Contents::Hybrid { handle, snapshot, checked_at: now })
                     }
                     Mode::Durable => {
@@ -125,8 +140,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                     // It shrinks to a handle, and a handle always fits.
                     let _ = next.write(self.config, (&mut cookies, headers), rng);
                 }
-                let visitor = Visitor { snapshot: *snapshot, cookies, logout_key };
-                Authentication::Authenticated(Box::new(visitor))
+                Visitor::of(snapshot, cookies, logout_key)
             }
             Ok(Visited::Gone) => anonymous(headers),
             Ok(Visited::Unavailable { retry_after }) => {
@@ -177,8 +191,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         }
         match visit {
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot)) => {
-                let visitor = Visitor { snapshot: *snapshot, cookies, logout_key };
-                Authentication::Authenticated(Box::new(visitor))
+                Visitor::of(snapshot.into(), cookies, logout_key)
             }
             Visit::Unavailable { retry_after } => {
                 Authentication::Unavailable { retry_after, cookies }

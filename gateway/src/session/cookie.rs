@@ -11,6 +11,7 @@ use shared::jar;
 use shared::seal::Purpose;
 use shared::secret::Digest;
 use shared::time::UnixTime;
+use std::rc::Rc;
 
 /// The session cookie.
 pub const NAME: &str = "__Host-gatelatch-session";
@@ -27,7 +28,7 @@ pub enum Contents {
         /// A sealed [`Handle`].
         handle: String,
         /// What the object said.
-        snapshot: Box<Snapshot>,
+        snapshot: Rc<Snapshot>,
         /// When it said so.
         checked_at: UnixTime,
     },
@@ -110,7 +111,7 @@ impl Contents {
                 Some(if snapshot.person.claims.is_empty() {
                     Self::Handle { handle, ends_at: snapshot.ends_at }
                 } else {
-                    snapshot.person.claims.clear();
+                    Rc::make_mut(&mut snapshot).person.claims.clear();
                     Self::Hybrid { handle, snapshot, checked_at }
                 })
             }

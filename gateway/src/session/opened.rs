@@ -3,10 +3,12 @@
 
 use super::cookie::{Contents, NAME};
 use crate::config::Config;
+use crate::forward::Bearer;
 use http::HeaderMap;
 use shared::jar;
+use shared::secret::AccessToken;
 use shared::time::UnixTime;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
@@ -14,52 +16,71 @@ use std::rc::Rc;
 /// How many cookies each generation holds; one is a few kilobytes.
 const MOST: usize = 256;
 
-/// What came out of cookies, by their whole text. Only what we sealed ourselves gets in, so nobody
-/// else can fill it, and whoever finds something here sent what opens it. Times are not believed:
-/// they are looked at on every request.
+/// How a cookie is found: by the first bytes of it, which are drawn at random for each.
+type Mark = [u8; 32];
+
+/// What came out of cookies. Only what we sealed ourselves gets in, so nobody else can fill it, and
+/// whoever finds something here sent all of what opens it. Times are not believed: they are looked
+/// at on every request.
 #[derive(Debug, Default)]
 pub struct Opened(RefCell<Generations>);
 
 /// What was used since the young ones filled up last, and what was used before that.
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<String, Rc<Contents>>,
-    old: HashMap<String, Rc<Contents>>,
+    young: HashMap<Mark, Rc<Entry>>,
+    old: HashMap<Mark, Rc<Entry>>,
+}
+
+/// One cookie.
+#[derive(Debug)]
+pub struct Entry {
+    sealed: String,
+    /// What it holds.
+    pub contents: Contents,
+    bearer: OnceCell<Option<Bearer>>,
+}
+
+impl Entry {
+    /// The access token in it, as origins are sent it; none when no header can hold it.
+    #[must_use]
+    pub fn bearer(&self, token: &AccessToken) -> Option<Bearer> {
+        self.bearer.get_or_init(|| Bearer::new(token)).clone()
+    }
 }
 
 impl Opened {
     /// The session of a request; none when there is none that we made and that may still live.
     #[must_use]
-    pub fn read(
-        &self,
-        config: &Config,
-        headers: &HeaderMap,
-        now: UnixTime,
-    ) -> Option<Rc<Contents>> {
+    pub fn read(&self, config: &Config, headers: &HeaderMap, now: UnixTime) -> Option<Rc<Entry>> {
         let sealed = jar::read(headers, NAME)?;
+        let mark = *sealed.as_bytes().first_chunk::<32>()?;
         let mut generations = self.0.borrow_mut();
-        let contents = match generations.find(&sealed) {
-            Some(contents) => contents,
-            None => Rc::new(Contents::open(config, &sealed)?),
+        let known = generations.find(mark).filter(|entry| entry.sealed == sealed);
+        let entry = if let Some(known) = known {
+            known
+        } else {
+            let contents = Contents::open(config, &sealed)?;
+            Rc::new(Entry { sealed, contents, bearer: OnceCell::new() })
         };
-        generations.keep(sealed, &contents);
-        contents.may_live(now).then_some(contents)
+        generations.keep(mark, &entry);
+        entry.contents.may_live(now).then_some(entry)
     }
 }
 
 impl Generations {
-    fn find(&mut self, sealed: &str) -> Option<Rc<Contents>> {
-        self.young.get(sealed).map(Rc::clone).or_else(|| self.old.remove(sealed))
+    fn find(&mut self, mark: Mark) -> Option<Rc<Entry>> {
+        self.young.get(&mark).map(Rc::clone).or_else(|| self.old.remove(&mark))
     }
 
-    fn keep(&mut self, sealed: String, contents: &Rc<Contents>) {
-        if self.young.contains_key(&sealed) {
+    fn keep(&mut self, mark: Mark, entry: &Rc<Entry>) {
+        if self.young.contains_key(&mark) {
             return;
         }
         if self.young.len() == MOST {
             self.old = mem::take(&mut self.young);
         }
-        self.young.insert(sealed, Rc::clone(contents));
+        self.young.insert(mark, Rc::clone(entry));
     }
 }
 
@@ -93,10 +114,10 @@ mod tests {
         let (config, opened) = (with(&[]).unwrap(), Opened::default());
         let headers = sent(&config, 0);
         let first = opened.read(&config, &headers, NOON).unwrap();
-        assert_eq!(*first, contents());
+        assert_eq!(first.contents, contents());
         let again = opened.read(&config, &headers, NOON.plus(9)).unwrap();
         assert!(Rc::ptr_eq(&first, &again));
-        assert_eq!(opened.read(&config, &headers, NOON.plus(10)), None);
+        assert!(opened.read(&config, &headers, NOON.plus(10)).is_none());
     }
 
     #[test]
@@ -104,9 +125,24 @@ mod tests {
         let (config, opened) = (with(&[]).unwrap(), Opened::default());
         for value in ["__Host-gatelatch-session=garbage", "__Host-gatelatch-session=", "a=b"] {
             let headers = [(COOKIE, HeaderValue::from_static(value))].into_iter().collect();
-            assert_eq!(opened.read(&config, &headers, NOON), None);
+            assert!(opened.read(&config, &headers, NOON).is_none());
         }
         assert!(opened.0.borrow().young.is_empty());
+    }
+
+    #[test]
+    fn gs_02_a_cookie_that_begins_as_a_known_one_is_not_it() {
+        let (config, opened) = (with(&[]).unwrap(), Opened::default());
+        let headers = sent(&config, 0);
+        assert!(opened.read(&config, &headers, NOON).is_some());
+        let mut bytes = headers[COOKIE].as_bytes().to_vec();
+        for last in [bytes.len() - 1, bytes.len() - 40] {
+            bytes[last] ^= 1;
+            let changed = HeaderValue::from_bytes(&bytes).unwrap();
+            let changed = [(COOKIE, changed)].into_iter().collect();
+            assert!(opened.read(&config, &changed, NOON).is_none());
+        }
+        assert!(opened.read(&config, &headers, NOON).is_some());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::rows::{Rows, Table, Unavailable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::time::UnixTime;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -35,12 +36,18 @@ extern "C" {
 /// How many rows are written between two sweeps.
 const WRITES_A_SWEEP: u32 = 16;
 
-/// One object's storage, and what its instance knows of it.
+/// How many rows an instance keeps in memory.
+const MOST_KNOWN: usize = 64;
+
+/// One object's storage, and what its instance knows of it. There is one instance at a time and
+/// nobody else writes, so what was read or written is what is there; an instance whose writes are
+/// not committed is put away by the runtime, with all it knew.
 #[derive(Debug)]
 pub(super) struct Sqlite {
     sql: JsValue,
     prepared: Cell<bool>,
     writes: Cell<u32>,
+    known: RefCell<HashMap<(&'static str, String), String>>,
 }
 
 /// The storage at the time of one command.
@@ -53,12 +60,21 @@ pub(super) struct At<'s> {
 impl Sqlite {
     /// The storage of the object whose state this is.
     pub(super) fn of(state: &JsValue) -> Self {
-        Self { sql: open(state), prepared: Cell::default(), writes: Cell::default() }
+        let (prepared, writes) = (Cell::default(), Cell::default());
+        Self { sql: open(state), prepared, writes, known: RefCell::default() }
     }
 
     /// The storage, at `now`.
     pub(super) const fn at(&self, now: UnixTime) -> At<'_> {
         At { storage: self, now }
+    }
+
+    fn know(&self, place: (&'static str, String), json: String) {
+        let mut known = self.known.borrow_mut();
+        if known.len() == MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(place, json);
     }
 
     fn prepared(&self) -> Result<&JsValue, JsValue> {
@@ -72,21 +88,38 @@ impl Sqlite {
 
 impl At<'_> {
     fn read(&self, table: Table, key: &str) -> Result<Option<String>, JsValue> {
-        load(self.storage.prepared()?, table.name(), key)
+        let Sqlite { known, .. } = self.storage;
+        let place = (table.name(), key.to_owned());
+        if let Some(json) = known.borrow().get(&place) {
+            return Ok(Some(json.clone()));
+        }
+        let json = load(self.storage.prepared()?, table.name(), key)?;
+        if let Some(json) = &json {
+            self.storage.know(place, json.clone());
+        }
+        Ok(json)
     }
 
     fn write(
         &self,
         table: Table,
         key: &str,
-        json: &str,
+        json: String,
         until: Option<UnixTime>,
     ) -> Result<(), JsValue> {
+        let Sqlite { known, writes, .. } = self.storage;
+        let place = (table.name(), key.to_owned());
+        // Forgotten first: after a write that failed, nothing is known.
+        known.borrow_mut().remove(&place);
         let sql = self.storage.prepared()?;
-        save(sql, table.name(), key, json, until.map(seconds))?;
-        let writes = self.storage.writes.get();
-        self.storage.writes.set(writes.wrapping_add(1));
-        if writes.is_multiple_of(WRITES_A_SWEEP) { sweep(sql, seconds(self.now)) } else { Ok(()) }
+        save(sql, table.name(), key, &json, until.map(seconds))?;
+        self.storage.know(place, json);
+        writes.set(writes.get().wrapping_add(1));
+        if writes.get().is_multiple_of(WRITES_A_SWEEP) {
+            // What was swept may still be known; nobody has to miss it yet.
+            sweep(sql, seconds(self.now))?;
+        }
+        Ok(())
     }
 }
 
@@ -115,7 +148,7 @@ impl Rows for At<'_> {
         until: Option<UnixTime>,
     ) -> Result<(), Unavailable> {
         let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
-        self.write(table, key, &json, until).map_err(|error| {
+        self.write(table, key, json, until).map_err(|error| {
             worker::console_error!("a {} row could not be written: {error:?}", table.name());
             Unavailable
         })

@@ -84,13 +84,18 @@ pub fn subtle() -> Result<SubtleCrypto, JsValue> {
     Ok(crypto.unchecked_into::<web_sys::Crypto>().subtle())
 }
 
+thread_local! {
+    static ES256: Object = object(r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#);
+    static RS256: Object = object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#);
+}
+
 /// What WebCrypto calls an algorithm, with all the parameters that any of its functions wants.
 #[must_use]
 pub fn algorithm(alg: Alg) -> Object {
-    object(match alg {
-        Alg::Es256 => r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#,
-        Alg::Rs256 => r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#,
-    })
+    match alg {
+        Alg::Es256 => ES256.with(Clone::clone),
+        Alg::Rs256 => RS256.with(Clone::clone),
+    }
 }
 
 /// A JavaScript object, written as JSON.

@@ -40,7 +40,7 @@ pub fn head_in(request: &web_sys::Request) -> Option<Request> {
     let mut read = Request::default();
     *read.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
     *read.uri_mut() = url.parse().ok()?;
-    *read.headers_mut() = from_lines(lines)?;
+    *read.headers_mut() = from_lines(lines.as_bytes())?;
     Some(read)
 }
 
@@ -72,7 +72,7 @@ pub(super) fn answer_in(head: &str, body: &JsValue) -> Option<Response> {
     let (status, lines) = head.split_once('\n')?;
     let mut read = Response::default();
     *read.status_mut() = StatusCode::from_bytes(status.as_bytes()).ok()?;
-    *read.headers_mut() = from_lines(lines)?;
+    *read.headers_mut() = from_lines(lines.as_bytes())?;
     *read.body_mut() = bytes(body);
     Some(read)
 }
