@@ -7,6 +7,7 @@ import { freePorts } from "../foreign/pair.mjs";
 //   before    the connection breaks before the issuer has heard anything
 //   after     it breaks when the issuer has done it all, and nothing of the answer arrives
 //   cut       it breaks in the middle of the answer's body
+//   silent    the connection stays, and nothing ever comes
 //   a number  that status, with `Retry-After`, and the issuer hears nothing
 // `calls` is what became of each token call; `whole` waits until so many are over.
 export async function proxy() {
@@ -36,6 +37,7 @@ async function pass(line, agent, asked, body, answer) {
   const call = { form: new URLSearchParams(body.toString()), fate: line.next.shift() ?? "pass" };
   line.calls.push(call);
   if (call.fate === "before") return answer.destroy();
+  if (call.fate === "silent") return;
   if (typeof call.fate === "number") {
     answer.writeHead(call.fate, { "retry-after": line.retryAfter });
     return answer.end();

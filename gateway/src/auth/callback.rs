@@ -105,7 +105,10 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
                 carry(&mut response, &cookies);
                 response
             }
-            Err(failed) => cause::note(page::page(failed.page()), &failed),
+            Err(failed) => {
+                let page = page::again(failed.page(), &pending.return_to);
+                cause::note(page, &failed)
+            }
         }
     } else {
         // The same callback a second time while the first is under way, or after its answer was

@@ -1,10 +1,12 @@
-//! The few pages the gateway has of its own: fixed words, no script, nothing from the request.
+//! The few pages the gateway has of its own: fixed words, no script, and of what others wrote only
+//! the path to go back to, in a link.
 
 use super::{LOGIN, LOGOUT};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use shared::fetch::Response;
-use shared::page;
+use shared::form::append;
+use shared::page::{self, escape};
 use shared::respond;
 
 /// Which page.
@@ -111,15 +113,28 @@ impl Page {
 /// The page.
 #[must_use]
 pub fn page(page: Page) -> Response {
-    leading_to(page, None)
+    render(page, None, LOGIN)
+}
+
+/// The page of a sign-in that failed, from which the next one leads to where this one would have.
+#[must_use]
+pub fn again(page: Page, return_to: &str) -> Response {
+    render(page, None, &append(LOGIN, [("return_to", return_to)]))
 }
 
 /// The page, whose form is answered by a redirect to `address` and on to wherever that leads.
 #[must_use]
 pub fn leading_to(page: Page, address: Option<&str>) -> Response {
+    render(page, address, LOGIN)
+}
+
+fn render(page: Page, address: Option<&str>, login: &str) -> Response {
     let (status, title, text, next) = page.words();
     let next = match next {
-        Next::Link(label) => format!("<p><a class=\"button\" href=\"{LOGIN}\">{label}</a></p>\n"),
+        Next::Link(label) => {
+            let login = escape(login);
+            format!("<p><a class=\"button\" href=\"{login}\">{label}</a></p>\n")
+        }
         Next::Post(label) => format!(
             "<form method=\"post\" action=\"{LOGOUT}\">\n<button class=\"primary\">{label}</button>\n\
              </form>\n"

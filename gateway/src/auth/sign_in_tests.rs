@@ -150,6 +150,16 @@ fn gc_04_gc_06_gc_08_a_bad_response_costs_no_token_call() {
 }
 
 #[test]
+fn gl_05_a_sign_in_that_failed_can_be_begun_again_and_leads_to_the_same_place() {
+    let mut world = world("hybrid");
+    let state = world.login("/a?b=%22%3E%26c", NOON)["state"].clone();
+    let refused =
+        world.get(&format!("/auth/callback?state={state}&iss=https://idp.test&error=x"), NOON);
+    let link = "href=\"/auth/login?return_to=%2Fa%3Fb%3D%2522%253E%26c\"";
+    assert!(text(&refused).contains(link), "{}", text(&refused));
+}
+
+#[test]
 fn gc_07_an_error_of_the_provider_is_never_repeated_on_a_page() {
     let mut world = world("hybrid");
     let state = world.login("/", NOON)["state"].clone();

@@ -25,7 +25,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::Request;
 use worker::worker_sys::DurableObjectState;
-use worker::{Delay, Env, Result, ScheduledTime, SqlStorage};
+use worker::{Env, Result, ScheduledTime, SqlStorage};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
@@ -109,7 +109,7 @@ impl Instance {
                 object::answer(&opened)
             }
             Command::Visit { secret, jitter, now } => {
-                let patience = Delay::from(Duration::from_secs(PATIENCE_SECONDS));
+                let patience = object::pause(PATIENCE_SECONDS);
                 object::answer(&driver.visit(secret, jitter, now, patience).await)
             }
             Command::Close { secret, now } => {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 /// How many seconds a request waits for somebody else's token call.
-pub const PATIENCE_SECONDS: u64 = 10;
+pub const PATIENCE_SECONDS: u32 = 10;
 
 /// An access token that lives so many seconds more serves a request while its successor is fetched;
 /// below that the request waits, lest the token die on the way to the origin (GP-25).

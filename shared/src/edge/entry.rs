@@ -14,7 +14,8 @@ pub fn run(
     answer: impl Future<Output = Result<JsValue, JsValue>> + 'static,
 ) -> Result<JsValue, JsValue> {
     let mut answer = Box::pin(answer);
-    // What this waker is told is not lost: a task polls its future anew when it takes it over.
+    // What this waker is told is not lost: a task polls its future anew when it takes it over, and
+    // every future wakes whoever polled it last.
     match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => Ok(future_to_promise(answer).into()),

@@ -12,3 +12,8 @@ export async function obey(request, step) {
   const said = await step(await request.text());
   return new Response(said ?? null, { status: said === undefined ? 500 : 200 });
 }
+
+// Resolves after so many seconds.
+export function pause(seconds) {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}

@@ -14,6 +14,9 @@ extern "C" {
     #[wasm_bindgen(js_name = ask)]
     fn send(env: &Env, binding: &str, name: &str, command: &str) -> Promise;
 
+    #[wasm_bindgen(js_name = pause)]
+    fn pause_for(seconds: u32) -> Promise;
+
     /// Has an object answer what it is asked.
     pub fn obey(request: &web_sys::Request, step: &Step) -> Promise;
 }
@@ -82,4 +85,11 @@ where
             })
         })
     })
+}
+
+/// Is over after so many seconds, counted from when somebody begins to wait. (`worker::Delay` wakes
+/// whoever asked first, and not whoever asked last.)
+pub async fn pause(seconds: u32) {
+    // A timer does not fail.
+    let _ = JsFuture::from(pause_for(seconds)).await;
 }
