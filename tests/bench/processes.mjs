@@ -1,7 +1,7 @@
 // The processes that are measured, one workerd each, and what Linux says of them.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { embed, launch, startWorkerd, text } from "../../scripts/workerd.mjs";
@@ -9,7 +9,6 @@ import { later } from "../foreign/checks.mjs";
 
 const date = /^compatibility_date = "([\d-]+)"$/m;
 const compatibilityDate = date.exec(readFileSync(join(import.meta.dirname, "../../gateway/wrangler.toml"), "utf8"))[1];
-const ticksPerSecond = 100;
 
 // Serves a part of a configuration for `make serve`.
 export function ours(folder, name, config) {
@@ -45,7 +44,6 @@ export function node(file, port, ...args) {
 
 // Starts it, and waits until it answers anything at all.
 async function running(start, port) {
-  mkdirSync(join(import.meta.dirname, "../../.gatelatch"), { recursive: true });
   const child = start();
   const ended = once(child, "exit");
   const stop = async () => {
@@ -63,10 +61,11 @@ async function running(start, port) {
   return { port, pid: child.pid, stop };
 }
 
-// Seconds of CPU that a process has used, in all its threads.
+// Seconds of CPU that a process has used, in all its threads. (/proc/PID/stat counts in hundredths, too coarse for a start.)
 export function cpuOf({ pid }) {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]));
+  return nanoseconds.reduce((sum, next) => sum + next, 0) / 1e9;
 }
 
 // What it keeps in memory, in MB.

@@ -28,7 +28,6 @@ await subject("bench", async () => {
   const pattern = new RegExp(wanted);
   const all = (await subjects(folder)).filter(({ name }) => baselines.includes(name) || pattern.test(name));
   for (const one of all) {
-    one.cold = memoryOf(one.process);
     await measure(one, folder, warmUp);
     one.results = [];
   }

@@ -11,23 +11,22 @@ export function lines(message) {
 
 // Sends `request` to an origin with edited headers, and resolves to the answer with edited headers; a body is passed from
 // one stream to the other. Redirects are the browser's to follow. `answered` is told status and headers, and says what to
-// change, or null for an answer that must not pass; `unreachable` makes the answer when there is none.
+// change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none.
 export async function hop(request, url, edits, personal, navigation, answered, unreachable) {
   const { method, body } = request;
-  const headers = new Headers(request.headers);
-  edit(headers, edits);
   // The cache in front of an origin knows neither sessions nor tokens (CC-01): what is for one person is neither looked
   // up there nor stored.
   const cache = personal ? "no-store" : undefined;
-  let answer;
   try {
-    answer = await fetch(url, { method, headers, body, redirect: "manual", cache });
+    const headers = new Headers(request.headers);
+    edit(headers, edits);
+    const answer = await fetch(url, { method, headers, body, redirect: "manual", cache });
+    const changes = answered(answer.status, lines(answer), personal);
+    if (changes !== undefined) return changes === "" ? answer : edited(answer, changes);
   } catch {
-    return unreachable(navigation, request.url);
+    // As good as none.
   }
-  const changes = answered(answer.status, lines(answer), personal);
-  if (changes === undefined) return unreachable(navigation, request.url);
-  return changes === "" ? answer : edited(answer, changes);
+  return unreachable(navigation, request.url);
 }
 
 // A copy of an answer with other headers; the same stream, status and encoding.
