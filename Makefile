@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native properties wasm-test http foreign storms browser deploy-check deny bench proof clean
+.PHONY: help dev test serve build fmt lint native faults properties wasm-test http foreign storms browser deploy-check deny bench proof clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ lint: ## formatting and clippy, natively and for wasm32
 
 native: ## the native tests
 	@node scripts/test.mjs native
+
+faults: ## whatever can fail fails, at every place of every flow
+	@node scripts/test.mjs faults
 
 properties: ## the state machines against models, 100,000 sequences each
 	@node scripts/test.mjs properties

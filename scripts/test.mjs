@@ -17,7 +17,9 @@ const stages = {
   // The first to resolve dependencies, so this one says that Cargo.lock is out of date.
   clippy: (run) => run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
   "clippy-wasm": (run) => run("cargo", "clippy", ...workers, ...wasm, "--", "-D", "warnings"),
-  native: (run) => run("cargo", "nextest", "run", "--workspace"),
+  // Seconds, so that nobody thinks twice; what takes longer has a stage of its own.
+  native: (run) => run("cargo", "nextest", "run", "--workspace", "-E", "not binary(faults)"),
+  faults: (run) => run("cargo", "nextest", "run", "-p", "tests", "--test", "faults"),
   // The machines against their models, far more often than among the native tests, and each time from another
   // seed: PROPTEST_RNG_SEED=n node scripts/test.mjs properties repeats a run, PROPTEST_CASES=n makes it longer.
   async properties(run) {
