@@ -167,6 +167,12 @@ impl Gate<'_> {
     }
 }
 
+/// Whether a request with this method may bring a body along.
+#[must_use]
+pub fn may_have_body(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
+}
+
 /// Methods that talk to proxies and not to applications (GP-15). In any case: the runtime that
 /// sends the request on would write some of them in capitals.
 fn is_unserved(method: &Method) -> bool {

@@ -16,6 +16,8 @@ pub enum Refused {
     Method,
     /// There are more headers than can be looked at, so none is believed.
     Headers,
+    /// A GET or HEAD with a body, which the runtime sends to nobody, RFC 9110 §9.3.1.
+    Body,
     /// The path is not one.
     Path(Malformed),
     /// The origin might take the path for one of another route.
@@ -53,6 +55,9 @@ impl Refused {
                 "too_many_headers",
                 "there are too many headers",
             ),
+            Self::Body => {
+                (StatusCode::BAD_REQUEST, "unexpected_body", "a GET or HEAD request has no body")
+            }
             Self::Path(_) => (StatusCode::BAD_REQUEST, "invalid_path", "the path is malformed"),
             Self::Ambiguous => (StatusCode::BAD_REQUEST, "ambiguous_path", "ambiguous path"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", "there is nothing here"),
@@ -112,7 +117,7 @@ impl Refused {
                 "Nothing was done. Go back to the application and try again from there.",
                 "",
             ),
-            Self::Method | Self::Headers | Self::Path(_) | Self::Ambiguous => (
+            Self::Method | Self::Headers | Self::Body | Self::Path(_) | Self::Ambiguous => (
                 "This request can\u{2019}t be answered",
                 "Something about it is malformed or could be understood in two ways. Check the \
                  address, or go back to where you came from.",

@@ -7,6 +7,7 @@ use tests::pair::Pair;
 use tests::raw::Raw;
 
 in_every_mode! {
+    gp_15_a_get_or_head_with_a_body_is_a_400_and_reaches_nobody
     gp_01_gp_02_gp_03_identity_headers_of_the_browser_reach_no_origin
     gp_07_an_authorization_header_of_the_browser_opens_nothing
     gp_05_nothing_that_we_inject_can_be_named_away
@@ -273,4 +274,18 @@ fn other_headers_arrive_as_they_were_sent(pair: &Pair) {
             assert_eq!(echo.header(name), Some(value));
         }
     }
+}
+
+fn gp_15_a_get_or_head_with_a_body_is_a_400_and_reaches_nobody(pair: &Pair) {
+    let guest = Guest::signed_in(pair);
+    for method in ["GET", "HEAD"] {
+        for path in ["/echo", "/api/echo", "/public/echo", "/auth/session"] {
+            let answer = pair.send(&guest.raw(method, path).body("hello"));
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{method} {path}");
+        }
+    }
+    if let Some(gate) = pair.needs_clock() {
+        assert!(gate.reached().is_empty());
+    }
+    assert!(guest.token().is_some());
 }

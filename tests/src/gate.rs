@@ -11,7 +11,8 @@ use gateway::answer;
 use gateway::auth::flow::UsedFlows;
 use gateway::config::Config;
 use gateway::gateway::{Decided, decide};
-use gateway::next::{Forward, Incoming, Next};
+use gateway::next::{Forward, Incoming, Next, may_have_body};
+use gateway::refused::Refused;
 use gateway::session::admission::Seams;
 use gateway::session::exchange::Party;
 use gateway::session::opened::Opened;
@@ -123,6 +124,9 @@ impl Gate {
         let config = Rc::clone(&self.config.borrow());
         let opened = Rc::clone(&self.opened.borrow());
         let (method, headers) = (raw.typed_method(), raw.map());
+        if !may_have_body(&method) && !raw.body.is_empty() {
+            return Refused::Body.response(false);
+        }
         let url = if raw.target.starts_with('/') {
             format!("{}{}", config.public_url, raw.target)
         } else {

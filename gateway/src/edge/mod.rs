@@ -6,7 +6,7 @@ pub mod session;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
 use crate::gateway::{Decided, decide, in_time};
-use crate::next::{Incoming, Next};
+use crate::next::{Incoming, Next, may_have_body};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
@@ -85,6 +85,9 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
         return Ok(response_out(Refused::Method.response(false))?.into());
     };
+    if !may_have_body(&method) && request.body().is_some() {
+        return Ok(response_out(Refused::Body.response(false))?.into());
+    }
     let Ok(mut rng) = rng() else {
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
