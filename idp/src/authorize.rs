@@ -12,6 +12,7 @@ use shared::respond;
 use shared::scope::Scope;
 use shared::secret::Code;
 use std::fmt;
+use std::rc::Rc;
 
 /// What a client is told that asks for a token for somebody else, RFC 8707 §2.
 pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
@@ -23,9 +24,9 @@ const LONGEST_HINT: usize = 255;
 
 /// An authorization request in which nothing is left to check.
 #[derive(Clone, Debug)]
-pub struct AuthorizationRequest<'c> {
+pub struct AuthorizationRequest {
     /// Who asks.
-    pub client: &'c Client,
+    pub client: Rc<Client>,
     /// Where the answer goes, and what has to be in it.
     pub reply: Reply,
     /// Bound into the ID token.
@@ -96,19 +97,30 @@ impl Reply {
     }
 }
 
-/// Reads and checks one request, in the order an attacker would want it not checked.
+/// Decodes the parameters of a request.
 ///
 /// # Errors
-/// See [`Refused`].
-pub fn read<'c>(encoded: &[u8], config: &'c Config) -> Result<AuthorizationRequest<'c>, Refused> {
-    let form = Form::parse(encoded).map_err(|malformed| {
+/// [`Refused::Page`].
+pub fn decode(encoded: &[u8]) -> Result<Form, Refused> {
+    Form::parse(encoded).map_err(|malformed| {
         Refused::Page(match malformed {
             Malformed::Repeated => "a parameter is repeated",
             Malformed::TooMany => "there are too many parameters",
             Malformed::NotText => "a parameter is not text",
         })
-    })?;
-    let client = form.get("client_id").and_then(|id| config.client(id));
+    })
+}
+
+/// Reads and checks one request of `client`, the one that its `client_id` names, in the order an
+/// attacker would want it not checked.
+///
+/// # Errors
+/// See [`Refused`].
+pub fn read(
+    form: &Form,
+    client: Option<Rc<Client>>,
+    config: &Config,
+) -> Result<AuthorizationRequest, Refused> {
     let client = client.ok_or(Refused::Page("client_id names no client of this issuer"))?;
     let redirect = form.get("redirect_uri").and_then(|uri| client.redirect(uri));
     let redirect =
@@ -117,7 +129,7 @@ pub fn read<'c>(encoded: &[u8], config: &'c Config) -> Result<AuthorizationReque
     // From here on there is somewhere to send a refusal.
     let state = form.get("state").map(str::to_owned);
     let reply = Reply { redirect, state, issuer: config.issuer.to_string() };
-    let asked = Asked { form: &form, client };
+    let asked = Asked { form, client: &client };
     let refuse = |error| Refused::Client(reply.clone(), error);
     asked.object().map_err(refuse)?;
     asked.response().map_err(refuse)?;

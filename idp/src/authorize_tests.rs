@@ -37,6 +37,12 @@ fn request(changes: &[(&str, &str)]) -> String {
     shared::form::encode(pairs)
 }
 
+fn read(encoded: &[u8], config: &Config) -> Result<AuthorizationRequest, Refused> {
+    let form = decode(encoded)?;
+    let client = form.get("client_id").and_then(|id| config.client(id)).cloned();
+    super::read(&form, client, config)
+}
+
 fn error(changes: &[(&str, &str)]) -> Option<ErrorCode> {
     match read(request(changes).as_bytes(), &config()) {
         Err(Refused::Client(_, error)) => Some(error.error),

@@ -2,6 +2,7 @@
 
 use crate::words::{AuthMethod, GrantType};
 use shared::jose::Alg;
+use shared::jose::jwk::JwkSet;
 use shared::origin::{Origin, is_secure};
 use shared::scope::Scope;
 use shared::secret::{ClientSecret, Digest};
@@ -14,6 +15,8 @@ pub struct Client {
     pub id: String,
     /// What people read.
     pub name: String,
+    /// Where people can read about it.
+    pub links: Links,
     /// Exact URIs, no patterns; at least one.
     pub redirect_uris: Vec<String>,
     /// Where a person may be sent after signing out; exact too.
@@ -26,14 +29,81 @@ pub struct Client {
     pub scope: Scope,
     /// What its ID tokens are signed with.
     pub id_token_alg: Alg,
+    /// What its userinfo answers are signed with; none for plain JSON.
+    pub userinfo_alg: Option<Alg>,
+    /// What its introspection answers are signed with, when it asks for signed ones.
+    pub introspection_alg: Option<Alg>,
     /// Whether the port of a loopback redirect URI is free, RFC 8252 §7.3.
     pub is_native: bool,
     /// Whether it must send a code challenge. Only one confidential client may be let off.
     pub requires_pkce: bool,
-    /// Who its access tokens are for, besides the issuer's own userinfo endpoint.
+    /// What its people are called to it.
+    pub subject: SubjectType,
+    /// The `max_age` of a request that has none, in seconds.
+    pub default_max_age: Option<u64>,
+    /// How it is told that somebody has signed out.
+    pub back_channel: Option<BackChannel>,
+    /// Who its access tokens are for when it names no resource, besides the issuer's own userinfo
+    /// endpoint.
     pub audience: String,
+    /// Further resources it may have tokens for, RFC 8707.
+    pub resources: Vec<String>,
     /// Origins of scripts that may read the token endpoint's answers to it.
     pub allowed_origins: Vec<Origin>,
+    /// Whose it is.
+    pub standing: Standing,
+}
+
+/// Whose a client is, and so who is asked before it gets what it may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The operator's own: nobody is asked.
+    FirstParty,
+    /// Somebody else's, whom the operator knows: the person is asked.
+    ThirdParty,
+    /// It registered itself at run time, and nobody vouches for its name: the person is asked.
+    Registered,
+}
+
+/// Addresses that are shown to people as links, each a web address or absent. Never fetched.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Links {
+    /// Its home page.
+    pub client: Option<String>,
+    /// A picture.
+    pub logo: Option<String>,
+    /// What it does with people's data.
+    pub policy: Option<String>,
+    /// Its terms of service.
+    pub terms: Option<String>,
+}
+
+/// What people are called to a client, OpenID Connect Core §8.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SubjectType {
+    /// The account's name.
+    Public,
+    /// A name of the client's sector.
+    Pairwise {
+        /// A host.
+        sector: String,
+    },
+}
+
+/// Back-Channel Logout 1.0 §2.2.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BackChannel {
+    /// Where logout tokens are posted.
+    pub uri: String,
+}
+
+/// The public keys of a client that signs assertions.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ClientKeys {
+    /// By value.
+    Here(JwkSet),
+    /// By reference.
+    At(String),
 }
 
 /// How a client authenticates. The secrets themselves are not here, only their digests.
@@ -43,6 +113,8 @@ pub enum Authentication {
     Basic(Vec<Digest>),
     /// In the body.
     Post(Vec<Digest>),
+    /// By a signed assertion, RFC 7523 §2.2.
+    PrivateKeyJwt(ClientKeys),
     /// Not at all: a public client.
     None,
 }
@@ -54,6 +126,7 @@ impl Authentication {
         match self {
             Self::Basic(_) => AuthMethod::ClientSecretBasic,
             Self::Post(_) => AuthMethod::ClientSecretPost,
+            Self::PrivateKeyJwt(_) => AuthMethod::PrivateKeyJwt,
             Self::None => AuthMethod::None,
         }
     }
@@ -64,7 +137,7 @@ impl Authentication {
         let presented = Digest::of(secret.expose());
         let digests: &[Digest] = match self {
             Self::Basic(digests) | Self::Post(digests) => digests,
-            Self::None => &[],
+            Self::PrivateKeyJwt(_) | Self::None => &[],
         };
         digests.iter().filter(|digest| **digest == presented).count() > 0
     }
@@ -161,16 +234,24 @@ mod tests {
         Client {
             id: "app".into(),
             name: "App".into(),
+            links: Links::default(),
             redirect_uris: uris.iter().map(|uri| (*uri).to_owned()).collect(),
             post_logout_redirect_uris: vec![],
             authentication: Authentication::None,
             grant_types: vec![GrantType::AuthorizationCode],
             scope: Scope::parse("openid").unwrap(),
             id_token_alg: Alg::Es256,
+            userinfo_alg: None,
+            introspection_alg: None,
             is_native,
             requires_pkce: true,
+            subject: SubjectType::Public,
+            default_max_age: None,
+            back_channel: None,
             audience: "https://idp.test".into(),
+            resources: vec![],
             allowed_origins: vec![],
+            standing: Standing::FirstParty,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Client authentication, RFC 6749 §2.3: exactly the registered method, and never two.
 
+use crate::Idp;
 use crate::client::{Authentication, Client};
-use crate::config::Config;
+use crate::platform::Platform;
+use crate::rows::Unavailable;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -9,16 +11,17 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use shared::error::{ErrorCode, OAuthError};
 use shared::form::Form;
 use shared::secret::ClientSecret;
+use std::rc::Rc;
 
 /// Proof that a request came from this client, as far as its registered method proves it.
-#[derive(Clone, Copy, Debug)]
-pub struct Authenticated<'c>(&'c Client);
+#[derive(Clone, Debug)]
+pub struct Authenticated(Rc<Client>);
 
-impl<'c> Authenticated<'c> {
+impl Authenticated {
     /// The client.
     #[must_use]
-    pub const fn client(&self) -> &'c Client {
-        self.0
+    pub fn client(&self) -> &Client {
+        &self.0
     }
 }
 
@@ -45,6 +48,14 @@ pub enum Refused {
         /// As above.
         basic: bool,
     },
+    /// Nobody could say whether there is such a client.
+    Unavailable,
+}
+
+impl From<Unavailable> for Refused {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
 }
 
 impl Refused {
@@ -66,6 +77,10 @@ impl Refused {
                 );
                 return (StatusCode::BAD_REQUEST, error, false);
             }
+            Self::Unavailable => {
+                let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
+                return (StatusCode::SERVICE_UNAVAILABLE, error, false);
+            }
             Self::NoClient | Self::UnknownClient => ("client authentication failed", false),
             Self::MalformedBasic => ("the Authorization header cannot be read", true),
             Self::WrongMethod { basic } | Self::WrongSecret { basic } => {
@@ -83,25 +98,39 @@ enum Credentials {
     None { id: String },
 }
 
+impl Credentials {
+    fn id(&self) -> &str {
+        match self {
+            Self::Basic { id, .. } | Self::Post { id, .. } | Self::None { id } => id,
+        }
+    }
+}
+
 /// Authenticates the client of a request whose form has been read.
 ///
 /// # Errors
 /// See [`Refused`].
-pub fn authenticate<'c>(
-    config: &'c Config,
+pub async fn authenticate<P: Platform>(
+    idp: &Idp<'_, P>,
     headers: &HeaderMap,
     form: &Form,
-) -> Result<Authenticated<'c>, Refused> {
+) -> Result<Authenticated, Refused> {
     let credentials = present(headers, form)?;
-    let (id, secret, basic) = match &credentials {
-        Credentials::Basic { id, secret } => (id, Some(secret), true),
-        Credentials::Post { id, secret } => (id, Some(secret), false),
-        Credentials::None { id } => (id, None, false),
+    let client = idp.client(credentials.id()).await?;
+    check(client, &credentials)
+}
+
+/// Whether a client is the one it says it is.
+fn check(client: Option<Rc<Client>>, credentials: &Credentials) -> Result<Authenticated, Refused> {
+    let (secret, basic) = match credentials {
+        Credentials::Basic { secret, .. } => (Some(secret), true),
+        Credentials::Post { secret, .. } => (Some(secret), false),
+        Credentials::None { .. } => (None, false),
     };
-    let Some(client) = config.client(id) else {
+    let Some(client) = client else {
         return Err(if basic { Refused::WrongSecret { basic } } else { Refused::UnknownClient });
     };
-    match (&client.authentication, &credentials) {
+    match (&client.authentication, credentials) {
         (Authentication::Basic(_), Credentials::Basic { .. })
         | (Authentication::Post(_), Credentials::Post { .. })
         | (Authentication::None, Credentials::None { .. }) => {}
@@ -116,11 +145,7 @@ pub fn authenticate<'c>(
 /// Who a request says it is from, whether or not it proves it.
 #[must_use]
 pub fn claimed(headers: &HeaderMap, form: &Form) -> Option<String> {
-    match present(headers, form).ok()? {
-        Credentials::Basic { id, .. } | Credentials::Post { id, .. } | Credentials::None { id } => {
-            Some(id)
-        }
-    }
+    present(headers, form).ok().map(|credentials| credentials.id().to_owned())
 }
 
 fn present(headers: &HeaderMap, form: &Form) -> Result<Credentials, Refused> {
@@ -175,6 +200,7 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use http::HeaderValue;
     use shared::secret::Digest;
 
@@ -201,8 +227,9 @@ mod tests {
             .iter()
             .map(|line| (AUTHORIZATION, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
         let form = Form::parse(body.as_bytes()).unwrap();
-        let config = config();
-        authenticate(&config, &headers.collect(), &form).map(|found| found.client().id.clone())
+        let credentials = present(&headers.collect(), &form)?;
+        let client = config().client(credentials.id()).cloned();
+        check(client, &credentials).map(|found| found.client().id.clone())
     }
 
     fn header(pair: &str) -> String {

@@ -1,17 +1,19 @@
 //! What a deployment says about itself. Read once an isolate; wrong settings stop the Worker, and
 //! every one of them is named.
 
-use crate::client::{Authentication, Client, is_registrable};
-use crate::words::{AuthMethod, GrantType, ScopeWord};
+use crate::client::Client;
+use crate::registration::{House, Registration};
+use crate::words::{AuthMethod, ScopeWord};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shared::jose::Alg;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::{ClientAuth, RelyingParty};
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
 use shared::secret::{ClientSecret, Digest};
 use shared::settings::{Problem, Settings};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// An issuer's settings, every one of them checked.
 #[derive(Clone, Debug)]
@@ -20,8 +22,10 @@ pub struct Config {
     pub issuer: Origin,
     /// `SEALING_KEYS`.
     pub keys: SealingKeys,
+    /// `SCOPES`: words of the operator's own.
+    pub scopes: BTreeMap<String, OwnScope>,
     /// `CLIENTS`.
-    pub clients: Vec<Client>,
+    pub clients: Vec<Rc<Client>>,
     /// `ACCOUNTS`.
     pub accounts: Vec<LocalAccount>,
     /// `UPSTREAM`.
@@ -103,13 +107,23 @@ impl Config {
         if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
             settings.refuse("SEALING_KEYS", "your own: this key is in the documentation");
         }
-        let clients = clients(&mut settings, issuer.as_ref());
+        let pairwise = settings.text("PAIRWISE_SECRET");
+        let scopes = scopes(&mut settings);
+        let words = ScopeWord::ALL.iter().map(|word| word.as_str());
+        let words: Vec<_> = words.chain(scopes.keys().map(String::as_str)).collect();
+        let house = House {
+            issuer: issuer.as_ref().map_or("", Origin::as_str),
+            scopes: &Scope::parse(&words.join(" ")).unwrap_or_default(),
+            has_pairwise_secret: pairwise.is_some(),
+        };
+        let clients = clients(&mut settings, house);
         let accounts = accounts(&mut settings);
         let upstream = upstream(&mut settings, issuer.as_ref());
         let lifetimes = lifetimes(&mut settings);
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
             issuer,
             keys,
+            scopes,
             clients,
             accounts,
             upstream,
@@ -120,81 +134,62 @@ impl Config {
 
     /// The client that `id` names.
     #[must_use]
-    pub fn client(&self, id: &str) -> Option<&Client> {
+    pub fn client(&self, id: &str) -> Option<&Rc<Client>> {
         self.clients.iter().find(|client| client.id == id)
     }
 }
 
 type Var<V> = Settings<V>;
 
-/// A client as it is written down: RFC 7591 §2 names.
-#[derive(Deserialize)]
+/// A scope word of the operator's own.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct RawClient {
-    client_id: String,
-    #[serde(default)]
-    client_name: Option<String>,
-    redirect_uris: Vec<String>,
-    #[serde(default)]
-    post_logout_redirect_uris: Vec<String>,
-    #[serde(default)]
-    token_endpoint_auth_method: Option<AuthMethod>,
-    #[serde(default)]
-    client_secret_sha256: OneOrMore,
-    #[serde(default)]
-    grant_types: Option<Vec<GrantType>>,
-    #[serde(default)]
-    scope: Option<Scope>,
-    #[serde(default)]
-    id_token_signed_response_alg: Alg,
-    #[serde(default)]
-    application_type: ApplicationType,
-    #[serde(default)]
-    require_pkce: Option<bool>,
-    #[serde(default)]
-    audience: Option<String>,
-    #[serde(default)]
-    allowed_origins: Vec<Origin>,
+pub struct OwnScope {
+    /// What people read before they agree: a few words, such as "Read your reports".
+    pub description: String,
 }
 
-#[derive(Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum ApplicationType {
-    #[default]
-    Web,
-    Native,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(Digest),
-    More(Vec<Digest>),
-}
-
-impl Default for OneOrMore {
-    fn default() -> Self {
-        Self::More(Vec::new())
+/// `SCOPES`: a word, and what it means.
+fn scopes<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> BTreeMap<String, OwnScope> {
+    let own: BTreeMap<String, OwnScope> =
+        settings.json("SCOPES", "a JSON object of scope words, each with a description");
+    for word in own.keys() {
+        let one = Scope::parse(word).is_some_and(|scope| scope.words().eq([word.as_str()]));
+        if !one || ScopeWord::parse(word).is_some() {
+            settings.refuse(format!("SCOPES[{word}]"), "one word of RFC 6749 that is not standard");
+        }
     }
+    own
 }
 
 fn clients<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,
-    issuer: Option<&Origin>,
-) -> Vec<Client> {
+    house: House<'_>,
+) -> Vec<Rc<Client>> {
     // Element by element, so that one broken client does not hide the mistakes of the next.
     let raw: Vec<Value> = settings.json("CLIENTS", "a JSON array of clients");
-    let mut clients: Vec<Client> = Vec::new();
+    let mut ids: Vec<String> = Vec::new();
+    let mut clients: Vec<Rc<Client>> = Vec::new();
     for (position, value) in raw.into_iter().enumerate() {
         let name = value.get("client_id").and_then(Value::as_str).map(str::to_owned);
         let name = format!("CLIENTS[{}]", name.unwrap_or_else(|| position.to_string()));
-        match serde_json::from_value::<RawClient>(value) {
-            Err(error) => settings.refuse(name, format!("a client ({error})")),
-            Ok(raw) => {
-                if clients.iter().any(|client| client.id == raw.client_id) {
-                    settings.refuse(&name, "the only client with this client_id");
+        let raw = match serde_json::from_value::<Registration>(value) {
+            Ok(raw) => raw,
+            Err(error) => {
+                settings.refuse(name, format!("a client ({error})"));
+                continue;
+            }
+        };
+        if ids.contains(&raw.client_id) {
+            settings.refuse(&name, "the only client with this client_id");
+        }
+        ids.push(raw.client_id.clone());
+        match raw.check(house) {
+            Ok(client) => clients.push(Rc::new(client)),
+            Err(mistakes) => {
+                for (member, wanted) in mistakes {
+                    settings.refuse(format!("{name}.{member}"), wanted);
                 }
-                clients.push(client(settings, &name, raw, issuer));
             }
         }
     }
@@ -202,80 +197,6 @@ fn clients<V: Fn(&str) -> Option<String>>(
         settings.refuse("CLIENTS", "such that require_pkce is false for one client at the most");
     }
     clients
-}
-
-fn client<V: Fn(&str) -> Option<String>>(
-    settings: &mut Var<V>,
-    name: &str,
-    raw: RawClient,
-    issuer: Option<&Origin>,
-) -> Client {
-    let is_native = raw.application_type == ApplicationType::Native;
-    let mut refuse = |member: &str, wanted: &str| {
-        settings.refuse(format!("{name}.{member}"), wanted);
-    };
-    if raw.client_id.is_empty() || !raw.client_id.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
-        refuse("client_id", "printable ASCII without spaces");
-    }
-    if raw.redirect_uris.is_empty() {
-        refuse("redirect_uris", "at least one URI");
-    }
-    let lists = [
-        ("redirect_uris", &raw.redirect_uris),
-        ("post_logout_redirect_uris", &raw.post_logout_redirect_uris),
-    ];
-    for (member, uris) in lists {
-        if !uris.iter().all(|uri| is_registrable(uri, is_native)) {
-            refuse(
-                member,
-                "exact https URIs without fragment or wildcard (http on this machine; for a native \
-                 client also a private-use scheme with a dot in it)",
-            );
-        }
-    }
-    let digests = match raw.client_secret_sha256 {
-        OneOrMore::One(digest) => vec![digest],
-        OneOrMore::More(digests) => digests,
-    };
-    let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
-    match (method, digests.len()) {
-        (AuthMethod::None, 0)
-        | (AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost, 1..=2) => {}
-        (AuthMethod::None, _) => refuse("client_secret_sha256", "absent for a public client"),
-        _ => refuse("client_secret_sha256", "one digest, or two during a rotation"),
-    }
-    let authentication = match method {
-        AuthMethod::ClientSecretBasic => Authentication::Basic(digests),
-        AuthMethod::ClientSecretPost => Authentication::Post(digests),
-        AuthMethod::None => Authentication::None,
-    };
-    let requires_pkce = raw.require_pkce.unwrap_or(true);
-    if !requires_pkce && authentication == Authentication::None {
-        refuse("require_pkce", "true for a public client");
-    }
-    let known = Scope::parse(&ScopeWord::list().join(" ")).unwrap_or_default();
-    let usual = Scope::parse("openid profile email offline_access").unwrap_or_default();
-    let scope = raw.scope.unwrap_or(usual);
-    if !scope.within(&known) {
-        refuse(
-            "scope",
-            "words that this issuer knows: openid profile email address phone offline_access",
-        );
-    }
-    Client {
-        name: raw.client_name.unwrap_or_else(|| raw.client_id.clone()),
-        id: raw.client_id,
-        redirect_uris: raw.redirect_uris,
-        post_logout_redirect_uris: raw.post_logout_redirect_uris,
-        authentication,
-        grant_types: raw.grant_types.unwrap_or_else(|| vec![GrantType::AuthorizationCode]),
-        scope,
-        id_token_alg: raw.id_token_signed_response_alg,
-        is_native,
-        requires_pkce,
-        audience: raw.audience.or(issuer.map(Origin::to_string)).unwrap_or_default(),
-        allowed_origins: raw.allowed_origins,
-    }
 }
 
 fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAccount> {
@@ -334,6 +255,11 @@ fn upstream<V: Fn(&str) -> Option<String>>(
         (AuthMethod::None, None) => ClientAuth::None,
         (AuthMethod::None, Some(_)) => {
             settings.refuse("UPSTREAM_CLIENT_SECRET", "absent for a public client");
+            return None;
+        }
+        (AuthMethod::PrivateKeyJwt, _) => {
+            let wanted = "client_secret_basic, client_secret_post or none";
+            settings.refuse("UPSTREAM.token_endpoint_auth_method", wanted);
             return None;
         }
         (_, None) => {

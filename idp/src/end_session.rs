@@ -33,9 +33,10 @@ pub async fn respond<P: Platform>(
         return Ok(get);
     }
     let hint = hint(idp, &form, now).await?;
-    let after = after(idp, &form, hint.as_ref());
+    let after = after(idp, &form, hint.as_ref()).await?;
     let current = session(idp, request.headers());
-    let Some(current) = current else { return Ok(done(idp, &form, after, false)) };
+    let client_name = client_name(idp, &form).await?;
+    let Some(current) = current else { return Ok(done(&client_name, after, false)) };
 
     let is_its_client =
         hint.is_some_and(|hint| (hint.sub, hint.sid) == (current.object, current.item));
@@ -46,11 +47,11 @@ pub async fn respond<P: Platform>(
     if !is_its_client && !confirmed {
         let kept = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"]
             .map(|name| (name, form.get(name).unwrap_or_default()));
-        let page = page::confirm_sign_out(&client_name(idp, &form), &kept);
+        let page = page::confirm_sign_out(&client_name, &kept);
         return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
     }
     end(idp, current, now).await?;
-    Ok(done(idp, &form, after, true))
+    Ok(done(&client_name, after, true))
 }
 
 async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {
@@ -74,38 +75,39 @@ async fn hint<P: Platform>(
 }
 
 /// Where the client wants the person next, if it has registered that, §3.
-fn after<P: Platform>(idp: &Idp<'_, P>, form: &Form, hint: Option<&HintClaims>) -> Option<String> {
+async fn after<P: Platform>(
+    idp: &Idp<'_, P>,
+    form: &Form,
+    hint: Option<&HintClaims>,
+) -> Result<Option<String>, Refused> {
     // A hint that was sent and is none says nothing good about whoever sent it (LO-03).
     if hint.is_none() && form.has("id_token_hint") {
-        return None;
+        return Ok(None);
     }
-    let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"))?;
-    let wanted = form.get("post_logout_redirect_uri")?;
-    let client = idp.config.client(asks)?;
-    let registered = client.post_logout_redirect_uris.iter().find(|uri| *uri == wanted)?;
-    Some(append_state(registered, form.get("state")))
+    let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"));
+    let Some((asks, wanted)) = asks.zip(form.get("post_logout_redirect_uri")) else {
+        return Ok(None);
+    };
+    let Some(client) = idp.client(asks).await? else { return Ok(None) };
+    let registered = client.post_logout_redirect_uris.iter().find(|uri| *uri == wanted);
+    Ok(registered.map(|uri| append_state(uri, form.get("state"))))
 }
 
 fn append_state(uri: &str, state: Option<&str>) -> String {
     state.map_or_else(|| uri.to_owned(), |state| append(uri, [("state", state)]))
 }
 
-fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> String {
-    let client = form.get("client_id").and_then(|id| idp.config.client(id));
-    client.map(|client| client.name.clone()).unwrap_or_default()
+async fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> Result<String, Refused> {
+    let Some(id) = form.get("client_id") else { return Ok(String::new()) };
+    Ok(idp.client(id).await?.map(|client| client.name.clone()).unwrap_or_default())
 }
 
 /// Nobody is signed in any more: on to where the client wanted, or a page that says so.
-fn done<P: Platform>(
-    idp: &Idp<'_, P>,
-    form: &Form,
-    after: Option<String>,
-    ended: bool,
-) -> Response {
+fn done(client_name: &str, after: Option<String>, ended: bool) -> Response {
     let mut response = if let Some(after) = after {
         see_other(&after)
     } else {
-        let view = page::SignedOut { client_name: &client_name(idp, form), continue_to: None };
+        let view = page::SignedOut { client_name, continue_to: None };
         page::respond(StatusCode::OK, page::signed_out(&view), None)
     };
     if ended {

@@ -16,13 +16,17 @@ pub mod config;
 pub mod directory;
 pub mod discovery;
 pub mod end_session;
+pub mod errand;
+pub mod event;
 pub mod grant;
 pub mod interaction;
 pub mod known;
 pub mod ledger;
+pub mod own_page;
 pub mod page;
 pub mod password;
 pub mod platform;
+pub mod registration;
 pub mod revoke;
 pub mod ring;
 pub mod rows;
@@ -39,6 +43,7 @@ mod cors;
 pub mod edge;
 
 use budget::Budget;
+use client::Client;
 use config::Config;
 use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, StatusCode};
@@ -46,10 +51,12 @@ use page::ProblemPage;
 use password::Passwords;
 use platform::{Keys, Platform};
 use rand_core::CryptoRng;
+use rows::Unavailable;
 use shared::fetch::{Request, Response};
 use shared::respond;
 use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
+use std::rc::Rc;
 use words::Endpoint;
 
 /// One deployment, as one request sees it. Built in two places: `edge`, and the tests.
@@ -76,6 +83,15 @@ pub struct Idp<'a, P: Platform> {
 }
 
 impl<P: Platform> Idp<'_, P> {
+    /// The client that `id` names.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when nobody could say.
+    #[expect(clippy::unused_async, reason = "clients that register themselves are in an object")]
+    pub async fn client(&self, id: &str) -> Result<Option<Rc<Client>>, Unavailable> {
+        Ok(self.config.client(id).cloned())
+    }
+
     /// Answers one request.
     pub async fn handle(
         &self,
@@ -134,6 +150,7 @@ impl<P: Platform> Idp<'_, P> {
             Endpoint::SignIn => sign_in::with_password(self, request, now, rng).await,
             Endpoint::Upstream => upstream::leave(self, request, now, rng).await,
             Endpoint::UpstreamCallback => upstream::come_back(self, request, now, rng).await,
+            Endpoint::OwnPage => own_page::respond(self, request, now, rng).await,
             Endpoint::EndSession => end_session::respond(self, request, now).await,
         };
         page.unwrap_or_else(|refused| refused.respond(&self.correlation_id))

@@ -48,6 +48,18 @@ pub struct Unavailable;
 
 /// An object's storage.
 pub trait Rows {
+    /// All rows of a table whose time has not come, with their keys; in no order.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when storage failed or holds what this version cannot read.
+    fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, Unavailable>;
+
+    /// Removes the row under `key`, if there is one.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it may still be there.
+    fn remove(&self, table: Table, key: &str) -> Result<(), Unavailable>;
+
     /// The row under `key`.
     ///
     /// # Errors

@@ -1,28 +1,27 @@
 //! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
 
-use crate::account::{Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, SignIn, SignOut};
-use crate::authorize::{self, AuthorizationRequest};
+use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut};
+use crate::authorize;
 use crate::brake::Attempt;
+use crate::errand::Errand;
 use crate::interaction::{Browser, Interaction, Lost};
 use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
-use crate::platform::{Keys, Objects, Platform};
+use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
-use crate::tokens::read_id_token_hint;
-use crate::words::{Endpoint, GrantType, Prompt};
+use crate::words::{Endpoint, Prompt};
 use crate::{Idp, ask, directory, ledger};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
 use shared::cause;
 use shared::cookie;
-use shared::error::{ErrorCode, OAuthError};
+use shared::error::ErrorCode;
 use shared::fetch::{Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
-use shared::secret::{Code, Digest, Password, random, random_uuid};
+use shared::secret::{Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
-use uuid::Uuid;
 
 /// A larger request would not come back from the sign-in page, whose form has to hold it, sealed.
 const LARGEST_REQUEST: usize = 40 * 1024;
@@ -104,7 +103,7 @@ pub async fn authorize<P: Platform>(
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
     let encoded = ask::parameters(request).map_err(Refused::Form)?;
-    let asked = authorize::read(encoded, idp.config).map_err(Refused::Request)?;
+    let asked = idp.read(encoded).await?;
     let expected = asked.expected(idp, now).await?;
     if let Some(get) = ask::as_get(request, Endpoint::Authorize) {
         return Ok(get);
@@ -116,8 +115,7 @@ pub async fn authorize<P: Platform>(
         // Any program of this machine could have sent the browser here: a person has to see it.
         if asked.prompt == Some(Prompt::None) {
             let words = "a native application cannot have a code without the person";
-            let error = OAuthError::new(ErrorCode::InteractionRequired, words);
-            return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+            return Err(asked.refuse(ErrorCode::InteractionRequired, words));
         }
     } else if let Some(session) = found {
         let (grant, code) = asked.grant(session, idp, rng);
@@ -133,19 +131,31 @@ pub async fn authorize<P: Platform>(
         }
     }
     if asked.prompt == Some(Prompt::None) {
-        let error = OAuthError::new(ErrorCode::LoginRequired, "nobody is signed in");
-        return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+        return Err(asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"));
     }
     if encoded.len() > LARGEST_REQUEST {
-        let error = OAuthError::new(ErrorCode::InvalidRequest, "the request is too large");
-        return Err(Refused::Request(authorize::Refused::Client(asked.reply, error)));
+        return Err(asked.refuse(ErrorCode::InvalidRequest, "the request is too large"));
     }
-    let browser = Browser::of(request.headers(), rng);
-    let interaction = Interaction::begin(encoded, now).seal(&browser, idp.config, rng);
-    let username = asked.login_hint.clone().unwrap_or_default();
-    let mut response = asked.page(idp, &interaction, &username, StatusCode::OK, None);
+    let interaction = Interaction::begin(encoded, now);
+    Ok(begin(idp, request.headers(), &Errand::Client(Box::new(asked)), &interaction, rng))
+}
+
+/// The sign-in page, for somebody who is not signed in or has to prove it again.
+#[must_use]
+pub fn begin<P: Platform>(
+    idp: &Idp<'_, P>,
+    headers: &HeaderMap,
+    errand: &Errand,
+    interaction: &Interaction,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    let browser = Browser::of(headers, rng);
+    let interaction = interaction.seal(&browser, idp.config, rng);
+    let username = errand.asked().and_then(|asked| asked.login_hint.as_deref());
+    let username = username.unwrap_or_default();
+    let mut response = errand.page(idp, &interaction, username, StatusCode::OK, None);
     browser.remember(&mut response);
-    Ok(response)
+    response
 }
 
 /// `POST /sign-in`: a name and a password.
@@ -160,8 +170,7 @@ pub async fn with_password<P: Platform>(
 ) -> Result<Response, Refused> {
     let (form, interaction) = resume(idp, request, now)?;
     let sealed = form.get("interaction").unwrap_or_default();
-    let asked = authorize::read(interaction.request.as_bytes(), idp.config);
-    let asked = asked.map_err(Refused::Request)?;
+    let errand = idp.errand(&interaction).await?;
     if idp.config.accounts.is_empty() {
         return Err(Refused::Off);
     }
@@ -171,7 +180,7 @@ pub async fn with_password<P: Platform>(
 
     if !idp.budget.take(idp.passwords.cost(), now) {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        let mut response = asked.page(idp, sealed, username, status, Some(Problem::Busy));
+        let mut response = errand.page(idp, sealed, username, status, Some(Problem::Busy));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         return Ok(cause::note(response, &Problem::Busy));
     }
@@ -182,14 +191,14 @@ pub async fn with_password<P: Platform>(
     if let Attempt::Wait { seconds } = idp.objects.attempt(entry.clone(), now).await? {
         let problem = Problem::TooManyTries { wait_seconds: seconds };
         let status = StatusCode::TOO_MANY_REQUESTS;
-        let mut response = asked.page(idp, sealed, username, status, Some(problem));
+        let mut response = errand.page(idp, sealed, username, status, Some(problem));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         return Ok(cause::note(response, &problem));
     }
     match idp.passwords.check(username, &password) {
         Err(wrong) => {
             let problem = Some(Problem::WrongCredentials);
-            let response = asked.page(idp, sealed, username, StatusCode::BAD_REQUEST, problem);
+            let response = errand.page(idp, sealed, username, StatusCode::BAD_REQUEST, problem);
             Ok(cause::note(response, &wrong))
         }
         Ok(verified) => {
@@ -201,7 +210,7 @@ pub async fn with_password<P: Platform>(
             let claims = account.claims.clone();
             let profile = Profile { identity, credential: Some(account.credential()), claims };
             let proof = Proof { auth_time: now, amr: vec!["pwd".to_owned()] };
-            let mut response = complete(idp, headers, &asked, profile, proof, now, rng).await?;
+            let mut response = complete(idp, headers, &errand, profile, proof, now, rng).await?;
             Known::remember(headers, username, idp.config, &mut response, rng);
             Ok(response)
         }
@@ -237,14 +246,14 @@ pub struct Proof {
 }
 
 /// Somebody has proved who they are: finds their account, opens a session, and sends the browser
-/// back to the client with a code.
+/// where it wanted to go, with a code when a client sent it.
 ///
 /// # Errors
 /// See [`Refused`].
 pub async fn complete<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
-    asked: &AuthorizationRequest<'_>,
+    errand: &Errand,
     profile: Profile,
     proof: Proof,
     now: UnixTime,
@@ -252,14 +261,15 @@ pub async fn complete<P: Platform>(
 ) -> Result<Response, Refused> {
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
-    if asked.expected(idp, now).await?.is_some_and(|expected| expected != account) {
-        let error = OAuthError::new(ErrorCode::LoginRequired, "somebody else signed in");
-        return Err(Refused::Request(authorize::Refused::Client(asked.reply.clone(), error)));
+    if let Some(asked) = errand.asked()
+        && asked.expected(idp, now).await?.is_some_and(|expected| expected != account)
+    {
+        return Err(asked.refuse(ErrorCode::LoginRequired, "somebody else signed in"));
     }
     let before = session(idp, headers);
     let fresh =
         Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
-    let (grant, code) = asked.grant(fresh, idp, rng);
+    let (grant, code) = errand.grant(fresh, idp, rng);
     let command = SignIn {
         profile,
         auth_time: proof.auth_time.min(now),
@@ -279,7 +289,7 @@ pub async fn complete<P: Platform>(
         let _: Result<_, Unavailable> = idp.objects.sign_out(other.object, command, now).await;
     }
     let handle = Handle { item: session, ..fresh };
-    let mut response = asked.reply.code(&code);
+    let mut response = errand.done(code.as_ref(), idp);
     let age = Some(idp.config.lifetimes.session_absolute);
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
     Ok(response)
@@ -289,82 +299,4 @@ pub async fn complete<P: Platform>(
 #[must_use]
 pub fn session<P: Platform>(idp: &Idp<'_, P>, headers: &HeaderMap) -> Option<Handle> {
     Handle::open(Kind::SignIn, cookie::get(headers, COOKIE)?, &idp.config.keys)
-}
-
-impl AuthorizationRequest<'_> {
-    /// Whose ID token the request hints at, OpenID Connect Core §3.1.2.1: nobody else will do. The
-    /// hint proves nothing and may have expired.
-    async fn expected<P: Platform>(
-        &self,
-        idp: &Idp<'_, P>,
-        now: UnixTime,
-    ) -> Result<Option<Uuid>, Refused> {
-        let Some(text) = &self.id_token_hint else { return Ok(None) };
-        let keys = idp.keys.published(now).await?;
-        let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
-        let refuse = || {
-            let words = "id_token_hint is not an ID token of this issuer";
-            let error = OAuthError::new(ErrorCode::InvalidRequest, words);
-            Refused::Request(authorize::Refused::Client(self.reply.clone(), error))
-        };
-        hint.map(|hint| Some(hint.sub)).ok_or_else(refuse)
-    }
-
-    /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252
-    /// §8.6: a native application without a domain of its own to answer at.
-    fn may_be_anybodys(&self) -> bool {
-        let https = self.reply.redirect().as_str().starts_with("https:");
-        self.client.is_native && self.client.is_public() && !https
-    }
-
-    /// A grant of what was asked for, in the account of `session`, and its code.
-    fn grant<P: Platform>(
-        &self,
-        session: Handle,
-        idp: &Idp<'_, P>,
-        rng: &mut impl CryptoRng,
-    ) -> (NewGrant, Code) {
-        let handle = Handle {
-            object: session.object,
-            item: random_uuid(rng),
-            generation: 0,
-            secret: random(rng),
-        };
-        let grant = NewGrant {
-            id: handle.item,
-            code: Digest::of(handle.secret),
-            client_id: self.client.id.clone(),
-            redirect_uri: self.reply.redirect().as_str().to_owned(),
-            challenge: self.challenge,
-            nonce: self.nonce.clone(),
-            scope: self.scope.clone(),
-            refreshable: self.client.may(GrantType::RefreshToken),
-            offline: self.scope.has("offline_access"),
-        };
-        (grant, Code::new(handle.seal(Kind::Code, &idp.config.keys)))
-    }
-
-    /// The sign-in page for this request.
-    fn page<P: Platform>(
-        &self,
-        idp: &Idp<'_, P>,
-        interaction: &str,
-        username: &str,
-        status: StatusCode,
-        problem: Option<Problem>,
-    ) -> Response {
-        let redirect = self.reply.redirect();
-        let host = redirect.origin();
-        let host = host.as_deref().and_then(|origin| origin.split_once("://"));
-        let view = page::SignIn {
-            client_name: &self.client.name,
-            client_host: host.map(|(_, host)| host),
-            interaction,
-            username,
-            problem,
-            local: !idp.config.accounts.is_empty(),
-            upstream: idp.config.upstream.as_ref().map(|upstream| upstream.label.as_str()),
-        };
-        page::respond(status, page::sign_in(&view), Some(redirect.as_str()))
-    }
 }

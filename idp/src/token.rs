@@ -166,7 +166,8 @@ async fn grant<P: Platform>(
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
     let form = ask::form(request).map_err(Refused::Form)?;
-    let client = authenticate(idp.config, request.headers(), &form).map_err(Refused::Client)?;
+    let client = authenticate(idp, request.headers(), &form).await;
+    let client = client.map_err(Refused::Client)?;
     let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
     let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;
     if !client.client().may(kind) {
@@ -176,8 +177,8 @@ async fn grant<P: Platform>(
         return Err(Refused::Target);
     }
     match kind {
-        GrantType::AuthorizationCode => redeem(idp, &form, client, now, rng).await,
-        GrantType::RefreshToken => refresh(idp, &form, client, now).await,
+        GrantType::AuthorizationCode => redeem(idp, &form, &client, now, rng).await,
+        GrantType::RefreshToken => refresh(idp, &form, &client, now).await,
     }
 }
 
@@ -185,7 +186,7 @@ async fn grant<P: Platform>(
 async fn redeem<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
-    client: Authenticated<'_>,
+    client: &Authenticated,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
@@ -237,7 +238,7 @@ async fn redeem<P: Platform>(
 async fn refresh<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
-    client: Authenticated<'_>,
+    client: &Authenticated,
     now: UnixTime,
 ) -> Result<Granted, Refused> {
     let token = form.get("refresh_token");
@@ -295,7 +296,7 @@ struct Signers<S> {
 impl<S: crate::platform::Signer> Signers<S> {
     async fn ready<P: Platform<Keys: Keys<Signer = S>>>(
         idp: &Idp<'_, P>,
-        client: Authenticated<'_>,
+        client: &Authenticated,
         now: UnixTime,
     ) -> Result<Self, Unavailable> {
         let access = idp.keys.signer(Alg::Es256, now).await?;
@@ -306,7 +307,7 @@ impl<S: crate::platform::Signer> Signers<S> {
     async fn sign<P: Platform>(
         &self,
         idp: &Idp<'_, P>,
-        client: Authenticated<'_>,
+        client: &Authenticated,
         subject: Subject<'_>,
         refresh_token: Option<Handle>,
     ) -> Result<Granted, Refused> {

@@ -1,7 +1,6 @@
 //! Signing in with the upstream: one generic OpenID provider, whose client we are.
 
 use crate::account::{Identity, Profile};
-use crate::authorize;
 use crate::config::Upstream;
 use crate::interaction::{Interaction, Lost};
 use crate::platform::{Objects, Platform};
@@ -49,17 +48,18 @@ pub async fn leave<P: Platform>(
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
     let (_, interaction) = resume(idp, request, now)?;
-    let asked = authorize::read(interaction.request.as_bytes(), idp.config);
-    let asked = asked.map_err(Refused::Request)?;
+    let errand = idp.errand(&interaction).await?;
+    let asked = errand.asked();
     let Upstream { client, .. } = idp.config.upstream.as_ref().ok_or(Refused::Off)?;
     let metadata = idp.upstream.metadata(&idp.fetch, now).await;
     let metadata = metadata.map_err(|_| Refused::Upstream("its metadata cannot be used"))?;
 
     // A fresh proof that the client asked for is asked of the upstream in turn.
-    let again = asked.prompt == Some(Prompt::Login);
-    let flow = Flow::new(if again { Some(0) } else { asked.max_age }, rng);
+    let again = asked.is_some_and(|asked| asked.prompt == Some(Prompt::Login));
+    let max_age = asked.and_then(|asked| asked.max_age);
+    let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
     let hints = Hints {
-        login_hint: asked.login_hint.as_deref(),
+        login_hint: asked.and_then(|asked| asked.login_hint.as_deref()),
         prompt: again.then_some(Prompt::Login.as_str()),
     };
     let url = flow.authorization_url(client, &metadata, hints);
@@ -93,14 +93,16 @@ pub async fn come_back<P: Platform>(
     let (name, away) = find(idp, request.headers(), query, now).ok_or(LOST)?;
     let metadata = idp.upstream.metadata(&idp.fetch, now).await;
     let metadata = metadata.map_err(|_| Refused::Upstream("its metadata cannot be used"))?;
-    let asked = authorize::read(away.interaction.request.as_bytes(), idp.config);
-    let asked = asked.map_err(Refused::Request)?;
+    let errand = idp.errand(&away.interaction).await?;
 
     let code = match away.flow.callback(query, &metadata) {
         Ok(code) => code,
         Err(CallbackRefused::Provider(Some(ErrorCode::AccessDenied))) => {
             let error = OAuthError::new(ErrorCode::AccessDenied, "the person did not sign in");
-            let mut response = asked.reply.error(error);
+            let mut response = match errand.asked() {
+                Some(asked) => asked.reply.error(error),
+                None => errand.done(None, idp),
+            };
             jar::delete(response.headers_mut(), request.headers(), &name);
             return Ok(response);
         }
@@ -130,7 +132,7 @@ pub async fn come_back<P: Platform>(
     let identity =
         Identity { upstream: client.issuer.to_string(), subject: claims.subject.clone() };
     let profile = Profile { identity, credential: None, claims: standard(told) };
-    let mut response = complete(idp, request.headers(), &asked, profile, proof, now, rng).await?;
+    let mut response = complete(idp, request.headers(), &errand, profile, proof, now, rng).await?;
     jar::delete(response.headers_mut(), request.headers(), &name);
     Ok(response)
 }

@@ -101,7 +101,7 @@ async fn claims<P: Platform>(
     let keys = idp.keys.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
     let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
-    if idp.config.client(&client_id).is_none() {
+    if idp.client(&client_id).await?.is_none() {
         return Err(Refused::Invalid);
     }
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {

@@ -2,7 +2,7 @@
 //! lists them, so what is advertised and what is enforced cannot part.
 
 use http::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An endpoint: what discovery calls it, where it is, and how it may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,12 +29,14 @@ pub enum Endpoint {
     Upstream,
     /// Where the upstream sends the browser back.
     UpstreamCallback,
+    /// The person's own page.
+    OwnPage,
     /// For people who follow the issuer URL.
     Home,
 }
 
 impl Endpoint {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -46,6 +48,7 @@ impl Endpoint {
         Self::SignIn,
         Self::Upstream,
         Self::UpstreamCallback,
+        Self::OwnPage,
         Self::Home,
     ];
 
@@ -64,6 +67,7 @@ impl Endpoint {
             Self::SignIn => "/sign-in",
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback",
+            Self::OwnPage => "/account",
             Self::Home => "/",
         }
     }
@@ -74,7 +78,7 @@ impl Endpoint {
         match self {
             Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
             Self::Authorize | Self::UserInfo | Self::EndSession => "GET, POST",
-            Self::UpstreamCallback => "GET",
+            Self::UpstreamCallback | Self::OwnPage => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
         }
     }
@@ -110,7 +114,7 @@ impl Endpoint {
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
         pub enum $name {
             $($(#[$member_doc])* #[serde(rename = $word)] $member,)+
         }
@@ -154,6 +158,8 @@ words! {
         ClientSecretBasic = "client_secret_basic",
         /// RFC 6749 §2.3.1, in the body.
         ClientSecretPost = "client_secret_post",
+        /// A signed assertion, RFC 7523 §2.2.
+        PrivateKeyJwt = "private_key_jwt",
         /// A public client, which has nothing to show.
         None = "none",
     }

@@ -383,7 +383,7 @@ impl Pair<'_> {
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),
-            grant: self.new_grant(kind),
+            grant: Some(self.new_grant(kind)),
         };
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));
         let expected = self.story.sign_in(earlier, kind, now);

@@ -101,6 +101,26 @@ impl Object<'_> {
 }
 
 impl Rows for Object<'_> {
+    fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, Unavailable> {
+        self.memory.storage()?;
+        let rows = self.memory.0.rows.borrow();
+        let ours = rows.iter().filter(|((object, kind, _), (_, until))| {
+            let alive = until.is_none_or(|until| until >= self.now);
+            alive && *object == self.name && *kind == table.name()
+        });
+        let read = ours.map(|((.., key), (json, _))| {
+            let row = serde_json::from_str(json).map_err(|_| Unavailable)?;
+            Ok((key.clone(), row))
+        });
+        read.collect()
+    }
+
+    fn remove(&self, table: Table, key: &str) -> Result<(), Unavailable> {
+        self.memory.storage()?;
+        self.memory.0.rows.borrow_mut().remove(&self.place(table, key));
+        Ok(())
+    }
+
     fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable> {
         self.memory.storage()?;
         let rows = self.memory.0.rows.borrow();

@@ -6,6 +6,7 @@ mod rows;
 
 use crate::budget::Budget;
 use crate::config::Config;
+use crate::event::Events;
 use crate::password::Passwords;
 use crate::platform::Platform;
 use crate::{Idp, ask};
@@ -111,6 +112,13 @@ async fn answer(request: &Request, env: Env) -> Response {
         correlation_id: random_uuid(&mut rng).to_string(),
     };
     let response = idp.handle(request, now(), &mut rng).await;
+    if let Some(Events(events)) = response.extensions().get() {
+        for event in events {
+            let line =
+                serde_json::json!({ "correlation_id": idp.correlation_id, "security": event });
+            worker::console_log!("{line}");
+        }
+    }
     if let Some(Cause(cause)) = response.extensions().get() {
         worker::console_log!(
             "{}",

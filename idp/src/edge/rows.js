@@ -13,6 +13,15 @@ export function load(sql, kind, name) {
   for (const [json] of sql.exec("SELECT json FROM entry WHERE kind = ? AND name = ?", kind, name).raw()) return json;
 }
 
+// Names and rows in turn.
+export function all(sql, kind, now) {
+  return [...sql.exec("SELECT name, json FROM entry WHERE kind = ? AND (until IS NULL OR until >= ?)", kind, now).raw()].flat();
+}
+
+export function remove(sql, kind, name) {
+  sql.exec("DELETE FROM entry WHERE kind = ? AND name = ?", kind, name);
+}
+
 export function save(sql, kind, name, json, until) {
   sql.exec(`
     INSERT INTO entry (kind, name, json, until) VALUES (?, ?, ?, ?)

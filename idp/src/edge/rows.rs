@@ -21,6 +21,12 @@ extern "C" {
     fn load(sql: &JsValue, kind: &str, name: &str) -> Result<Option<String>, JsValue>;
 
     #[wasm_bindgen(catch)]
+    fn all(sql: &JsValue, kind: &str, now: f64) -> Result<Vec<String>, JsValue>;
+
+    #[wasm_bindgen(catch)]
+    fn remove(sql: &JsValue, kind: &str, name: &str) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(catch)]
     fn save(
         sql: &JsValue,
         kind: &str,
@@ -130,6 +136,28 @@ fn seconds(time: UnixTime) -> f64 {
 }
 
 impl Rows for At<'_> {
+    fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, Unavailable> {
+        let failed = |error: String| {
+            worker::console_error!("the {} rows could not be read: {error}", table.name());
+            Unavailable
+        };
+        let found = self.storage.prepared();
+        let found = found.and_then(|sql| all(sql, table.name(), seconds(self.now)));
+        let found = found.map_err(|error| failed(format!("{error:?}")))?;
+        let rows = found.chunks_exact(2).filter_map(|row| row.first().zip(row.last()));
+        let read = rows.map(|(key, json)| Ok((key.clone(), serde_json::from_str(json)?)));
+        read.collect::<Result<_, serde_json::Error>>().map_err(|error| failed(error.to_string()))
+    }
+
+    fn remove(&self, table: Table, key: &str) -> Result<(), Unavailable> {
+        self.storage.known.borrow_mut().remove(&(table.name(), key.to_owned()));
+        let removed = self.storage.prepared().and_then(|sql| remove(sql, table.name(), key));
+        removed.map_err(|error| {
+            worker::console_error!("a {} row could not be removed: {error:?}", table.name());
+            Unavailable
+        })
+    }
+
     fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable> {
         let failed = |error: String| {
             worker::console_error!("a {} row could not be read: {error}", table.name());

@@ -1,0 +1,137 @@
+//! What the `Account` object does: each function is one command, one atomic load, step and save.
+//!
+//! One object per person holds the profile, the sign-in sessions and the grants (codes and refresh
+//! token families), so none of these commands asks a second object.
+
+mod command;
+mod grants;
+mod sessions;
+
+pub use command::*;
+
+use crate::config::{Config, LocalAccount};
+use crate::grant;
+use crate::grant::{Binding, Facts, Grant, Issued, Seed};
+use crate::rows::{Rows, Table, Unavailable};
+use crate::session::{self, Session};
+use serde::{Deserialize, Serialize};
+use shared::seal::Purpose;
+use shared::secret::{Bits, Digest};
+use shared::time::UnixTime;
+use uuid::Uuid;
+
+/// The one row of [`Table::Profile`].
+const PROFILE: &str = "profile";
+/// How long a revoked grant is remembered as such: longer than any token of it is looked at.
+const MEMORY_OF_REVOKED: u64 = 90 * 86_400;
+/// How long an expired code is remembered, so that its replay is told from garbage in the log.
+const MEMORY_OF_CODE: u64 = 600;
+
+#[derive(Debug, Deserialize, Serialize)]
+struct GrantRow {
+    grant: Grant,
+    /// Of the password's hash that it began with, when it was one.
+    #[serde(default)]
+    credential: Option<Digest>,
+    /// The family's seed, sealed; empty until there is a family.
+    seed: String,
+}
+
+/// One account, with what it needs to step.
+#[derive(Debug)]
+pub struct Account<'a, R> {
+    /// Its storage.
+    pub rows: &'a R,
+    /// The deployment's settings.
+    pub config: &'a Config,
+}
+
+impl<R: Rows> Account<'_, R> {
+    fn issue(
+        &self,
+        new: NewGrant,
+        session: Uuid,
+        (auth_time, amr, credential): (UnixTime, Vec<String>, Option<Digest>),
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;
+        let (refreshable, offline) = (new.refreshable, new.offline);
+        let facts = Facts { client_id, scope, session, auth_time, amr, refreshable, offline };
+        let binding = Binding { code, redirect_uri, challenge, nonce };
+        let expires_at = now.plus(self.config.lifetimes.code);
+        let grant = Grant::Issued(Issued { facts, binding, expires_at });
+        self.save_grant(id, &GrantRow { grant, credential, seed: String::new() }, now)
+    }
+
+    /// Somebody who may not sign in any more as they did (RT-13): the account or the upstream is
+    /// gone from the configuration, or the password is another than `began_with`. That they have
+    /// signed in with the new one since brings nothing back that began with the old one.
+    fn is_disabled(&self, began_with: Option<Digest>) -> Result<bool, Unavailable> {
+        let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
+        let Some(Profile { identity, credential, .. }) = profile else { return Ok(true) };
+        if identity.upstream == LOCAL {
+            let account = self.config.accounts.iter();
+            let account = account.filter(|known| known.username == identity.subject);
+            let wanted = began_with.or(credential);
+            return Ok(account.map(LocalAccount::credential).all(|known| Some(known) != wanted));
+        }
+        let upstream = self.config.upstream.as_ref();
+        Ok(upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream))
+    }
+
+    /// A seed that no key opens is not the client's fault: nothing is known about its token.
+    fn seed(&self, grant: Uuid, sealed: &str) -> Result<Seed, Unavailable> {
+        let bytes = self.config.keys.open(Purpose::new("seed", &grant.to_string()), sealed);
+        let bits = bytes.and_then(|bytes| bytes.try_into().ok());
+        bits.map(|bits| Seed(Bits::new(bits))).ok_or(Unavailable)
+    }
+
+    fn seal_seed(&self, grant: Uuid, Seed(bits): Seed) -> String {
+        let context = grant.to_string();
+        self.config.keys.seal_the_same(Purpose::new("seed", &context), &bits.expose())
+    }
+
+    fn grant(&self, id: Uuid) -> Result<Option<GrantRow>, Unavailable> {
+        self.rows.load(Table::Grant, &id.to_string())
+    }
+
+    fn save_grant(&self, id: Uuid, row: &GrantRow, now: UnixTime) -> Result<(), Unavailable> {
+        let until = match &row.grant {
+            Grant::Issued(issued) => issued.expires_at.plus(MEMORY_OF_CODE),
+            Grant::Live(live) => live.absolute_until,
+            Grant::Revoked => now.plus(MEMORY_OF_REVOKED),
+        };
+        self.rows.save(Table::Grant, &id.to_string(), row, Some(until))
+    }
+
+    fn session(&self, id: Uuid) -> Result<Option<Session>, Unavailable> {
+        self.rows.load(Table::Session, &id.to_string())
+    }
+
+    fn used_session(&self, id: Uuid, now: UnixTime) -> Result<Option<Session>, Unavailable> {
+        Ok(self.session(id)?.and_then(|session| session.used(now, self.sessions())))
+    }
+
+    fn has_session(&self, id: Uuid, now: UnixTime) -> Result<bool, Unavailable> {
+        Ok(self.used_session(id, now)?.is_some())
+    }
+
+    fn save_session(&self, id: Uuid, session: &Session, now: UnixTime) -> Result<(), Unavailable> {
+        let until = session.ends_at().unwrap_or(now.plus(MEMORY_OF_REVOKED));
+        self.rows.save(Table::Session, &id.to_string(), session, Some(until))
+    }
+
+    fn grants(&self) -> grant::Policy {
+        let lifetimes = &self.config.lifetimes;
+        grant::Policy {
+            access_token: lifetimes.access_token,
+            idle: lifetimes.refresh_idle,
+            absolute: lifetimes.refresh_absolute,
+        }
+    }
+
+    fn sessions(&self) -> session::Policy {
+        let lifetimes = &self.config.lifetimes;
+        session::Policy { idle: lifetimes.session_idle, absolute: lifetimes.session_absolute }
+    }
+}

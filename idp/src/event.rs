@@ -1,0 +1,71 @@
+//! What happened that somebody who watches over the issuer wants to know: one line in the log each,
+//! under the correlation id that the person may have been shown. Only names of things stand in it,
+//! never a token, a code, a secret or an e-mail address.
+
+use serde::Serialize;
+use shared::fetch::Response;
+use uuid::Uuid;
+
+/// A security event.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody proved who they are.
+    SignedIn {
+        /// Who.
+        account: Uuid,
+        /// The sign-in session.
+        session: Uuid,
+        /// How, RFC 8176.
+        amr: Vec<String>,
+    },
+    /// Somebody did not.
+    SignInRefused {
+        /// Why, in a word.
+        reason: &'static str,
+    },
+    /// Somebody signed out, or was signed out.
+    SignedOut {
+        /// Who.
+        account: Uuid,
+        /// The sign-in session.
+        session: Uuid,
+    },
+    /// A code came a second time; what it had produced is revoked.
+    CodeReused {
+        /// Who had given it.
+        account: Uuid,
+        /// The client that presented it.
+        client: String,
+    },
+    /// A refresh token came again that had long been replaced; its family is revoked.
+    FamilyReused {
+        /// Whose it was.
+        account: Uuid,
+        /// The client that presented it.
+        client: String,
+    },
+    /// A client gave up a grant.
+    FamilyRevoked {
+        /// Whose it was.
+        account: Uuid,
+        /// The client.
+        client: String,
+    },
+}
+
+/// Everything that happened in one request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Events(pub Vec<Event>);
+
+/// Puts an event on a response, for the edge to write down.
+#[must_use]
+pub fn note(mut response: Response, event: Event) -> Response {
+    tell(&mut response, event);
+    response
+}
+
+/// The same, in place.
+pub fn tell(response: &mut Response, event: Event) {
+    response.extensions_mut().get_or_insert_default::<Events>().0.push(event);
+}
