@@ -2,6 +2,7 @@
 //! out here too.
 
 use crate::account::SignOut;
+use crate::event::{self, Event};
 use crate::platform::{Keys, Objects, Platform};
 use crate::sign_in::{COOKIE, Refused, session};
 use crate::tokens::{HintClaims, read_id_token_hint};
@@ -51,7 +52,8 @@ pub async fn respond<P: Platform>(
         return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
     }
     end(idp, current, now).await?;
-    Ok(done(&client_name, after, true))
+    let event = Event::SignedOut { account: current.object, session: current.item };
+    Ok(event::note(done(&client_name, after, true), event))
 }
 
 async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {

@@ -2,6 +2,7 @@
 //! under the correlation id that the person may have been shown. Only names of things stand in it,
 //! never a token, a code, a secret or an e-mail address.
 
+use crate::account::Wish;
 use serde::Serialize;
 use shared::fetch::Response;
 use uuid::Uuid;
@@ -30,6 +31,13 @@ pub enum Event {
         account: Uuid,
         /// The sign-in session.
         session: Uuid,
+    },
+    /// Somebody ended something on their own page.
+    EndedByOwner {
+        /// Who.
+        account: Uuid,
+        /// What.
+        what: Wish,
     },
     /// A code came a second time; what it had produced is revoked.
     CodeReused {

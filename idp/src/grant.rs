@@ -249,7 +249,7 @@ impl Grant {
         if live.facts.client_id != with.client_id {
             return (Self::Live(live), Rotation::WrongClient);
         }
-        if live.absolute_until <= now || live.idle_until <= now {
+        if !live.is_live(now) {
             return (Self::Live(live), Rotation::Expired);
         }
         let scope = with.scope.clone().unwrap_or_else(|| live.facts.scope.clone());
@@ -274,6 +274,17 @@ impl Grant {
             }
             // (iv)
             _ => (Self::Revoked, Rotation::Reused),
+        }
+    }
+}
+
+impl Grant {
+    /// What it grants, until it is revoked.
+    #[must_use]
+    pub fn facts(&self) -> Option<&Facts> {
+        match self {
+            Self::Issued(Issued { facts, .. }) | Self::Live(Live { facts, .. }) => Some(facts),
+            Self::Revoked => None,
         }
     }
 }
@@ -305,6 +316,12 @@ impl Live {
             idle_until: now.plus(policy.idle.min(life)),
             absolute_until: now.plus(life),
         }
+    }
+
+    /// Whether neither end has come.
+    #[must_use]
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        now < self.absolute_until && now < self.idle_until
     }
 
     fn rotate(self, answered: Scope, now: UnixTime, policy: Policy) -> Self {

@@ -6,6 +6,8 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod account;
+pub mod agent;
+
 pub mod ask;
 pub mod authorize;
 pub mod brake;

@@ -1,7 +1,9 @@
 //! What an issuer stands on: objects that keep state, keys that sign, and a way out. Built in two
 //! places: the Worker's `edge`, and the tests.
 
-use crate::account::{Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut};
+use crate::account::{
+    Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+};
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::rows::Unavailable;
@@ -74,6 +76,12 @@ pub trait Objects {
         command: SignOut,
         now: UnixTime,
     ) -> Result<bool, Unavailable>;
+    async fn own(
+        &self,
+        account: Uuid,
+        command: Own,
+        now: UnixTime,
+    ) -> Result<Option<Overview>, Unavailable>;
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
     async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;

@@ -2,6 +2,7 @@
 
 use crate::account::Revoke;
 use crate::client_auth::authenticate;
+use crate::event::{self, Event};
 use crate::platform::{Keys, Objects, Platform};
 use crate::tokens::read_unexpired_access_token;
 use crate::{Idp, ask, token};
@@ -12,13 +13,21 @@ use shared::handle::{Handle, Kind};
 use shared::respond;
 use shared::secret::Bits;
 use shared::time::UnixTime;
+use uuid::Uuid;
 
 /// Runs the endpoint and renders what it said: `200` for a token that is dead now, and for one that
 /// was never this client's to end (RFC 7009 §2.2), so that nothing is learnt about others' tokens.
 /// A token that may still be alive is a `503` (TI-16).
 pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
     match revoke(idp, request, now).await {
-        Ok(was_alive) => cause::note(respond::empty(StatusCode::OK), &Revoked { was_alive }),
+        Ok(ended) => {
+            let was_alive = ended.is_some();
+            let mut response = cause::note(respond::empty(StatusCode::OK), &Revoked { was_alive });
+            if let Some(event) = ended {
+                event::tell(&mut response, event);
+            }
+            response
+        }
         Err(refused) => token::refuse(refused),
     }
 }
@@ -34,7 +43,7 @@ async fn revoke<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
     now: UnixTime,
-) -> Result<bool, token::Refused> {
+) -> Result<Option<Event>, token::Refused> {
     let form = ask::form(request).map_err(token::Refused::Form)?;
     let client = authenticate(idp, request.headers(), &form).await;
     let client_id = client.map_err(token::Refused::Client)?.client().id.clone();
@@ -44,15 +53,27 @@ async fn revoke<P: Platform>(
     if let Some(handle) = Handle::open(Kind::RefreshToken, text, &idp.config.keys) {
         let proof = Some((handle.generation, Bits::new(handle.secret)));
         let command = Revoke { grant: handle.item, client_id, refresh_token: proof };
-        return Ok(idp.objects.revoke(handle.object, command, now).await?);
+        return end(idp, handle.object, command, now).await;
     }
     let keys = idp.keys.published(now).await?;
     let token = read_unexpired_access_token(text, idp.config, &keys, &idp.verifier, now).await;
     match token.filter(|token| token.client_id == client_id) {
-        None => Ok(false),
+        None => Ok(None),
         Some(token) => {
             let command = Revoke { grant: token.jti.grant, client_id, refresh_token: None };
-            Ok(idp.objects.revoke(token.sub, command, now).await?)
+            end(idp, token.sub, command, now).await
         }
     }
+}
+
+/// Ends a grant; what happened, if it was alive and the client's.
+async fn end<P: Platform>(
+    idp: &Idp<'_, P>,
+    account: Uuid,
+    command: Revoke,
+    now: UnixTime,
+) -> Result<Option<Event>, token::Refused> {
+    let client = command.client_id.clone();
+    let was_alive = idp.objects.revoke(account, command, now).await?;
+    Ok(was_alive.then_some(Event::FamilyRevoked { account, client }))
 }

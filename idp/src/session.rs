@@ -26,10 +26,31 @@ pub struct Open {
     /// Of the password's hash, when it was by one.
     #[serde(default)]
     pub credential: Option<Digest>,
+    /// The browser, in fixed words.
+    pub agent: String,
+    /// When it began.
+    pub opened_at: UnixTime,
+    /// When it was used last.
+    pub used_at: UnixTime,
     /// When silence ends it.
     pub idle_until: UnixTime,
     /// When it ends whatever happens.
     pub absolute_until: UnixTime,
+}
+
+/// How a session began.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Begun {
+    /// When the person proved who they are.
+    pub auth_time: UnixTime,
+    /// How, RFC 8176.
+    pub amr: Vec<String>,
+    /// Of the password's hash, when it was by one.
+    pub credential: Option<Digest>,
+    /// The browser, in fixed words.
+    pub agent: String,
+    /// When: before now, when somebody signed in again who was signed in.
+    pub opened_at: UnixTime,
 }
 
 /// The lifetimes of a session, in seconds.
@@ -58,20 +79,31 @@ pub enum Visit {
 }
 
 impl Session {
-    /// Somebody has proved who they are at `auth_time`, which is not after `now`.
+    /// Somebody has proved who they are.
     #[must_use]
-    pub fn open(
-        cookie: Digest,
-        auth_time: UnixTime,
-        amr: Vec<String>,
-        credential: Option<Digest>,
-        now: UnixTime,
-        policy: Policy,
-    ) -> Self {
+    pub fn open(cookie: Digest, begun: Begun, now: UnixTime, policy: Policy) -> Self {
+        let Begun { auth_time, amr, credential, agent, opened_at } = begun;
         let absolute_until = now.plus(policy.absolute);
-        let idle_until = now.plus(policy.idle).min(absolute_until);
-        let auth_time = auth_time.min(now);
-        Self::Open(Open { cookie, auth_time, amr, credential, idle_until, absolute_until })
+        Self::Open(Open {
+            cookie,
+            auth_time: auth_time.min(now),
+            amr,
+            credential,
+            agent,
+            opened_at,
+            used_at: now,
+            idle_until: now.plus(policy.idle).min(absolute_until),
+            absolute_until,
+        })
+    }
+
+    /// What there is to see of it while it is open.
+    #[must_use]
+    pub fn live(&self, now: UnixTime) -> Option<&Open> {
+        match self {
+            Self::Open(open) => Some(open).filter(|open| open.is_live(now)),
+            Self::Ended => None,
+        }
     }
 
     /// A browser shows the cookie whose secret has this digest. `max_age` is the oldest proof that
@@ -132,7 +164,7 @@ impl Open {
     fn used(self, now: UnixTime, policy: Policy) -> Self {
         // Never earlier than before: a clock that is wrong for a moment ends nothing (PL-12).
         let idle_until = now.plus(policy.idle).max(self.idle_until).min(self.absolute_until);
-        Self { idle_until, ..self }
+        Self { idle_until, used_at: now.max(self.used_at), ..self }
     }
 }
 
@@ -144,7 +176,14 @@ mod tests {
     const POLICY: Policy = Policy { idle: 100, absolute: 1_000 };
 
     fn open() -> Session {
-        Session::open(Digest::of("c"), NOON, vec!["pwd".into()], None, NOON, POLICY)
+        let begun = Begun {
+            auth_time: NOON,
+            amr: vec!["pwd".into()],
+            credential: None,
+            agent: String::new(),
+            opened_at: NOON,
+        };
+        Session::open(Digest::of("c"), begun, NOON, POLICY)
     }
 
     fn visit(

@@ -4,13 +4,14 @@ use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignO
 use crate::authorize;
 use crate::brake::Attempt;
 use crate::errand::Errand;
+use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
 use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::words::{Endpoint, Prompt};
-use crate::{Idp, ask, directory, ledger};
+use crate::{Idp, agent, ask, directory, ledger};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
@@ -85,6 +86,9 @@ impl Refused {
             }
         };
         let mut response = page::respond(status, page::problem(&view), None);
+        if let Self::Upstream(reason) = self {
+            event::tell(&mut response, Event::SignInRefused { reason });
+        }
         if *self == Self::Unavailable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -193,13 +197,15 @@ pub async fn with_password<P: Platform>(
         let status = StatusCode::TOO_MANY_REQUESTS;
         let mut response = errand.page(idp, sealed, username, status, Some(problem));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        event::tell(&mut response, Event::SignInRefused { reason: "too many tries" });
         return Ok(cause::note(response, &problem));
     }
     match idp.passwords.check(username, &password) {
         Err(wrong) => {
             let problem = Some(Problem::WrongCredentials);
             let response = errand.page(idp, sealed, username, StatusCode::BAD_REQUEST, problem);
-            Ok(cause::note(response, &wrong))
+            let event = Event::SignInRefused { reason: "wrong credentials" };
+            Ok(event::note(cause::note(response, &wrong), event))
         }
         Ok(verified) => {
             // The number is one of the list it came from.
@@ -273,12 +279,13 @@ pub async fn complete<P: Platform>(
     let command = SignIn {
         profile,
         auth_time: proof.auth_time.min(now),
-        amr: proof.amr,
+        amr: proof.amr.clone(),
         cookie: Digest::of(fresh.secret),
         previous: before
             .filter(|before| before.object == account)
             .map(|before| (before.item, Digest::of(before.secret))),
         session: fresh.item,
+        agent: agent::describe(headers),
         grant,
     };
     let session = idp.objects.sign_in(account, command, now).await?;
@@ -292,7 +299,8 @@ pub async fn complete<P: Platform>(
     let mut response = errand.done(code.as_ref(), idp);
     let age = Some(idp.config.lifetimes.session_absolute);
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
-    Ok(response)
+    let event = Event::SignedIn { account, session, amr: proof.amr };
+    Ok(event::note(response, event))
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

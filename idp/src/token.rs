@@ -3,6 +3,7 @@
 use crate::account::{Redeem, Rotate};
 use crate::authorize::NO_TARGET;
 use crate::client_auth::{self, Authenticated, authenticate};
+use crate::event::{self, Event};
 use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
 use crate::rows::Unavailable;
@@ -140,10 +141,15 @@ pub async fn respond<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Response {
-    match grant(idp, request, now, rng).await {
+    let mut happened = None;
+    let mut response = match grant(idp, request, &mut happened, now, rng).await {
         Ok(granted) => respond::json(StatusCode::OK, &granted),
         Err(refused) => refuse(refused),
+    };
+    if let Some(event) = happened {
+        event::tell(&mut response, event);
     }
+    response
 }
 
 /// Renders a refusal of this endpoint and of those that authenticate clients the same way.
@@ -153,7 +159,7 @@ pub(crate) fn refuse(refused: Refused) -> Response {
     if matches!(refused, Refused::Client(refused) if refused.public().2) {
         respond::put(&mut response, WWW_AUTHENTICATE, "Basic realm=\"token\", charset=\"UTF-8\"");
     }
-    if refused == Refused::Unavailable {
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     cause::note(response, &refused)
@@ -162,6 +168,7 @@ pub(crate) fn refuse(refused: Refused) -> Response {
 async fn grant<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
+    happened: &mut Option<Event>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
@@ -177,8 +184,8 @@ async fn grant<P: Platform>(
         return Err(Refused::Target);
     }
     match kind {
-        GrantType::AuthorizationCode => redeem(idp, &form, &client, now, rng).await,
-        GrantType::RefreshToken => refresh(idp, &form, &client, now).await,
+        GrantType::AuthorizationCode => redeem(idp, &form, &client, happened, now, rng).await,
+        GrantType::RefreshToken => refresh(idp, &form, &client, happened, now).await,
     }
 }
 
@@ -187,6 +194,7 @@ async fn redeem<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     client: &Authenticated,
+    happened: &mut Option<Event>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
@@ -209,7 +217,11 @@ async fn redeem<P: Platform>(
     };
     let (facts, nonce) = match idp.objects.redeem(handle.object, command, now).await? {
         Redeemed::Redeemed { facts, nonce } => (facts, nonce),
-        Redeemed::Reused => return Err(Refused::Code(CodeRefused::Reused)),
+        Redeemed::Reused => {
+            let client = client.client().id.clone();
+            *happened = Some(Event::CodeReused { account: handle.object, client });
+            return Err(Refused::Code(CodeRefused::Reused));
+        }
         Redeemed::Unknown => return Err(Refused::Code(CodeRefused::Unknown)),
         Redeemed::WrongClient => return Err(Refused::Code(CodeRefused::WrongClient)),
         Redeemed::WrongRedirect => return Err(Refused::Code(CodeRefused::WrongRedirect)),
@@ -239,6 +251,7 @@ async fn refresh<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     client: &Authenticated,
+    happened: &mut Option<Event>,
     now: UnixTime,
 ) -> Result<Granted, Refused> {
     let token = form.get("refresh_token");
@@ -264,7 +277,11 @@ async fn refresh<P: Platform>(
     let rotated = idp.objects.rotate(handle.object, command, now).await?;
     let answer = match rotated.rotation {
         Rotation::Rotated(answer) | Rotation::Repeated(answer) => answer,
-        Rotation::Reused => return Err(Refused::RefreshToken(RefreshRefused::Reused)),
+        Rotation::Reused => {
+            let client = client.client().id.clone();
+            *happened = Some(Event::FamilyReused { account: handle.object, client });
+            return Err(Refused::RefreshToken(RefreshRefused::Reused));
+        }
         Rotation::Unknown => return Err(Refused::RefreshToken(RefreshRefused::Unknown)),
         Rotation::WrongClient => return Err(Refused::RefreshToken(RefreshRefused::WrongClient)),
         Rotation::Expired => return Err(Refused::RefreshToken(RefreshRefused::Expired)),

@@ -77,8 +77,8 @@ impl Endpoint {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
-            Self::Authorize | Self::UserInfo | Self::EndSession => "GET, POST",
-            Self::UpstreamCallback | Self::OwnPage => "GET",
+            Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
+            Self::UpstreamCallback => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
         }
     }

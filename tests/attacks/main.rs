@@ -12,6 +12,7 @@ mod code;
 mod discovery;
 mod flood;
 mod logout;
+mod own_page;
 mod pkce;
 mod redirect_uri;
 mod refresh;

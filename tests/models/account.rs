@@ -383,6 +383,7 @@ impl Pair<'_> {
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),
+            agent: "A browser".to_owned(),
             grant: Some(self.new_grant(kind)),
         };
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));

@@ -1,7 +1,7 @@
 //! A sign-in session at the issuer against the list of its uses.
 
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, waits, weighted};
-use idp::session::{Policy, Session, Visit};
+use idp::session::{Begun, Policy, Session, Visit};
 use proptest::prelude::*;
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -55,6 +55,11 @@ impl Story {
     }
 }
 
+fn begun(auth_time: UnixTime, now: UnixTime) -> Begun {
+    let agent = "A browser".to_owned();
+    Begun { auth_time, amr: amr(), credential: None, agent, opened_at: now }
+}
+
 fn amr() -> Vec<String> {
     vec!["pwd".into()]
 }
@@ -87,7 +92,7 @@ fn rt_11_fd_33_a_sign_in_session_answers_any_sequence_of_visits_as_its_story_say
 
 fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
     let mut now = NOON;
-    let mut session = Session::open(cookie(0), now, amr(), None, now, POLICY);
+    let mut session = Session::open(cookie(0), begun(now, now), now, POLICY);
     let mut story = Story { sign_ins: vec![(now, now)], uses: vec![now], signed_out: false };
     for (wait, command) in commands {
         now = moved(now, wait);
@@ -121,7 +126,7 @@ fn sequence(commands: Vec<(i64, Command)>, tally: &Tally) -> Checked {
             Command::SignIn { auth_time } => {
                 let auth_time = moved(now, auth_time);
                 let cookie = cookie(story.sign_ins.len());
-                session = Session::open(cookie, auth_time, amr(), None, now, POLICY);
+                session = Session::open(cookie, begun(auth_time, now), now, POLICY);
                 // Nobody proves who they are in the future.
                 story.sign_ins.push((now, auth_time.min(now)));
                 (story.uses, story.signed_out) = (vec![now], false);

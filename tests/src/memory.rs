@@ -4,7 +4,9 @@
 
 use crate::fault::Faults;
 use crate::turns::turns;
-use idp::account::{Account, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut};
+use idp::account::{
+    Account, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+};
 use idp::brake::Attempt;
 use idp::config::Config;
 use idp::grant::Redeemed;
@@ -244,6 +246,15 @@ impl platform::Objects for Objects {
         now: UnixTime,
     ) -> Result<bool, Unavailable> {
         self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
+    }
+
+    async fn own(
+        &self,
+        to: Uuid,
+        command: Own,
+        now: UnixTime,
+    ) -> Result<Option<Overview>, Unavailable> {
+        self.account(to, &command, now, |account, command| account.own(&command, now)).await
     }
 
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {

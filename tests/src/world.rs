@@ -8,6 +8,7 @@ use http::{HeaderValue, Method};
 use idp::Idp;
 use idp::budget::Budget;
 use idp::config::Config;
+use idp::event::{Event, Events};
 use idp::password::Passwords;
 use idp::platform::Platform;
 use idp::ring::Schedule;
@@ -56,6 +57,7 @@ pub struct Inside {
     deployment: RefCell<Rc<Deployment>>,
     upstream: RefCell<Option<Line>>,
     causes: RefCell<Vec<String>>,
+    events: RefCell<Vec<Event>>,
 }
 
 #[derive(Debug)]
@@ -127,6 +129,7 @@ impl Issuer {
             deployment: RefCell::new(deployment),
             upstream: RefCell::default(),
             causes: RefCell::default(),
+            events: RefCell::default(),
         }));
         Self { url, target }
     }
@@ -244,6 +247,11 @@ impl Inside {
         self.causes.take()
     }
 
+    /// The security events since it was asked last.
+    pub fn events(&self) -> Vec<Event> {
+        self.events.take()
+    }
+
     async fn handle(&self, request: &Request) -> Response {
         let deployment = Rc::clone(&self.deployment.borrow());
         let number = self.requests.get();
@@ -261,6 +269,9 @@ impl Inside {
         };
         let mut rng = ChaCha12Rng::seed_from_u64(number);
         let response = idp.handle(request, self.clock.get(), &mut rng).await;
+        if let Some(Events(events)) = response.extensions().get() {
+            self.events.borrow_mut().extend(events.iter().cloned());
+        }
         if let Some(Cause(cause)) = response.extensions().get() {
             self.causes.borrow_mut().push(cause.clone());
         }

@@ -35,6 +35,18 @@ pub struct Profile {
     pub claims: Map<String, Value>,
 }
 
+impl Profile {
+    /// What to call the person: a name that they know themselves by, whatever there is.
+    #[must_use]
+    pub fn called(&self) -> String {
+        let told = ["name", "preferred_username", "email"].iter().find_map(|claim| {
+            let text = self.claims.get(*claim)?.as_str()?;
+            Some(text).filter(|text| !text.is_empty())
+        });
+        told.unwrap_or(&self.identity.subject).to_owned()
+    }
+}
+
 /// A grant to be.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct NewGrant {
@@ -74,6 +86,8 @@ pub struct SignIn {
     pub previous: Option<(Uuid, Digest)>,
     /// The name of the session, if it is a new one.
     pub session: Uuid,
+    /// The browser, in fixed words.
+    pub agent: String,
     /// What a client sent them for, if one did.
     pub grant: Option<NewGrant>,
 }
@@ -150,4 +164,67 @@ pub struct SignOut {
     pub session: Uuid,
     /// Its cookie's secret.
     pub cookie: Digest,
+}
+
+/// Somebody on their own page wishes something.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Own {
+    /// The session of the browser.
+    pub session: Uuid,
+    /// Its cookie's secret.
+    pub cookie: Digest,
+    /// What.
+    pub wish: Wish,
+}
+
+/// What somebody wishes on their own page. What is not theirs is not touched by any of it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Wish {
+    /// To see how things stand.
+    Look,
+    /// To end a sign-in session, this or another.
+    EndSession(Uuid),
+    /// To end every sign-in session but this one.
+    EndOthers,
+    /// To have a client act for them no more.
+    Remove(String),
+    /// To end every session, this one too, and every grant.
+    EndEverything,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Overview {
+    /// What the person is called, as far as anything is known.
+    pub name: String,
+    /// Where they are signed in: this browser first, then by last use.
+    pub sessions: Vec<Seen>,
+    /// Which clients may act for them, by name.
+    pub apps: Vec<App>,
+}
+
+/// One sign-in session, as its owner sees it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Seen {
+    /// Its name.
+    pub id: Uuid,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+    /// The browser, in fixed words.
+    pub agent: String,
+    /// When it began.
+    pub opened_at: UnixTime,
+    /// When it was used last.
+    pub used_at: UnixTime,
+}
+
+/// One client that may act for somebody.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct App {
+    /// Which.
+    pub client_id: String,
+    /// When it last got tokens.
+    pub used_at: UnixTime,
+    /// Whether it goes on after the person has signed out.
+    pub offline: bool,
 }

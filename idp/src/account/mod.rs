@@ -5,6 +5,7 @@
 
 mod command;
 mod grants;
+mod own;
 mod sessions;
 
 pub use command::*;

@@ -2,7 +2,7 @@
 
 use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut};
 use crate::rows::{Rows, Table, Unavailable};
-use crate::session::{Session, Visit};
+use crate::session::{Begun, Session, Visit};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -12,17 +12,18 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
-        let SignIn { profile, auth_time, amr, cookie, previous, session, grant } = command;
-        let mut id = session;
+        let SignIn { profile, auth_time, amr, cookie, previous, session, agent, grant } = command;
+        let (mut id, mut opened_at) = (session, now);
         if let Some((previous, cookie)) = previous
             && let Some(Session::Open(open)) = self.used_session(previous, now)?
             && open.cookie == cookie
         {
-            id = previous;
+            (id, opened_at) = (previous, open.opened_at);
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
         let (credential, policy) = (profile.credential, self.sessions());
-        let session = Session::open(cookie, auth_time, amr.clone(), credential, now, policy);
+        let begun = Begun { auth_time, amr: amr.clone(), credential, agent, opened_at };
+        let session = Session::open(cookie, begun, now, policy);
         // The session last: its cookie changes with it, and when the code could not be written, the
         // browser would not be told. A code that nobody knows harms nobody.
         if let Some(grant) = grant {
@@ -62,10 +63,16 @@ impl<R: Rows> Account<'_, R> {
     pub fn sign_out(&self, command: &SignOut, now: UnixTime) -> Result<bool, Unavailable> {
         match self.session(command.session)? {
             Some(Session::Open(open)) if open.cookie == command.cookie => {
-                self.save_session(command.session, &Session::Ended, now)?;
-                Ok(true)
+                self.end(command.session, now)
             }
             _ => Ok(false),
         }
+    }
+
+    /// Ends a session of this account: every session ends here. False when there was none to end.
+    pub(super) fn end(&self, id: Uuid, now: UnixTime) -> Result<bool, Unavailable> {
+        let Some(Session::Open(_)) = self.session(id)? else { return Ok(false) };
+        self.save_session(id, &Session::Ended, now)?;
+        Ok(true)
     }
 }

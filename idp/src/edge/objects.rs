@@ -4,7 +4,8 @@
 use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
-    Account as Steps, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+    Account as Steps, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
+    SignOut,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -123,6 +124,15 @@ impl Objects for Stubs {
         self.account(to, "sign_out", command, now).await
     }
 
+    async fn own(
+        &self,
+        to: Uuid,
+        command: Own,
+        now: UnixTime,
+    ) -> Result<Option<Overview>, Unavailable> {
+        self.account(to, "own", command, now).await
+    }
+
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
         let shard = format!("shard-{}", entry.shard());
         self.send("DIRECTORY", &shard, "claim", (entry, fresh), UnixTime::default()).await
@@ -209,6 +219,7 @@ fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
         "sign_out" => {
             one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
         }
+        "own" => one(storage, text, |rows, command, now| Steps { rows, config }.own(&command, now)),
         _ => Err(Failed::from("no such function")),
     }
 }

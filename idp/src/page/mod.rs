@@ -3,9 +3,11 @@
 //! The frame around them is [`shared::page`]. Whatever others wrote goes through [`escape`]; all
 //! other words are fixed.
 
+mod own;
 mod plain;
 mod sign_in;
 
+pub use own::{OwnPage, own};
 pub use plain::{ProblemPage, SignedOut, confirm_sign_out, home, onward, problem, signed_out};
 pub use shared::page::{escape, policy, respond};
 pub use sign_in::{Problem, SignIn, sign_in};

@@ -234,7 +234,7 @@ pub fn home(issuer: &str) -> String {
         &format!(
             "<h1>An OpenID Connect issuer</h1>\n\
              <p>Applications send you here to sign in. There is nothing to do on this page \
-             itself.</p>\n\
+             itself, but for <a href=\"/account\">your own account</a>.</p>\n\
              <p class=\"id\"><span>Issuer</span> <code>{name}</code></p>\n{}",
             address.unwrap_or_default()
         ),
