@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(Ring::default().wanted(NOON, SCHEDULE), Alg::ALL);
         let ring = Ring::default().step(fresh(1), NOON, SCHEDULE);
         assert!(kid(&ring).is_some());
-        assert_eq!(ring.wanted(NOON, SCHEDULE), [Alg::Rs256]);
+        assert_eq!(ring.wanted(NOON, SCHEDULE), [Alg::Rs256, Alg::EdDsa]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ fn sequences() -> impl Strategy<Value = (Schedule, Vec<(When, Command)>)> {
     let back = (-4_000..0_i64).prop_map(When::In);
     let makes =
         weighted(&[(6, Makes::Wanted), (1, Makes::Nothing), (1, Makes::Twice), (1, Makes::Anyway)]);
-    let algs = weighted(&[(4, Alg::Es256), (1, Alg::Rs256)]);
+    let algs = weighted(&[(4, Alg::Es256), (1, Alg::Rs256), (1, Alg::EdDsa)]);
     let two = || any_of(&[0, 1]);
     let commands = prop_oneof![
         6 => makes.prop_map(Command::Load),
@@ -209,6 +209,7 @@ impl World {
         let material = match alg {
             Alg::Es256 => Material::Ec { crv, x, y },
             Alg::Rs256 => Material::Rsa { n: x, e: y },
+            Alg::EdDsa => Material::Okp { crv, x },
         };
         Fresh { public: Jwk { material, kid: Some(kid), purpose: None, alg: None }, wrapped }
     }

@@ -1,4 +1,4 @@
-//! Signing keys in this process: the issuer's own ring, with keys of `p256` and `rsa` in it.
+//! Signing keys in this process: the issuer's own ring, with keys that are made natively.
 
 use idp::platform;
 use idp::ring::{Fresh, Ring, Schedule};
@@ -79,8 +79,11 @@ impl Keys {
         self.0.made.set(number + 1);
         let key = match alg {
             Alg::Es256 => SigningKey::es256([number + 1; 32]),
+            Alg::EdDsa => Some(SigningKey::ed_dsa([number + 1; 32])),
+            // One of each algorithm is made at a time.
             Alg::Rs256 => {
-                RSA.iter().cycle().nth(number.into()).and_then(|pem| SigningKey::rs256(pem))
+                let round = usize::from(number) / Alg::ALL.len();
+                RSA.iter().cycle().nth(round).and_then(|pem| SigningKey::rs256(pem))
             }
         };
         let key = key.expect("the keys of the tests are keys");

@@ -237,7 +237,7 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     let subtle = subtle()?;
     let uses = Array::of2(&"sign".into(), &"verify".into());
     let parameters = match alg {
-        Alg::Es256 => algorithm(alg),
+        Alg::Es256 | Alg::EdDsa => algorithm(alg),
         Alg::Rs256 => {
             let parameters =
                 object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256","modulusLength":2048}"#);
