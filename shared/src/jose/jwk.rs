@@ -84,7 +84,9 @@ impl Jwk {
 }
 
 impl Material {
-    fn alg(&self) -> Alg {
+    /// The only algorithm such a key takes part in.
+    #[must_use]
+    pub fn alg(&self) -> Alg {
         match self {
             Self::Ec { .. } => Alg::Es256,
             Self::Rsa { .. } => Alg::Rs256,

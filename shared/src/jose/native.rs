@@ -74,6 +74,20 @@ impl SigningKey {
         Self::EdDsa(ed25519_dalek::SigningKey::from_bytes(&seed))
     }
 
+    /// A key of `alg` from the DER of its PKCS #8 structure; none when it is no such thing.
+    #[must_use]
+    pub fn pkcs8(alg: Alg, der: &[u8]) -> Option<Self> {
+        match alg {
+            Alg::Es256 => p256::ecdsa::SigningKey::from_pkcs8_der(der).ok().map(Self::Es256),
+            Alg::Rs256 => {
+                let key = rsa::RsaPrivateKey::from_pkcs8_der(der).ok()?;
+                Some(Self::Rs256(Box::new(rsa::pkcs1v15::SigningKey::new(key))))
+            }
+            // The seed is what follows sixteen bytes that are always the same, RFC 8410 §7.
+            Alg::EdDsa => Some(Self::ed_dsa(*der.get(16..)?.first_chunk()?)),
+        }
+    }
+
     /// Its algorithm.
     #[must_use]
     pub fn alg(&self) -> Alg {
