@@ -27,7 +27,14 @@ pub(super) async fn import(key: &OwnKey) -> worker::Result<(CryptoKey, Jwk)> {
     if !public.material.is_sound() || public.alg() != alg {
         return Err(unusable("it is too weak, or of another kind than it says"));
     }
-    // A JWK may say what it likes about its public half.
+    // What a JWK says of its public half WebCrypto need not look at.
+    let said = match key.expose() {
+        Form::Pkcs8(_) => None,
+        Form::Jwk(text) => Some(serde_json::from_str::<Material>(text)?),
+    };
+    if said.is_some_and(|said| said != public.material) {
+        return Err(unusable("its halves do not belong together"));
+    }
     let probe = b"whether both halves belong together";
     let signature = sign(&imported, alg, probe).await.map_err(|_| unusable("it does not sign"))?;
     if !WebCrypto.verify(&public, probe, &signature).await {
