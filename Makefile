@@ -36,7 +36,7 @@ wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
 http: ## conformance over HTTP on workerd
-	@node scripts/test.mjs build http pair
+	@node scripts/test.mjs build http keys pair
 
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign

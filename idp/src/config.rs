@@ -2,6 +2,7 @@
 //! every one of them is named.
 
 use crate::client::Client;
+use crate::own_key::{self, OwnKey};
 use crate::registration::{House, Registration};
 use crate::words::{AuthMethod, ScopeWord};
 use serde::Deserialize;
@@ -22,6 +23,10 @@ pub struct Config {
     pub issuer: Origin,
     /// `SEALING_KEYS`.
     pub keys: SealingKeys,
+    /// `SIGNING_KEYS`.
+    pub own_keys: Vec<OwnKey>,
+    /// `DROPPED_KEYS`.
+    pub dropped_keys: Vec<String>,
     /// `SCOPES`: words of the operator's own.
     pub scopes: BTreeMap<String, OwnScope>,
     /// `CLIENTS`.
@@ -107,6 +112,13 @@ impl Config {
         if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
             settings.refuse("SEALING_KEYS", "your own: this key is in the documentation");
         }
+        let own_keys = own_key::read(&mut settings);
+        let dropped_keys = settings.optional(
+            "DROPPED_KEYS",
+            "kids as /jwks shows them, separated by commas",
+            Vec::new(),
+            |text| text.split(',').map(|kid| Some(Digest::parse(kid.trim())?.to_text())).collect(),
+        );
         let pairwise = settings.text("PAIRWISE_SECRET");
         let scopes = scopes(&mut settings);
         let words = ScopeWord::ALL.iter().map(|word| word.as_str());
@@ -123,6 +135,8 @@ impl Config {
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
             issuer,
             keys,
+            own_keys,
+            dropped_keys,
             scopes,
             clients,
             accounts,
@@ -324,6 +338,8 @@ mod tests {
         let problems = read(&[
             ("ISSUER", "http://idp.test/"),
             ("SEALING_KEYS", "short"),
+            ("SIGNING_KEYS", r#"{"kty":"oct","k":"AA"}"#),
+            ("DROPPED_KEYS", "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE, short"),
             (
                 "CLIENTS",
                 r#"[{"client_id":"a","redirect_uris":["https://*.test/"]},{"client_id":"b"},
@@ -337,6 +353,8 @@ mod tests {
             [
                 "ISSUER",
                 "SEALING_KEYS",
+                "SIGNING_KEYS[0]",
+                "DROPPED_KEYS",
                 "CLIENTS[a].redirect_uris",
                 "CLIENTS[a].client_secret_sha256",
                 "CLIENTS[b].redirect_uris",

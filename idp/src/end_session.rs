@@ -3,7 +3,7 @@
 
 use crate::account::SignOut;
 use crate::event::{self, Event};
-use crate::platform::{Keys, Objects, Platform};
+use crate::platform::{Objects, Platform};
 use crate::sign_in::{COOKIE, Refused, session};
 use crate::tokens::{HintClaims, read_id_token_hint};
 use crate::words::Endpoint;
@@ -69,7 +69,7 @@ async fn hint<P: Platform>(
     now: UnixTime,
 ) -> Result<Option<HintClaims>, Refused> {
     let Some(text) = form.get("id_token_hint") else { return Ok(None) };
-    let keys = idp.keys.published(now).await?;
+    let keys = idp.published(now).await?;
     let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
     // LO-03: a hint that belongs to another client than the one that asks is no hint.
     let asks = form.get("client_id");

@@ -5,7 +5,7 @@ use crate::account::NewGrant;
 use crate::authorize::{self, AuthorizationRequest};
 use crate::interaction::Interaction;
 use crate::page::{self, Problem};
-use crate::platform::{Keys, Platform};
+use crate::platform::Platform;
 use crate::sign_in::Refused;
 use crate::tokens::read_id_token_hint;
 use crate::words::{Endpoint, GrantType};
@@ -133,7 +133,7 @@ impl AuthorizationRequest {
         now: UnixTime,
     ) -> Result<Option<Uuid>, Refused> {
         let Some(text) = &self.id_token_hint else { return Ok(None) };
-        let keys = idp.keys.published(now).await?;
+        let keys = idp.published(now).await?;
         let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
         let words = "id_token_hint is not an ID token of this issuer";
         hint.map(|hint| Some(hint.sub)).ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))

@@ -24,6 +24,7 @@ pub mod grant;
 pub mod interaction;
 pub mod known;
 pub mod ledger;
+pub mod own_key;
 pub mod own_page;
 pub mod page;
 pub mod password;
@@ -34,6 +35,7 @@ pub mod ring;
 pub mod rows;
 pub mod session;
 pub mod sign_in;
+pub mod signing;
 pub mod token;
 pub mod tokens;
 pub mod upstream;
@@ -51,7 +53,7 @@ use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, StatusCode};
 use page::ProblemPage;
 use password::Passwords;
-use platform::{Keys, Platform};
+use platform::Platform;
 use rand_core::CryptoRng;
 use rows::Unavailable;
 use shared::fetch::{Request, Response};
@@ -136,7 +138,7 @@ impl<P: Platform> Idp<'_, P> {
                 return discovery::respond(self.config, request.headers());
             }
             Endpoint::Jwks => {
-                return match self.keys.published(now).await {
+                return match self.published(now).await {
                     Ok(keys) => discovery::jwks(&keys, request.headers()),
                     Err(_) => unavailable(),
                 };

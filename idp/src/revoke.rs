@@ -3,7 +3,7 @@
 use crate::account::Revoke;
 use crate::client_auth::authenticate;
 use crate::event::{self, Event};
-use crate::platform::{Keys, Objects, Platform};
+use crate::platform::{Objects, Platform};
 use crate::tokens::read_unexpired_access_token;
 use crate::{Idp, ask, token};
 use http::StatusCode;
@@ -55,7 +55,7 @@ async fn revoke<P: Platform>(
         let command = Revoke { grant: handle.item, client_id, refresh_token: proof };
         return end(idp, handle.object, command, now).await;
     }
-    let keys = idp.keys.published(now).await?;
+    let keys = idp.published(now).await?;
     let token = read_unexpired_access_token(text, idp.config, &keys, &idp.verifier, now).await;
     match token.filter(|token| token.client_id == client_id) {
         None => Ok(None),

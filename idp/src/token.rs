@@ -316,8 +316,8 @@ impl<S: crate::platform::Signer> Signers<S> {
         client: &Authenticated,
         now: UnixTime,
     ) -> Result<Self, Unavailable> {
-        let access = idp.keys.signer(Alg::Es256, now).await?;
-        let id = idp.keys.signer(client.client().id_token_alg, now).await?;
+        let access = idp.signer(Alg::Es256, now).await?;
+        let id = idp.signer(client.client().id_token_alg, now).await?;
         Ok(Self { access, id })
     }
 

@@ -6,8 +6,6 @@ use crate::config::Config;
 use crate::grant::Facts;
 use crate::platform::Signer;
 use crate::rows::Unavailable;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use shared::jose::Verifier;
 use shared::jose::jwk::JwkSet;
@@ -159,7 +157,7 @@ impl Subject<'_> {
             iat: self.issued_at,
             auth_time: self.facts.auth_time,
             nonce: self.nonce,
-            at_hash: at_hash(access_token),
+            at_hash: signer.alg().half_hash(access_token.expose()),
             sid: self.facts.session,
             amr: &self.facts.amr,
         };
@@ -175,13 +173,6 @@ async fn sign(
     let input = signing_input(&Header::new(signer.alg(), signer.kid(), typ), claims);
     let signature = signer.sign(input.as_bytes()).await?;
     Ok(compact(&input, &signature))
-}
-
-/// OpenID Connect Core §3.1.3.6: the left half of the SHA-256.
-fn at_hash(token: &AccessToken) -> String {
-    use sha2::{Digest as _, Sha256};
-    let digest = Sha256::digest(token.expose());
-    URL_SAFE_NO_PAD.encode(digest.get(..16).unwrap_or_default())
 }
 
 /// Reads an access token of ours, whoever it is for: signature, type, issuer and time. None for

@@ -2,7 +2,7 @@
 
 use crate::Idp;
 use crate::ask::{self, Bearer};
-use crate::platform::{Keys, Objects, Platform};
+use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
 use crate::words::ScopeWord;
@@ -98,7 +98,7 @@ async fn claims<P: Platform>(
     now: UnixTime,
 ) -> Result<Map<String, Value>, Refused> {
     let token = token(request)?;
-    let keys = idp.keys.published(now).await?;
+    let keys = idp.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
     let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
     if idp.client(&client_id).await?.is_none() {

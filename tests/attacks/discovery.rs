@@ -53,7 +53,7 @@ fn dj_04_dj_05_only_public_parts_of_strong_keys_are_published() {
     let issuer = issuer();
     let keys = json(&get("/jwks").send(&issuer));
     let keys = keys["keys"].as_array().unwrap();
-    assert!(keys.len() >= 2);
+    assert!(keys.len() >= 3);
     let mut kids = Vec::new();
     for key in keys {
         let key = key.as_object().unwrap();
@@ -71,6 +71,11 @@ fn dj_04_dj_05_only_public_parts_of_strong_keys_are_published() {
                 assert_eq!(names, ["alg", "e", "kid", "kty", "n", "use"]);
                 assert!(length("n") >= 256, "2048 bits");
                 assert_eq!((&key["alg"], &key["e"]), (&Value::from("RS256"), &"AQAB".into()));
+            }
+            "OKP" => {
+                assert_eq!(names, ["alg", "crv", "kid", "kty", "use", "x"]);
+                assert_eq!((&key["alg"], &key["crv"]), (&Value::from("EdDSA"), &"Ed25519".into()));
+                assert_eq!(length("x"), 32);
             }
             other => panic!("{other}"),
         }

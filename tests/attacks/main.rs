@@ -11,6 +11,7 @@ mod client_auth;
 mod code;
 mod discovery;
 mod flood;
+mod keys;
 mod logout;
 mod own_page;
 mod pkce;

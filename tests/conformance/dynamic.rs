@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::Value;
 use tests::believe;
 use tests::browser::Browser;
-use tests::client::{Ask, C1, Draft, MANY, RS256, SignedIn, Tokens, json, tokens};
+use tests::client::{Ask, C1, Draft, EDDSA, MANY, RS256, SignedIn, Tokens, json, tokens};
 use tests::expect::local;
 use tests::world::{Issuer, issuer, needs_clock};
 
@@ -12,6 +12,14 @@ use tests::world::{Issuer, issuer, needs_clock};
 fn oidcc_idtoken_rs256() {
     let issuer = issuer();
     let signed_in = SignedIn::new(&issuer, Ask::of(RS256));
+    let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
+    believe::id_token(&issuer, &signed_in.ask, &tokens);
+}
+
+#[test]
+fn rfc8037_an_id_token_is_signed_with_eddsa_for_who_asks_for_it() {
+    let issuer = issuer();
+    let signed_in = SignedIn::new(&issuer, Ask::of(EDDSA));
     let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
     believe::id_token(&issuer, &signed_in.ask, &tokens);
 }

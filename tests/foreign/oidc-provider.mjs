@@ -13,7 +13,7 @@ const expiry = () => sleep(accessTokenSeconds * 1000 + 1200);
 const variants = [
   { mode: "hybrid", alg: "RS256", auth: "client_secret_basic", idTokenOnRefresh: true },
   { mode: "hybrid", alg: "ES256", auth: "none", idTokenOnRefresh: false },
-  { mode: "durable", alg: "ES256", auth: "client_secret_post", idTokenOnRefresh: true },
+  { mode: "durable", alg: "EdDSA", auth: "client_secret_post", idTokenOnRefresh: true },
   { mode: "durable", alg: "RS256", auth: "client_secret_basic", idTokenOnRefresh: false },
 ];
 

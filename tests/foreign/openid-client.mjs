@@ -24,6 +24,7 @@ const clients = [
   registered("post", { token_endpoint_auth_method: "client_secret_post" }),
   registered("public", { token_endpoint_auth_method: "none" }),
   registered("rsa", { id_token_signed_response_alg: "RS256" }),
+  registered("edwards", { id_token_signed_response_alg: "EdDSA" }),
 ];
 
 await subject("openid-client", async (it) => {
@@ -80,6 +81,7 @@ await subject("openid-client", async (it) => {
     ["post", client.ClientSecretPost(secret), "ES256"],
     ["public", client.None(), "ES256"],
     ["rsa", client.ClientSecretBasic(secret), "RS256"],
+    ["edwards", client.ClientSecretBasic(secret), "EdDSA"],
   ]) {
     await it(`the client "${id}" signs in with code, PKCE, state and nonce, and gets an ID token signed with ${alg}`, async () => {
       const config = await discover(id, auth, { id_token_signed_response_alg: alg });

@@ -110,7 +110,7 @@ export async function prepare(config) {
   return { config: whole, file, log, output: openSync(log, "w", 0o600) };
 }
 
-// Serves `config`; returns when all of it answers, and with `stop`, which nobody needs to call.
+// Serves `config`; returns when all of it answers, with `stop`, which nobody needs to call, and the file `log`.
 // Holds the server's stdin, so that it ends with us even when we are killed.
 export async function serve(config) {
   const { file, log, output } = await prepare(config);
@@ -125,5 +125,5 @@ export async function serve(config) {
   if (!await Promise.race([ready, ended.then(() => false)])) {
     throw new Error(`the servers did not start:\n${readFileSync(log, "utf8").slice(-1500)}`);
   }
-  return { stop };
+  return { stop, log };
 }

@@ -18,7 +18,8 @@ export async function foreignIssuer(client, { accessTokenSeconds, idTokenOnRefre
   const jwk = (type, options, more) => ({ ...generateKeyPairSync(type, options).privateKey.export({ format: "jwk" }), use: "sig", ...more });
   const provider = new Provider(issuer, {
     clients: [client],
-    jwks: { keys: [jwk("rsa", { modulusLength: 2048 }, { alg: "RS256" }), jwk("ec", { namedCurve: "P-256" }, { alg: "ES256" })] },
+    jwks: { keys: [jwk("rsa", { modulusLength: 2048 }, { alg: "RS256" }), jwk("ec", { namedCurve: "P-256" }, { alg: "ES256" }), jwk("ed25519", {}, { alg: "EdDSA" })] },
+    enabledJWA: { idTokenSigningAlgValues: ["RS256", "ES256", "EdDSA"] },
     cookies: { keys: [randomBytes(24).toString("base64url")] },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: "Dinah", email: "dinah@example.com" }) }),
     claims: { openid: ["sub"], profile: ["name"], email: ["email"] },

@@ -13,6 +13,7 @@ mod brake;
 mod browser_session;
 mod grant;
 mod history;
+mod lives;
 mod ring;
 mod run;
 mod sign_in_session;

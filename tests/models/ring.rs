@@ -1,16 +1,14 @@
 //! The key ring against the list of its keys' lives, and isolates and verifiers that cache.
 
+use crate::lives::{Life, Lives};
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, weighted};
-use idp::ring::{Fresh, JWKS_MAX_AGE, Rewrapped, Ring, Schedule, Stage};
+use idp::ring::{Fresh, JWKS_MAX_AGE, Orders, Rewrapped, Ring, Schedule};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use shared::jose::Alg;
 use shared::jose::jwk::{Jwk, JwkSet, Material};
 use shared::time::UnixTime;
-
-/// A new key is published for as long as the copy of an isolate and the copy that somebody made of
-/// that one may live, one after the other.
-const PUBLISHED_BEFORE: u64 = 2 * JWKS_MAX_AGE;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug)]
 enum Command {
@@ -18,6 +16,11 @@ enum Command {
     Load(Makes),
     /// A private key, counted from the oldest, is wrapped again; or no sealing key opens it.
     Wrap { key: usize, is_lost: bool },
+    /// The issuer is deployed with another key of its operator's own for an algorithm, or none.
+    Own { alg: Alg, key: Option<u8> },
+    /// The issuer is deployed with the name of a key to drop, counted from the oldest that there
+    /// ever was, and once more without it.
+    Drop { key: usize },
     /// One of the isolates signs something.
     Sign { isolate: usize, alg: Alg },
     /// Somebody checks what was signed, counted back from the last; their keys come by an isolate.
@@ -58,126 +61,22 @@ fn sequences() -> impl Strategy<Value = (Schedule, Vec<(When, Command)>)> {
     let back = (-4_000..0_i64).prop_map(When::In);
     let makes =
         weighted(&[(6, Makes::Wanted), (1, Makes::Nothing), (1, Makes::Twice), (1, Makes::Anyway)]);
-    let algs = weighted(&[(4, Alg::Es256), (1, Alg::Rs256)]);
+    let algs = || weighted(&[(4, Alg::Es256), (1, Alg::Rs256), (1, Alg::EdDsa)]);
     let two = || any_of(&[0, 1]);
     let commands = prop_oneof![
         6 => makes.prop_map(Command::Load),
         2 => (0..4_usize, any::<bool>())
             .prop_map(|(key, is_lost)| Command::Wrap { key, is_lost }),
-        10 => (two(), algs).prop_map(|(isolate, alg)| Command::Sign { isolate, alg }),
+        2 => (algs(), weighted(&[(1, None), (2, Some(1)), (2, Some(2))]))
+            .prop_map(|(alg, key)| Command::Own { alg, key }),
+        1 => (0..6_usize).prop_map(|key| Command::Drop { key }),
+        10 => (two(), algs()).prop_map(|(isolate, alg)| Command::Sign { isolate, alg }),
         10 => (two(), two(), any_of(&[0, 0, 1, 2, 5])).prop_map(|(verifier, isolate, token)| {
             Command::Verify { verifier, isolate, token }
         }),
     ];
     let commands = (prop_oneof![60 => whens, 1 => back], commands);
     (schedules, prop::collection::vec(commands, 1..50))
-}
-
-/// The life of one key.
-#[derive(Clone, Debug)]
-struct Life {
-    kid: String,
-    alg: Alg,
-    wrapped: String,
-    published_at: UnixTime,
-    signs_from: Option<UnixTime>,
-    signs_to: Option<UnixTime>,
-    is_gone: bool,
-}
-
-impl Life {
-    fn waits(&self) -> bool {
-        !self.is_gone && self.signs_from.is_none() && self.signs_to.is_none()
-    }
-
-    fn signs(&self) -> bool {
-        !self.is_gone && self.signs_from.is_some() && self.signs_to.is_none()
-    }
-
-    /// It signed before everybody could know it, because there was no other.
-    fn is_sudden(&self) -> bool {
-        self.signs_from.is_some_and(|from| from < self.published_at.plus(PUBLISHED_BEFORE))
-    }
-
-    /// As the ring keeps it.
-    fn row(&self) -> (String, Stage, UnixTime, String) {
-        let (stage, since) = match (self.signs_from, self.signs_to) {
-            (_, Some(to)) => (Stage::Retiring, to),
-            (Some(from), None) => (Stage::Active, from),
-            (None, None) => (Stage::Next, self.published_at),
-        };
-        (self.kid.clone(), stage, since, self.wrapped.clone())
-    }
-}
-
-/// The lives of all keys, those that are gone included.
-struct Lives {
-    keys: Vec<Life>,
-    schedule: Schedule,
-}
-
-impl Lives {
-    fn find(&self, alg: Alg, is: impl Fn(&Life) -> bool) -> Option<usize> {
-        self.keys.iter().position(|key| key.alg == alg && is(key))
-    }
-
-    /// A key is made a quarter of a life before it is needed: a day at the most, and no later than
-    /// it has to be published.
-    fn wants(&self, alg: Alg, now: UnixTime) -> bool {
-        let Schedule { rotation, .. } = self.schedule;
-        let early = (rotation / 4).clamp(PUBLISHED_BEFORE, 86_400);
-        let near_its_end = |from: UnixTime| now.plus(early) >= from.plus(rotation);
-        let signer = self.find(alg, Life::signs).and_then(|index| self.keys[index].signs_from);
-        self.find(alg, Life::waits).is_none() && signer.is_none_or(near_its_end)
-    }
-
-    fn step(&mut self, fresh: &[Fresh], now: UnixTime) {
-        let wanted = Alg::ALL.map(|alg| (alg, self.wants(alg, now)));
-        for (alg, _) in wanted.into_iter().filter(|(_, wanted)| *wanted) {
-            if let Some(fresh) = fresh.iter().find(|fresh| fresh.public.alg() == alg) {
-                self.keys.push(Life {
-                    kid: fresh.public.kid.clone().expect("a name"),
-                    alg,
-                    wrapped: fresh.wrapped.clone(),
-                    published_at: now,
-                    signs_from: None,
-                    signs_to: None,
-                    is_gone: false,
-                });
-            }
-        }
-        for alg in Alg::ALL {
-            let Some(waiting) = self.find(alg, Life::waits) else { continue };
-            let signer = self.find(alg, Life::signs);
-            let relieved = signer.is_none_or(|signer| {
-                let from = self.keys[signer].signs_from.expect("it signs");
-                let known = now >= self.keys[waiting].published_at.plus(PUBLISHED_BEFORE);
-                known && now >= from.plus(self.schedule.rotation)
-            });
-            if relieved {
-                self.keys[waiting].signs_from = Some(now);
-                if let Some(signer) = signer {
-                    self.keys[signer].signs_to = Some(now);
-                }
-            }
-        }
-        // The copy of an isolate signs on for a while; then a token lives; then a copy of the keys.
-        let memory = self.schedule.longest_token + 2 * JWKS_MAX_AGE;
-        for key in &mut self.keys {
-            key.is_gone |= key.signs_to.is_some_and(|to| now >= to.plus(memory));
-        }
-    }
-
-    fn wrapped_again(&mut self, rewrapped: &Rewrapped, now: UnixTime) {
-        let of_that_name = |key: &&mut Life| Some(&key.kid) == rewrapped.kid.as_ref();
-        let Some(key) = self.keys.iter_mut().find(of_that_name).filter(|key| !key.is_gone) else {
-            return;
-        };
-        match &rewrapped.wrapped {
-            Some(wrapped) => key.wrapped.clone_from(wrapped),
-            None => key.signs_to = key.signs_to.or(Some(now)),
-        }
-    }
 }
 
 /// Something that was signed.
@@ -204,11 +103,24 @@ struct World {
 impl World {
     fn make(&mut self, alg: Alg) -> Fresh {
         self.made += 1;
-        let (kid, wrapped) = (format!("k{}", self.made), format!("w{}", self.made));
+        Self::fresh(alg, format!("k{}", self.made))
+    }
+
+    /// What the ring is given when it wants a key: its operator's own, or a new one.
+    fn supply(&mut self, alg: Alg) -> Fresh {
+        match self.ring.own(alg).and_then(|own| own.kid.clone()) {
+            Some(kid) => Self::fresh(alg, kid),
+            None => self.make(alg),
+        }
+    }
+
+    fn fresh(alg: Alg, kid: String) -> Fresh {
+        let wrapped = format!("{kid} wrapped");
         let (crv, x, y) = (String::new(), String::new(), String::new());
         let material = match alg {
             Alg::Es256 => Material::Ec { crv, x, y },
             Alg::Rs256 => Material::Rsa { n: x, e: y },
+            Alg::EdDsa => Material::Okp { crv, x },
         };
         Fresh { public: Jwk { material, kid: Some(kid), purpose: None, alg: None }, wrapped }
     }
@@ -224,7 +136,17 @@ impl World {
             Makes::Twice => wanted.repeat(2),
             Makes::Anyway => Alg::ALL.to_vec(),
         };
-        let fresh: Vec<_> = made.into_iter().map(|alg| self.make(alg)).collect();
+        let mut fresh: Vec<_> = made.into_iter().map(|alg| self.supply(alg)).collect();
+        if makes == Makes::Anyway {
+            // What was on its way when the settings changed: keys that were dropped meanwhile, and
+            // new ones in the place of own ones.
+            let owned = Alg::ALL.into_iter().filter(|alg| self.ring.own(*alg).is_some());
+            let owned: Vec<_> = owned.collect();
+            let late: Vec<_> = owned.into_iter().map(|alg| self.make(alg)).collect();
+            let dropped = self.lives.keys.iter().filter(|key| key.dropped_at.is_some());
+            let dropped = dropped.map(|key| Self::fresh(key.alg, key.kid.clone()));
+            fresh = dropped.chain(late).chain(fresh).collect();
+        }
         self.ring = self.ring.clone().step(fresh.clone(), now, schedule);
         let before = self.lives.keys.clone();
         self.lives.step(&fresh, now);
@@ -240,10 +162,19 @@ impl World {
 
     fn count(&self, before: &[Life], tally: &Tally) {
         for (index, key) in self.lives.keys.iter().enumerate() {
+            let is_own = self.lives.own(key.alg) == Some(&key.kid);
             let before = before.get(index);
             let signed = before.is_some_and(|before| before.signs_from.is_some());
             if before.is_none() {
-                tally.count("made");
+                let again = self.lives.keys.iter().filter(|other| other.kid == key.kid).count() > 1;
+                tally.count(match (is_own, again) {
+                    (true, true) => "an own key is taken in again",
+                    (true, false) => "an own key is taken in",
+                    (false, _) => "made",
+                });
+            }
+            if before.is_some() && key.signs_from.is_some() && !signed && is_own {
+                tally.count("an own key relieves another");
             }
             if key.signs_from.is_some() && !signed {
                 tally.count(if key.is_sudden() { "signs at once" } else { "relieves another" });
@@ -279,7 +210,11 @@ impl World {
     /// The ring is due exactly when there is something to do next.
     fn due(&self, now: UnixTime) -> Checked {
         let schedule = self.lives.schedule;
-        let due = self.ring.due(schedule).expect("keys that move on");
+        let all_own = Alg::ALL.into_iter().all(|alg| self.lives.own(alg).is_some());
+        let Some(due) = self.ring.due(schedule) else {
+            prop_assert!(all_own && self.lives.keys.iter().all(|key| key.is_gone || key.signs()));
+            return Ok(());
+        };
         let is_idle = |at: UnixTime| {
             let after = self.ring.clone().step(Vec::new(), at, schedule);
             after == self.ring && self.ring.wanted(at, schedule).is_empty()
@@ -288,6 +223,17 @@ impl World {
         prop_assert!(is_idle(due.minus(1)), "late: something was to be done before {:?}", due);
         prop_assert!(!is_idle(due), "nothing is to be done at {:?}", due);
         Ok(())
+    }
+
+    /// The issuer is deployed with other settings: new isolates, and the ring obeys.
+    fn deploy(&mut self, dropped: Option<String>, now: UnixTime) -> Checked {
+        self.isolates = [None, None];
+        let own = self.lives.own.clone();
+        let own = own.into_iter().map(|(alg, kid)| Self::fresh(alg, kid).public).collect();
+        let orders = Orders { own, dropped: dropped.into_iter().collect() };
+        self.ring = self.ring.clone().obey(&orders, now);
+        prop_assert_eq!(&self.ring.clone().obey(&orders, now), &self.ring, "once is enough");
+        self.agree()
     }
 
     /// The ring as an isolate sees it, with the time it was read.
@@ -335,7 +281,17 @@ impl World {
         let token = self.tokens.len().checked_sub(1 + token).map(|index| &self.tokens[index]);
         let Some(token) = token.filter(|token| now < token.ends_at) else { return Ok(()) };
         let Some((keys, _, read_at)) = &self.verifiers[verifier] else { return Ok(()) };
-        let key = self.lives.keys.iter().find(|key| key.kid == token.kid).expect("a key signed it");
+        // The last life of that name.
+        let named = |key: &&Life| key.kid == token.kid;
+        let key = self.lives.keys.iter().rev().find(named).expect("a key signed it");
+        if let Some(dropped_at) = key.dropped_at {
+            // Who reads the keys afterwards knows no such key; whoever keeps a copy, may.
+            let is_known = keys.find(Some(&token.kid), token.alg).is_some();
+            tally.count(if is_known { "verified with a dropped key" } else { "dropped" });
+            let may_be = *read_at <= dropped_at || !self.is_steady;
+            prop_assert!(!is_known || may_be, "{} was dropped", token.kid);
+            return Ok(());
+        }
         if keys.find(Some(&token.kid), token.alg).is_some() {
             tally.count(if key.signs() { "verified" } else { "verified with a retired key" });
             return Ok(());
@@ -362,6 +318,11 @@ fn dj_10_pl_12_pl_15_the_key_ring_answers_any_sequence_as_the_lives_of_its_keys_
         "signed with a key that has retired",
         "verified",
         "verified with a retired key",
+        "an own key is taken in",
+        "an own key is taken in again",
+        "an own key relieves another",
+        "dropped",
+        "verified with a dropped key",
     ];
     run(&sequences(), &outcomes, |(schedule, commands), tally| sequence(schedule, commands, tally));
 }
@@ -369,7 +330,7 @@ fn dj_10_pl_12_pl_15_the_key_ring_answers_any_sequence_as_the_lives_of_its_keys_
 fn sequence(schedule: Schedule, commands: Vec<(When, Command)>, tally: &Tally) -> Checked {
     let mut world = World {
         ring: Ring::default(),
-        lives: Lives { keys: Vec::new(), schedule },
+        lives: Lives { keys: Vec::new(), schedule, own: BTreeMap::new(), dropped: BTreeSet::new() },
         made: 0,
         isolates: [None, None],
         verifiers: [None, None],
@@ -397,6 +358,19 @@ fn sequence(schedule: Schedule, commands: Vec<(When, Command)>, tally: &Tally) -
                 if rewrapped.kid.is_some() {
                     tally.count(if is_lost { "lost" } else { "wrapped again" });
                 }
+            }
+            Command::Own { alg, key } => {
+                let kid = key.map(|key| format!("own {} {key}", alg.as_str()));
+                world.lives.own_is(alg, kid.as_ref(), now);
+                world.deploy(None, now)?;
+            }
+            Command::Drop { key } => {
+                let kid = world.lives.keys.get(key).map(|key| key.kid.clone());
+                if let Some(kid) = &kid {
+                    world.lives.drop(kid, now);
+                }
+                world.deploy(kid, now)?;
+                world.deploy(None, now)?;
             }
             Command::Sign { isolate, alg } => world.sign(isolate, alg, now, tally)?,
             Command::Verify { verifier, isolate, token } => {

@@ -9,7 +9,7 @@ use http::Method;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 use shared::jose::native::Native;
 use shared::origin::Issuer as IssuerUrl;
 use shared::rp::client::{ClientAuth, RelyingParty};
@@ -107,15 +107,18 @@ fn by_another_implementation(
     client: Client,
     tokens: &Tokens,
 ) -> Map<String, Value> {
-    let alg = if client.id == "rs256" { Algorithm::RS256 } else { Algorithm::ES256 };
+    let alg = match client.id {
+        "rs256" => Algorithm::RS256,
+        "eddsa" => Algorithm::EdDSA,
+        _ => Algorithm::ES256,
+    };
     let claims = claims(issuer, tokens.id(), alg, "JWT", client.id).expect("an ID token");
     assert_eq!(claims["aud"], client.id, "for this client and nobody else");
-    let half = Sha256::digest(&tokens.access);
-    assert_eq!(
-        claims["at_hash"],
-        URL_SAFE_NO_PAD.encode(&half[..16]),
-        "OpenID Connect Core §3.1.3.6"
-    );
+    let half = match alg {
+        Algorithm::EdDSA => Sha512::digest(&tokens.access)[..32].to_vec(),
+        _ => Sha256::digest(&tokens.access)[..16].to_vec(),
+    };
+    assert_eq!(claims["at_hash"], URL_SAFE_NO_PAD.encode(half), "OpenID Connect Core §3.1.3.6");
     claims
 }
 

@@ -55,6 +55,8 @@ pub const C4: Client = client("c4", Auth::Public, "https://spa.test/cb");
 pub const C6: Client = client("c6", Auth::Basic("c6-secret"), "https://evil.test/cb");
 /// Has its ID tokens signed with RS256.
 pub const RS256: Client = client("rs256", Auth::Basic("rs256-secret"), "https://rsa.test/cb");
+/// Has its ID tokens signed with Ed25519.
+pub const EDDSA: Client = client("eddsa", Auth::Basic("eddsa-secret"), "https://eddsa.test/cb");
 /// The one client that need not send a code challenge; may have every scope.
 pub const WAIVED: Client = client("waived", Auth::Basic("waived-secret"), "https://waived.test/cb");
 /// Its access tokens are for `https://api.test`.
@@ -67,7 +69,7 @@ pub const MANY: Client = client("many", Auth::Basic("many-secret"), "https://a.b
 pub const ODD: Client = client("odd:id", Auth::Basic("t:w%o +&=\u{e9}"), "https://odd.test/cb");
 
 /// One of each kind, all of which may refresh.
-pub const KINDS: [Client; 6] = [C1, C2, C3, C4, RS256, API];
+pub const KINDS: [Client; 7] = [C1, C2, C3, C4, RS256, EDDSA, API];
 
 /// An authorization request.
 #[derive(Clone, Debug)]

@@ -1,8 +1,13 @@
-//! Signing keys in this process: the issuer's own ring, with keys of `p256` and `rsa` in it.
+//! Signing keys in this process: the issuer's own ring, with keys that are made natively.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use idp::config::Config;
+use idp::own_key::{Form, OwnKey};
 use idp::platform;
-use idp::ring::{Fresh, Ring, Schedule};
+use idp::ring::{Fresh, Orders, Ring, Schedule};
 use idp::rows::Unavailable;
+use serde_json::Value;
 use shared::jose::Alg;
 use shared::jose::jwk::JwkSet;
 use shared::jose::native::SigningKey;
@@ -25,6 +30,8 @@ struct State {
     private: RefCell<BTreeMap<String, SigningKey>>,
     made: Cell<u8>,
     schedule: Schedule,
+    orders: RefCell<Orders>,
+    is_stale: Cell<bool>,
     fault: Cell<Option<u32>>,
 }
 
@@ -39,8 +46,26 @@ pub struct Signer {
 impl Keys {
     /// A ring without keys; it makes them when it is first asked.
     pub fn new(schedule: Schedule) -> Self {
-        let (ring, private, made) = (RefCell::default(), RefCell::default(), Cell::new(0));
-        Self(Rc::new(State { ring, private, made, schedule, fault: Cell::default() }))
+        Self(Rc::new(State {
+            ring: RefCell::default(),
+            private: RefCell::default(),
+            made: Cell::new(0),
+            schedule,
+            orders: RefCell::default(),
+            is_stale: Cell::default(),
+            fault: Cell::default(),
+        }))
+    }
+
+    /// Learns what a deployment says about its keys.
+    pub fn deploy(&self, config: &Config) {
+        let own = config.own_keys.iter().map(|key| self.keep(import(key)).public).collect();
+        self.0.orders.replace(Orders { own, dropped: config.dropped_keys.clone() });
+    }
+
+    /// From now on it is an old copy of the ring, which nothing new reaches.
+    pub fn go_stale(&self) {
+        self.0.is_stale.set(true);
     }
 
     /// Makes the use of a key fail, once: fetching one, or signing. Counted from the next, which
@@ -66,10 +91,18 @@ impl Keys {
     }
 
     fn advance(&self, now: UnixTime) -> Ring {
-        let State { ring, schedule, .. } = &*self.0;
-        let wanted = ring.borrow().wanted(now, *schedule);
-        let fresh = wanted.into_iter().map(|alg| self.make(alg)).collect();
-        let after = ring.take().step(fresh, now, *schedule);
+        let State { ring, schedule, orders, is_stale, .. } = &*self.0;
+        if is_stale.get() {
+            return ring.borrow().clone();
+        }
+        let ordered = ring.take().obey(&orders.borrow(), now);
+        let wanted = ordered.wanted(now, *schedule).into_iter();
+        let fresh = wanted.map(|alg| match ordered.own(alg).cloned() {
+            Some(public) => Fresh { public, wrapped: String::new() },
+            None => self.make(alg),
+        });
+        let fresh = fresh.collect();
+        let after = ordered.step(fresh, now, *schedule);
         ring.replace(after.clone());
         after
     }
@@ -79,16 +112,40 @@ impl Keys {
         self.0.made.set(number + 1);
         let key = match alg {
             Alg::Es256 => SigningKey::es256([number + 1; 32]),
+            Alg::EdDsa => Some(SigningKey::ed_dsa([number + 1; 32])),
+            // One of each algorithm is made at a time.
             Alg::Rs256 => {
-                RSA.iter().cycle().nth(number.into()).and_then(|pem| SigningKey::rs256(pem))
+                let round = usize::from(number) / Alg::ALL.len();
+                RSA.iter().cycle().nth(round).and_then(|pem| SigningKey::rs256(pem))
             }
         };
-        let key = key.expect("the keys of the tests are keys");
+        self.keep(key.expect("the keys of the tests are keys"))
+    }
+
+    fn keep(&self, key: SigningKey) -> Fresh {
         let public = key.public();
         let kid = public.kid.clone().expect("our keys have names");
         self.0.private.borrow_mut().insert(kid, key);
         Fresh { public, wrapped: String::new() }
     }
+}
+
+/// As WebCrypto does it on the edge; private JWKs of RSA it alone imports.
+fn import(key: &OwnKey) -> SigningKey {
+    let key = match key.expose() {
+        Form::Pkcs8(der) => SigningKey::pkcs8(key.alg(), der),
+        Form::Jwk(jwk) => {
+            let jwk: Value = serde_json::from_str(jwk).expect("a JWK is JSON");
+            let secret = URL_SAFE_NO_PAD.decode(jwk["d"].as_str().expect("a private key"));
+            let secret = secret.expect("base64url").try_into().expect("32 bytes");
+            match key.alg() {
+                Alg::Es256 => SigningKey::es256(secret),
+                Alg::EdDsa => Some(SigningKey::ed_dsa(secret)),
+                Alg::Rs256 => None,
+            }
+        }
+    };
+    key.expect("the keys of the tests can be imported")
 }
 
 impl platform::Keys for Keys {

@@ -119,10 +119,12 @@ impl Issuer {
             rotation: lifetimes.key_rotation,
             longest_token: lifetimes.access_token.max(lifetimes.id_token),
         };
+        let keys = Keys::new(schedule);
+        keys.deploy(&deployment.config);
         let url = deployment.config.issuer.to_string();
         let target = Target::InProcess(Box::new(Inside {
             memory: Memory::default(),
-            keys: Keys::new(schedule),
+            keys,
             clock: Cell::new(NOON),
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
@@ -239,7 +241,9 @@ impl Inside {
     /// Deploys it again with other settings; its state stays.
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
-        *self.deployment.borrow_mut() = deploy(&self.settings.borrow());
+        let deployment = deploy(&self.settings.borrow());
+        self.keys.deploy(&deployment.config);
+        *self.deployment.borrow_mut() = deployment;
     }
 
     /// What it said to its operator since it was asked last.

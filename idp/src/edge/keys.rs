@@ -2,13 +2,16 @@
 //! borrows what it needs for minutes.
 //!
 //! A private key is wrapped by WebCrypto before it leaves the object and unwrapped by WebCrypto,
-//! non-extractable, where it signs; its bytes are never in our memory.
+//! non-extractable, where it signs; its bytes are never in our memory, but for those of an operator's
+//! own key, which came as a setting.
 
 use super::deployment;
+use super::own_key::import;
 use super::rows::Sqlite;
 use crate::config::Config;
+use crate::own_key::OwnKey;
 use crate::platform::{Keys, Signer};
-use crate::ring::{Fresh, JWKS_MAX_AGE, Rewrapped, Ring, RingKey, Schedule};
+use crate::ring::{Fresh, JWKS_MAX_AGE, Orders, Rewrapped, Ring, RingKey, Schedule};
 use crate::rows::{Rows, Table, Unavailable};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +20,7 @@ use shared::edge::crypto::{algorithm, object, sign, subtle};
 use shared::edge::entry;
 use shared::edge::message::bytes;
 use shared::edge::now;
-use shared::edge::object::{Failed, Step, answer, ask, obey, step};
+use shared::edge::object::{Failed, Step, answer, ask, asked, obey, step};
 use shared::jose::Alg;
 use shared::jose::jwk::{Jwk, JwkSet, Material};
 use shared::seal::{Purpose, SealingKeys, mac};
@@ -50,6 +53,7 @@ thread_local! {
 pub(super) struct RingKeys {
     env: Env,
     keys: SealingKeys,
+    dropped: Vec<String>,
 }
 
 /// A key that signs.
@@ -63,7 +67,8 @@ pub(super) struct RingSigner {
 impl RingKeys {
     /// The keys of a deployment.
     pub(super) fn of(env: &Env, config: &Config) -> Self {
-        Self { env: env.clone(), keys: config.keys.clone() }
+        let (keys, dropped) = (config.keys.clone(), config.dropped_keys.clone());
+        Self { env: env.clone(), keys, dropped }
     }
 
     async fn ring(&self, now: UnixTime) -> Result<Rc<Ring>, Unavailable> {
@@ -73,7 +78,9 @@ impl RingKeys {
         {
             return Ok(Rc::clone(ring));
         }
-        let read: Result<Ring, Failed> = ask(&self.env, "KEY_RING", RING, "load", &now).await;
+        // The object may be of the deployment before this one, and learns here what to drop.
+        let load = ask(&self.env, "KEY_RING", RING, "load", &self.dropped);
+        let read: Result<Ring, Failed> = load.await;
         match (read, copy) {
             (Ok(ring), _) => {
                 let ring = Rc::new(ring);
@@ -155,11 +162,15 @@ impl KeyRing {
     #[must_use]
     pub fn new(state: DurableObjectState, env: Env) -> Self {
         let storage = Sqlite::of(&state);
-        let ring = Rc::new(Keeper { storage, state: State::from(state), env });
+        let own = RefCell::default();
+        let ring = Rc::new(Keeper { storage, state: State::from(state), env, own });
         let keeper = Rc::clone(&ring);
-        let step = step(move |_| {
+        let step = step(move |text| {
             let keeper = Rc::clone(&keeper);
-            async move { answer(&keeper.advance(now()).await?) }
+            async move {
+                let (_, dropped) = asked(&text);
+                answer(&keeper.advance(serde_json::from_str(dropped)?, now()).await?)
+            }
         });
         Self { ring, step }
     }
@@ -176,7 +187,7 @@ impl KeyRing {
     pub fn alarm(&self) -> Result<JsValue, JsValue> {
         let ring = Rc::clone(&self.ring);
         entry::run(async move {
-            ring.advance(now()).await?;
+            ring.advance(Vec::new(), now()).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -187,28 +198,41 @@ struct Keeper {
     storage: Sqlite,
     state: State,
     env: Env,
+    /// The public halves of the operator's own keys, once they were imported to see them.
+    own: RefCell<Option<Vec<Jwk>>>,
 }
 
 impl Keeper {
     /// Makes what is wanted, moves on what is due, and sets the alarm for the next time. An alarm
     /// that never rings does no harm: every load advances the ring as well.
-    async fn advance(&self, now: UnixTime) -> worker::Result<Ring> {
+    async fn advance(&self, mut dropped: Vec<String>, now: UnixTime) -> worker::Result<Ring> {
         let rows = self.storage.at(now);
         let failed = |_| worker::Error::from("storage failed");
         let load = || rows.load::<Ring>(Table::Ring, RING).map(Option::unwrap_or_default);
         let deployment = deployment(&self.env).map_err(worker::Error::from)?;
+        let Config { keys, own_keys, dropped_keys, .. } = &deployment.config;
         let schedule = schedule(&deployment.config);
+        dropped.extend_from_slice(dropped_keys);
+        let orders = Orders { own: self.own(own_keys).await?, dropped };
 
-        let rewrapped = rewrap(&load().map_err(failed)?, &deployment.config.keys).await?;
-        let wanted = load().map_err(failed)?.wrapped_again(&rewrapped, now).wanted(now, schedule);
+        let rewrapped = rewrap(&load().map_err(failed)?, keys).await?;
+        let ring = load().map_err(failed)?.obey(&orders, now).wrapped_again(&rewrapped, now);
         let mut fresh = Vec::new();
-        for alg in wanted {
-            fresh.push(make(alg, &deployment.config.keys).await?);
+        for alg in ring.wanted(now, schedule) {
+            let own = own_keys.iter().find(|key| key.alg() == alg && ring.own(alg).is_some());
+            fresh.push(match own {
+                Some(own) => take(own, keys).await?,
+                None => make(alg, keys).await?,
+            });
         }
         // Making keys takes a while, and others may have been here: load again, and from here on
         // there is no await until the ring is saved.
         let before = load().map_err(failed)?;
-        let after = before.clone().wrapped_again(&rewrapped, now).step(fresh, now, schedule);
+        let after = before.clone().obey(&orders, now).wrapped_again(&rewrapped, now);
+        let after = after.step(fresh, now, schedule);
+        for kid in after.dropped.iter().filter(|kid| !before.dropped.contains(kid)) {
+            worker::console_log!("the key ring dropped {kid}");
+        }
         if after != before {
             rows.save(Table::Ring, RING, &after, None).map_err(failed)?;
         }
@@ -218,6 +242,19 @@ impl Keeper {
             self.state.storage().set_alarm(worker::ScheduledTime::new(at)).await?;
         }
         Ok(after)
+    }
+
+    /// The public halves of the operator's own keys.
+    async fn own(&self, keys: &[OwnKey]) -> worker::Result<Vec<Jwk>> {
+        if let Some(own) = self.own.borrow().clone() {
+            return Ok(own);
+        }
+        let mut own = Vec::new();
+        for key in keys {
+            own.push(import(key).await?.1);
+        }
+        self.own.replace(Some(own.clone()));
+        Ok(own)
     }
 }
 
@@ -237,7 +274,7 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     let subtle = subtle()?;
     let uses = Array::of2(&"sign".into(), &"verify".into());
     let parameters = match alg {
-        Alg::Es256 => algorithm(alg),
+        Alg::Es256 | Alg::EdDsa => algorithm(alg),
         Alg::Rs256 => {
             let parameters =
                 object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256","modulusLength":2048}"#);
@@ -252,9 +289,19 @@ async fn make(alg: Alg, keys: &SealingKeys) -> worker::Result<Fresh> {
     let text = JSON::stringify(&exported)?.as_string().unwrap_or_default();
     let material: Material = serde_json::from_str(&text)?;
 
-    let secret = keys.subkeys(WRAPPING).next().ok_or("there is no sealing key")?;
-    let wrapped = wrap(&pair.get_private_key(), &secret).await?;
+    let wrapped = wrap_newest(&pair.get_private_key(), keys).await?;
     Ok(Fresh { public: Jwk::ours(material), wrapped })
+}
+
+/// Takes in an operator's own key.
+async fn take(own: &OwnKey, keys: &SealingKeys) -> worker::Result<Fresh> {
+    let (private, public) = import(own).await?;
+    Ok(Fresh { public, wrapped: wrap_newest(&private, keys).await? })
+}
+
+async fn wrap_newest(private: &CryptoKey, keys: &SealingKeys) -> worker::Result<String> {
+    let secret = keys.subkeys(WRAPPING).next().ok_or("there is no sealing key")?;
+    wrap(private, &secret).await
 }
 
 /// Wraps a private key: the bytes go from WebCrypto to WebCrypto.

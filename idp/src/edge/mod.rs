@@ -2,6 +2,7 @@
 
 mod keys;
 mod objects;
+mod own_key;
 mod rows;
 
 use crate::budget::Budget;

@@ -86,6 +86,7 @@ pub fn subtle() -> Result<SubtleCrypto, JsValue> {
 
 thread_local! {
     static ES256: Object = object(r#"{"name":"ECDSA","namedCurve":"P-256","hash":"SHA-256"}"#);
+    static ED_DSA: Object = object(r#"{"name":"Ed25519"}"#);
     static RS256: Object = object(r#"{"name":"RSASSA-PKCS1-v1_5","hash":"SHA-256"}"#);
 }
 
@@ -95,6 +96,7 @@ pub fn algorithm(alg: Alg) -> Object {
     match alg {
         Alg::Es256 => ES256.with(Clone::clone),
         Alg::Rs256 => RS256.with(Clone::clone),
+        Alg::EdDsa => ED_DSA.with(Clone::clone),
     }
 }
 

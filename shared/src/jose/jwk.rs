@@ -47,6 +47,14 @@ pub enum Material {
         /// The exponent.
         e: String,
     },
+    /// A point on an Edwards curve, RFC 8037 §2.
+    #[serde(rename = "OKP")]
+    Okp {
+        /// The curve: `Ed25519`.
+        crv: String,
+        /// The public key.
+        x: String,
+    },
 }
 
 /// The RSA exponent that every sane key has: 65537.
@@ -76,16 +84,21 @@ impl Jwk {
 }
 
 impl Material {
-    fn alg(&self) -> Alg {
+    /// The only algorithm such a key takes part in.
+    #[must_use]
+    pub fn alg(&self) -> Alg {
         match self {
             Self::Ec { .. } => Alg::Es256,
             Self::Rsa { .. } => Alg::Rs256,
+            Self::Okp { .. } => Alg::EdDsa,
         }
     }
 
     /// JV-23, JV-24: P-256 coordinates of the right length; 2048 to 4096 bits of an odd modulus
-    /// with the usual exponent. That a point is on its curve, importing it shows.
-    fn is_sound(&self) -> bool {
+    /// with the usual exponent; a point of Ed25519 that is not of small order. That a point is on
+    /// its curve, importing it shows.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
         let decode = |text: &String| URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
         match self {
             Self::Ec { crv, x, y } => {
@@ -96,6 +109,9 @@ impl Material {
                 let odd = n.last().is_some_and(|byte| byte % 2 == 1);
                 let top = n.first().is_some_and(|byte| *byte >= 0x80);
                 e == EXPONENT && odd && top && (256..=512).contains(&n.len())
+            }
+            Self::Okp { crv, x } => {
+                crv == "Ed25519" && decode(x).try_into().is_ok_and(|x| !is_of_small_order(x))
             }
         }
     }
@@ -108,9 +124,35 @@ impl Material {
                 format!(r#"{{"crv":"{crv}","kty":"EC","x":"{x}","y":"{y}"}}"#)
             }
             Self::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
+            Self::Okp { crv, x } => format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#),
         };
         URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
     }
+}
+
+/// Whether it is one of the encodings, proper or not, of the eight points that some signature of
+/// anybody's fits for any message. WebCrypto would take them.
+fn is_of_small_order(mut x: [u8; 32]) -> bool {
+    /// The two of order eight, without the sign of x.
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let [first, between @ .., last] = &mut x;
+    *last &= 0x7f;
+    let (first, last) = (*first, *last);
+    // 0 and 1, and p - 1, p and p + 1, where p is 2^255 - 19.
+    let low = first <= 1 && last == 0 && between.iter().all(|byte| *byte == 0);
+    let high = (0xec..=0xee).contains(&first) && last == 0x7f;
+    low || (high && between.iter().all(|byte| *byte == 0xff)) || ORDER_8.contains(&x)
 }
 
 /// A JWK Set, RFC 7517 §5.
@@ -161,6 +203,47 @@ mod tests {
         let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
         let key = Material::Rsa { n: n.into(), e: "AQAB".into() };
         assert_eq!(key.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn rfc8037_a_3_the_worked_example_has_its_thumbprint() {
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+        let key = Material::Okp { crv: "Ed25519".to_owned(), x };
+        assert!(key.is_sound());
+        assert_eq!(key.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn jv_23_jv_24_an_edwards_key_is_a_whole_point_of_ed25519_and_not_of_small_order() {
+        let key = |crv: &str, x: &[u8]| {
+            Material::Okp { crv: crv.to_owned(), x: URL_SAFE_NO_PAD.encode(x) }.is_sound()
+        };
+        assert!(key("Ed25519", &[7; 32]));
+        assert!(!key("X25519", &[7; 32]));
+        assert!(!key("Ed448", &[7; 57]));
+        assert!(!key("Ed25519", &[7; 31]));
+        assert!(!key("Ed25519", &[7; 33]));
+        let padded = [&[7][..], &[0; 31]].concat();
+        assert!(key("Ed25519", &padded));
+
+        // Every point of small order; that they are, somebody else's implementation says.
+        let ends = [(0, 0), (1, 0), (0xec, 0x7f), (0xed, 0x7f), (0xee, 0x7f)];
+        let plain = ends.map(|(first, last)| {
+            let between = if last == 0 { 0 } else { 0xff };
+            [&[first][..], &[between; 30], &[last]].concat()
+        });
+        let eight = [
+            "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+            "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+        ];
+        let eight = eight.map(|text| URL_SAFE_NO_PAD.decode(text).unwrap());
+        for mut point in plain.into_iter().chain(eight) {
+            assert!(!key("Ed25519", &point), "{point:?}");
+            let known = ed25519_dalek::VerifyingKey::from_bytes(&point.clone().try_into().unwrap());
+            assert!(known.is_ok_and(|known| known.is_weak()), "{point:?}");
+            point[31] |= 0x80;
+            assert!(!key("Ed25519", &point), "{point:?} with a sign");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PublicKeyParts;
 use sha2::Sha256;
 
-/// Verifies with `p256` and `rsa`.
+/// Verifies with `p256`, `rsa` and `ed25519-dalek`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
 
@@ -36,6 +36,10 @@ fn verify(key: &Jwk, message: &[u8], signature: &[u8]) -> Option<()> {
             let key = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key);
             key.verify(message, &signature.try_into().ok()?).ok()
         }
+        Material::Okp { x, .. } => {
+            let key = ed25519_dalek::VerifyingKey::from_bytes(&decode(x)?.try_into().ok()?).ok()?;
+            key.verify_strict(message, &ed25519_dalek::Signature::from_slice(signature).ok()?).ok()
+        }
     }
 }
 
@@ -46,6 +50,8 @@ pub enum SigningKey {
     Es256(p256::ecdsa::SigningKey),
     /// RSA; boxed, for it is large.
     Rs256(Box<rsa::pkcs1v15::SigningKey<Sha256>>),
+    /// Ed25519.
+    EdDsa(ed25519_dalek::SigningKey),
 }
 
 impl SigningKey {
@@ -62,12 +68,33 @@ impl SigningKey {
         Some(Self::Rs256(Box::new(rsa::pkcs1v15::SigningKey::new(key))))
     }
 
+    /// An Ed25519 key from its seed.
+    #[must_use]
+    pub fn ed_dsa(seed: [u8; 32]) -> Self {
+        Self::EdDsa(ed25519_dalek::SigningKey::from_bytes(&seed))
+    }
+
+    /// A key of `alg` from the DER of its PKCS #8 structure; none when it is no such thing.
+    #[must_use]
+    pub fn pkcs8(alg: Alg, der: &[u8]) -> Option<Self> {
+        match alg {
+            Alg::Es256 => p256::ecdsa::SigningKey::from_pkcs8_der(der).ok().map(Self::Es256),
+            Alg::Rs256 => {
+                let key = rsa::RsaPrivateKey::from_pkcs8_der(der).ok()?;
+                Some(Self::Rs256(Box::new(rsa::pkcs1v15::SigningKey::new(key))))
+            }
+            // The seed is what follows sixteen bytes that are always the same, RFC 8410 §7.
+            Alg::EdDsa => Some(Self::ed_dsa(*der.get(16..)?.first_chunk()?)),
+        }
+    }
+
     /// Its algorithm.
     #[must_use]
     pub fn alg(&self) -> Alg {
         match self {
             Self::Es256(_) => Alg::Es256,
             Self::Rs256(_) => Alg::Rs256,
+            Self::EdDsa(_) => Alg::EdDsa,
         }
     }
 
@@ -80,6 +107,7 @@ impl SigningKey {
                 Some(signature.to_vec())
             }
             Self::Rs256(key) => Some(key.try_sign(message).ok()?.to_vec()),
+            Self::EdDsa(key) => Some(key.try_sign(message).ok()?.to_vec()),
         }
     }
 
@@ -113,6 +141,70 @@ impl SigningKey {
                     e: encode(&key.e().to_bytes_be()),
                 }
             }
+            Self::EdDsa(key) => Material::Okp {
+                crv: "Ed25519".to_owned(),
+                x: encode(key.verifying_key().as_bytes()),
+            },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pollster::block_on;
+
+    fn bytes(text: &str) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(text).unwrap()
+    }
+
+    #[test]
+    fn rfc8037_a_4_a_5_the_worked_example_is_signed_and_verified() {
+        let seed = bytes("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").try_into().unwrap();
+        let key = SigningKey::ed_dsa(seed);
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+        let public = key.public();
+        assert_eq!(public.material, Material::Okp { crv: "Ed25519".to_owned(), x });
+        let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = bytes(
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+        );
+        assert_eq!(key.sign(message), Some(signature.clone()));
+        assert!(block_on(Native.verify(&public, message, &signature)));
+        assert!(!block_on(Native.verify(&public, b"another", &signature)));
+    }
+
+    #[test]
+    fn jv_22_no_signature_but_the_one_that_was_made_fits() {
+        let key = SigningKey::ed_dsa([3; 32]);
+        let public = key.public();
+        let good = key.sign(b"message").unwrap();
+        let verify = |signature: &[u8]| block_on(Native.verify(&public, b"message", signature));
+        assert!(verify(&good));
+        for signature in [&[0; 64][..], &[0xff; 64], &[], &good[..63], &[&good[..], &[0]].concat()]
+        {
+            assert!(!verify(signature), "{signature:?}");
+        }
+        // S and S + L are the same number to whoever does not look, RFC 8032 §5.1.7.
+        let order = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10_u8,
+        ];
+        let (mut other, mut carry) = (good, 0);
+        for (byte, more) in other[32..].iter_mut().zip(order) {
+            let sum = u16::from(*byte) + u16::from(more) + carry;
+            (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+        }
+        assert!(!verify(&other));
+    }
+
+    #[test]
+    fn jv_24_a_key_of_small_order_verifies_nothing() {
+        // The neutral element as the key and as R, and 0 as S, fit every message for who is lenient.
+        let neutral = [&[1][..], &[0; 31]].concat();
+        let x = URL_SAFE_NO_PAD.encode(&neutral);
+        let key = Jwk::ours(Material::Okp { crv: "Ed25519".to_owned(), x });
+        let signature = [&neutral[..], &[0; 32]].concat();
+        assert!(!block_on(Native.verify(&key, b"message", &signature)));
     }
 }

@@ -63,7 +63,10 @@ pub(super) fn sign(claims: &Value) -> String {
 }
 
 pub(super) fn sign_typed(claims: &Value, typ: &str) -> String {
-    let key = key();
+    sign_with(&key(), claims, typ)
+}
+
+pub(super) fn sign_with(key: &SigningKey, claims: &Value, typ: &str) -> String {
     let header = Header::new(key.alg(), &key.public().kid.unwrap(), typ);
     let input = signing_input(&header, claims);
     compact(&input, &key.sign(input.as_bytes()).unwrap())

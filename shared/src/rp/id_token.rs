@@ -4,14 +4,11 @@ use super::client::RelyingParty;
 use super::discovery::Provider;
 use super::keys::NoKey;
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
 use crate::jose::jws::{self, Unverified};
+use crate::jose::{Alg, Verifier};
 use crate::secret::{AccessToken, IdToken};
 use crate::time::UnixTime;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 /// How far a provider's clock may be behind ours when a token ends.
 const LEEWAY: u64 = 5;
@@ -117,12 +114,13 @@ impl RelyingParty {
         }
         let key = provider.key(&token, jwks_uri, fetch, now).await.map_err(IdTokenRefused::Key)?;
         let claims = token.verify(&key, verifier).await.map_err(IdTokenRefused::Signature)?;
-        self.check(claims, access_token, occasion, now)
+        self.check(claims, key.alg(), access_token, occasion, now)
     }
 
     fn check(
         &self,
         mut claims: Map<String, Value>,
+        alg: Alg,
         access_token: &AccessToken,
         occasion: Occasion<'_>,
         now: UnixTime,
@@ -136,7 +134,7 @@ impl RelyingParty {
             return Err(IdTokenRefused::Audience);
         }
         let expires_at = fresh(&claims, now).ok_or(IdTokenRefused::Time)?;
-        if !hash_matches(claims.get("at_hash"), access_token) {
+        if !hash_matches(claims.get("at_hash"), alg, access_token) {
             return Err(IdTokenRefused::AccessTokenHash);
         }
         let auth_time = date(&claims, "auth_time").map_err(|_| IdTokenRefused::AuthTime)?;
@@ -243,11 +241,8 @@ fn fresh(claims: &Map<String, Value>, now: UnixTime) -> Option<UnixTime> {
     good.then_some(expires_at)
 }
 
-/// §3.1.3.6: the left half of SHA-256, for that is the hash of both algorithms. It is optional
-/// with the code flow, and binding when it is there.
-fn hash_matches(claim: Option<&Value>, access_token: &AccessToken) -> bool {
+/// §3.1.3.6: optional with the code flow, and binding when it is there.
+fn hash_matches(claim: Option<&Value>, alg: Alg, access_token: &AccessToken) -> bool {
     let Some(claim) = claim else { return true };
-    let hash = Sha256::digest(access_token.expose());
-    let half = hash.get(..16).unwrap_or_default();
-    claim.as_str() == Some(URL_SAFE_NO_PAD.encode(half).as_str())
+    claim.as_str() == Some(alg.half_hash(access_token.expose()).as_str())
 }

@@ -1,7 +1,10 @@
-use super::fixture::{NOON, Peer, claims, client, key, provider, sign, sign_typed};
+use super::fixture::{NOON, Peer, claims, client, key, provider, sign, sign_typed, sign_with};
 use super::id_token::*;
-use crate::jose::jws;
-use crate::jose::native::Native;
+use super::keys::NoKey;
+use crate::jose::Alg;
+use crate::jose::jwk::JwkSet;
+use crate::jose::jws::{self, Header, compact, signing_input};
+use crate::jose::native::{Native, SigningKey};
 use crate::secret::{AccessToken, IdToken};
 use crate::time::UnixTime;
 use base64::Engine;
@@ -9,14 +12,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pollster::block_on;
 use serde_json::Value;
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 const SIGN_IN: Occasion<'static> = Occasion::SignIn { nonce: "n", max_age: None };
 const REFRESH: Occasion<'static> =
     Occasion::Refresh(Before { subject: "alice", auth_time: Some(UnixTime(NOON.0 - 10)) });
 
 fn check(token: &str, occasion: Occasion<'_>) -> Result<IdTokenClaims, IdTokenRefused> {
-    let fetch = Peer::new().fetch();
+    check_at(&Peer::new(), token, occasion)
+}
+
+fn check_at(
+    peer: &Peer,
+    token: &str,
+    occasion: Occasion<'_>,
+) -> Result<IdTokenClaims, IdTokenRefused> {
+    let fetch = peer.fetch();
     let provider = provider();
     let (token, access) = (IdToken::new(token), AccessToken::new("access"));
     let keys = (&provider, "https://idp.test/jwks");
@@ -141,11 +152,11 @@ fn jv_16_jv_17_a_token_of_another_type_is_refused() {
 
 #[test]
 fn jv_18_a_repeated_claim_is_refused() {
-    let header = jws::Header::new(key().alg(), &key().public().kid.unwrap(), "JWT");
-    let input = jws::signing_input(&header, &json!({}));
+    let header = Header::new(key().alg(), &key().public().kid.unwrap(), "JWT");
+    let input = signing_input(&header, &json!({}));
     let claims = claims().to_string().replacen('{', r#"{"sub":"alice","#, 1);
     let input = format!("{}.{}", input.split_once('.').unwrap().0, URL_SAFE_NO_PAD.encode(claims));
-    let token = jws::compact(&input, &key().sign(input.as_bytes()).unwrap());
+    let token = compact(&input, &key().sign(input.as_bytes()).unwrap());
     let refused = IdTokenRefused::Signature(jws::Refused::BadClaims);
     assert_eq!(check(&token, SIGN_IN).err(), Some(refused));
 }
@@ -215,4 +226,53 @@ fn gr_11_jv_29_oidc_core_12_2_a_refresh_names_the_same_person_and_occasion() {
     assert_eq!(with("iss", json!("https://b.test"), REFRESH), Some(IdTokenRefused::Issuer));
     assert_eq!(with("aud", json!("other"), REFRESH), Some(IdTokenRefused::Audience));
     assert_eq!(with("auth_time", json!(NOON.0), REFRESH), Some(IdTokenRefused::AuthTime));
+}
+
+/// A provider that publishes a key of Ed25519 beside the usual one.
+fn edwards() -> (Peer, SigningKey) {
+    let (peer, edwards) = (Peer::new(), SigningKey::ed_dsa([5; 32]));
+    let keys = JwkSet { keys: vec![key().public(), edwards.public()] };
+    peer.put("/jwks", 200, &serde_json::to_string(&keys).unwrap());
+    (peer, edwards)
+}
+
+#[test]
+fn rfc8037_an_eddsa_token_is_believed_of_a_provider_that_publishes_such_a_key_and_of_no_other() {
+    let (peer, edwards) = edwards();
+    let token = sign_with(&edwards, &claims(), "JWT");
+    assert_eq!(check_at(&peer, &token, SIGN_IN).unwrap().subject, "alice");
+    assert_eq!(check(&token, SIGN_IN).err(), Some(IdTokenRefused::Key(NoKey::Unknown)));
+    let stranger = sign_with(&SigningKey::ed_dsa([6; 32]), &claims(), "JWT");
+    let refused = Some(IdTokenRefused::Key(NoKey::Unknown));
+    assert_eq!(check_at(&peer, &stranger, SIGN_IN).err(), refused);
+}
+
+#[test]
+fn jv_03_a_key_checks_no_other_algorithm_than_its_own() {
+    let (peer, edwards) = edwards();
+    for (signer, named, alg) in [
+        (&edwards, &key(), Alg::EdDsa),
+        (&key(), &edwards, Alg::Es256),
+        (&edwards, &edwards, Alg::Es256),
+    ] {
+        let input =
+            signing_input(&Header::new(alg, &named.public().kid.unwrap(), "JWT"), &claims());
+        let token = compact(&input, &signer.sign(input.as_bytes()).unwrap());
+        let refused = check_at(&peer, &token, SIGN_IN).err();
+        assert_eq!(refused, Some(IdTokenRefused::Key(NoKey::Unknown)), "{alg:?}");
+    }
+}
+
+#[test]
+fn oidc_core_3_1_3_6_the_hash_beside_eddsa_is_half_of_sha_512() {
+    let (peer, edwards) = edwards();
+    let with = |hash: &[u8]| {
+        let mut claims = claims();
+        claims["at_hash"] = json!(URL_SAFE_NO_PAD.encode(hash));
+        check_at(&peer, &sign_with(&edwards, &claims, "JWT"), SIGN_IN).err()
+    };
+    assert_eq!(with(&Sha512::digest("access")[..32]), None);
+    for wrong in [&Sha256::digest("access")[..16], &Sha512::digest("access")[..16], &[]] {
+        assert_eq!(with(wrong), Some(IdTokenRefused::AccessTokenHash));
+    }
 }
