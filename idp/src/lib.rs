@@ -7,11 +7,13 @@
 
 pub mod account;
 pub mod ask;
+pub mod assertion;
 pub mod authorize;
 pub mod brake;
 pub mod budget;
 pub mod client;
 pub mod client_auth;
+pub mod client_keys;
 pub mod config;
 pub mod directory;
 pub mod discovery;
@@ -22,6 +24,7 @@ pub mod grant;
 pub mod interaction;
 pub mod known;
 pub mod ledger;
+pub mod outbound;
 pub mod own_page;
 pub mod page;
 pub mod password;
@@ -70,6 +73,8 @@ pub struct Idp<'a, P: Platform> {
     pub budget: &'a Budget,
     /// What is remembered of the upstream between requests.
     pub upstream: &'a Provider,
+    /// And of the keys that clients publish.
+    pub client_keys: &'a client_keys::Cache,
     /// State.
     pub objects: P::Objects,
     /// Keys to sign with.

@@ -153,7 +153,7 @@ pub(crate) fn refuse(refused: Refused) -> Response {
     if matches!(refused, Refused::Client(refused) if refused.public().2) {
         respond::put(&mut response, WWW_AUTHENTICATE, "Basic realm=\"token\", charset=\"UTF-8\"");
     }
-    if refused == Refused::Unavailable {
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     cause::note(response, &refused)
@@ -166,7 +166,7 @@ async fn grant<P: Platform>(
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
     let form = ask::form(request).map_err(Refused::Form)?;
-    let client = authenticate(idp, request.headers(), &form).await;
+    let client = authenticate(idp, request.headers(), &form, now).await;
     let client = client.map_err(Refused::Client)?;
     let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
     let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;

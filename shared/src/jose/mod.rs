@@ -1,5 +1,6 @@
 //! JSON Object Signing: only ES256 and RS256, only compact, only what we need of it.
 
+pub mod claims;
 pub mod jwk;
 pub mod jws;
 
