@@ -136,7 +136,7 @@ fn tc_07_the_redirect_uri_is_the_one_of_the_request() {
 fn tc_08_nothing_that_fails_uses_the_code_up() {
     let issuer = issuer();
     let signed_in = SignedIn::new(&issuer, Ask::of(C1));
-    let wrong = tests::client::Auth::Basic("wrong");
+    let wrong = Auth::Basic("wrong");
     invalid_client(&signed_in.redeem().auth("c1", wrong).send(&issuer), true, "wrong secret");
     let draft = signed_in.redeem().set("redirect_uri", "https://evil.test/cb");
     invalid_grant(&draft.send(&issuer), "wrong redirect URI");

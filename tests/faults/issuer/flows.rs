@@ -111,7 +111,7 @@ pub(crate) const FLOWS: [Flow; 19] = [
     },
     Flow {
         name: "refreshing, with an assertion",
-        storage: 7,
+        storage: 5,
         commands: 2,
         prepare: signing,
         run: |person| refresh(person, SIGNING),
