@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
@@ -19,12 +20,23 @@ async function freePort() {
   return port;
 }
 
-// The file as it stands, but for where it listens and stores.
+// Serves the keys of the client that has registered where they are: they are those of the one that registered them.
+async function publish(clients) {
+  const [here, afar] = ["c5", "afar"].map((id) => clients.find(({ client_id }) => client_id === id));
+  const keys = JSON.stringify(here.jwks);
+  const server = createHttpServer((_, answer) => answer.setHeader("content-type", "application/json").end(keys));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  server.unref();
+  afar.jwks_uri = `http://127.0.0.1:${server.address().port}/jwks`;
+}
+
+// The file as it stands, but for where it listens and stores, and where a client's keys are.
 async function configuration(folder) {
   const config = JSON.parse(readFileSync(join(root, "tests/configs/issuer.json"), "utf8"));
   config.state = relative(root, join(folder, "state"));
   config.idp.port = await freePort();
   config.idp.settings.ISSUER = `http://localhost:${config.idp.port}`;
+  await publish(config.idp.settings.CLIENTS);
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
   return { file, issuer: config.idp.settings.ISSUER };

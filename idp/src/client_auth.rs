@@ -1,6 +1,7 @@
 //! Client authentication, RFC 6749 §2.3: exactly the registered method, and never two.
 
 use crate::Idp;
+use crate::assertion::{self, Assertion};
 use crate::client::{Authentication, Client};
 use crate::platform::Platform;
 use crate::rows::Unavailable;
@@ -11,6 +12,7 @@ use http::header::{AUTHORIZATION, HeaderMap};
 use shared::error::{ErrorCode, OAuthError};
 use shared::form::Form;
 use shared::secret::ClientSecret;
+use shared::time::UnixTime;
 use std::rc::Rc;
 
 /// Proof that a request came from this client, as far as its registered method proves it.
@@ -48,6 +50,8 @@ pub enum Refused {
         /// As above.
         basic: bool,
     },
+    /// What is wrong with its assertion.
+    Assertion(assertion::Refused),
     /// Nobody could say whether there is such a client.
     Unavailable,
 }
@@ -77,11 +81,11 @@ impl Refused {
                 );
                 return (StatusCode::BAD_REQUEST, error, false);
             }
-            Self::Unavailable => {
-                let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
-                return (StatusCode::SERVICE_UNAVAILABLE, error, false);
+            Self::Unavailable => return UNAVAILABLE,
+            Self::Assertion(refused) if refused.is_circumstance() => return UNAVAILABLE,
+            Self::NoClient | Self::UnknownClient | Self::Assertion(_) => {
+                ("client authentication failed", false)
             }
-            Self::NoClient | Self::UnknownClient => ("client authentication failed", false),
             Self::MalformedBasic => ("the Authorization header cannot be read", true),
             Self::WrongMethod { basic } | Self::WrongSecret { basic } => {
                 ("client authentication failed", basic)
@@ -91,22 +95,31 @@ impl Refused {
     }
 }
 
+/// Nothing is known about the client, for the moment.
+const UNAVAILABLE: (StatusCode, OAuthError, bool) = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again"),
+    false,
+);
+
 /// What a request shows for itself.
-enum Credentials {
+enum Credentials<'f> {
     Basic { id: String, secret: ClientSecret },
     Post { id: String, secret: ClientSecret },
+    Assertion(Assertion<'f>),
     None { id: String },
 }
 
-impl Credentials {
+impl Credentials<'_> {
     fn id(&self) -> &str {
         match self {
             Self::Basic { id, .. } | Self::Post { id, .. } | Self::None { id } => id,
+            Self::Assertion(assertion) => assertion.client_id(),
         }
     }
 }
 
-/// Authenticates the client of a request whose form has been read.
+/// Authenticates the client of a request whose form has been read. An assertion is used up by that.
 ///
 /// # Errors
 /// See [`Refused`].
@@ -114,18 +127,23 @@ pub async fn authenticate<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
     form: &Form,
+    now: UnixTime,
 ) -> Result<Authenticated, Refused> {
     let credentials = present(headers, form)?;
-    let client = idp.client(credentials.id()).await?;
-    check(client, &credentials)
+    let client = check(idp.client(credentials.id()).await?, &credentials)?;
+    if let Credentials::Assertion(assertion) = credentials {
+        assertion.verify(idp, &client, now).await.map_err(Refused::Assertion)?;
+    }
+    Ok(Authenticated(client))
 }
 
-/// Whether a client is the one it says it is.
-fn check(client: Option<Rc<Client>>, credentials: &Credentials) -> Result<Authenticated, Refused> {
+/// The client, if its method is the one that was used and its secret the one that came. Of an
+/// assertion nothing is checked here.
+fn check(client: Option<Rc<Client>>, credentials: &Credentials<'_>) -> Result<Rc<Client>, Refused> {
     let (secret, basic) = match credentials {
         Credentials::Basic { secret, .. } => (Some(secret), true),
         Credentials::Post { secret, .. } => (Some(secret), false),
-        Credentials::None { .. } => (None, false),
+        Credentials::Assertion(_) | Credentials::None { .. } => (None, false),
     };
     let Some(client) = client else {
         return Err(if basic { Refused::WrongSecret { basic } } else { Refused::UnknownClient });
@@ -133,13 +151,14 @@ fn check(client: Option<Rc<Client>>, credentials: &Credentials) -> Result<Authen
     match (&client.authentication, credentials) {
         (Authentication::Basic(_), Credentials::Basic { .. })
         | (Authentication::Post(_), Credentials::Post { .. })
+        | (Authentication::PrivateKeyJwt(_), Credentials::Assertion(_))
         | (Authentication::None, Credentials::None { .. }) => {}
         _ => return Err(Refused::WrongMethod { basic }),
     }
     if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
         return Err(Refused::WrongSecret { basic });
     }
-    Ok(Authenticated(client))
+    Ok(client)
 }
 
 /// Who a request says it is from, whether or not it proves it.
@@ -148,7 +167,7 @@ pub fn claimed(headers: &HeaderMap, form: &Form) -> Option<String> {
     present(headers, form).ok().map(|credentials| credentials.id().to_owned())
 }
 
-fn present(headers: &HeaderMap, form: &Form) -> Result<Credentials, Refused> {
+fn present<'f>(headers: &HeaderMap, form: &'f Form) -> Result<Credentials<'f>, Refused> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let (header, second) = (lines.next(), lines.next());
     let posted = form.get("client_secret");
@@ -166,13 +185,17 @@ fn present(headers: &HeaderMap, form: &Form) -> Result<Credentials, Refused> {
         }
         return Ok(Credentials::Basic { id, secret });
     }
-    let id = form.get("client_id").ok_or(Refused::NoClient)?.to_owned();
-    match posted {
-        Some(_) if asserted => Err(Refused::TwoMethods),
-        Some(secret) => Ok(Credentials::Post { id, secret: ClientSecret::new(secret) }),
-        None if asserted => Err(Refused::WrongMethod { basic: false }),
-        None => Ok(Credentials::None { id }),
+    if asserted {
+        if posted.is_some() {
+            return Err(Refused::TwoMethods);
+        }
+        return Assertion::read(form).map(Credentials::Assertion).map_err(Refused::Assertion);
     }
+    let id = form.get("client_id").ok_or(Refused::NoClient)?.to_owned();
+    Ok(match posted {
+        Some(secret) => Credentials::Post { id, secret: ClientSecret::new(secret) },
+        None => Credentials::None { id },
+    })
 }
 
 /// RFC 7617, with both halves form-encoded first, RFC 6749 §2.3.1.
@@ -229,7 +252,7 @@ mod tests {
         let form = Form::parse(body.as_bytes()).unwrap();
         let credentials = present(&headers.collect(), &form)?;
         let client = config().client(credentials.id()).cloned();
-        check(client, &credentials).map(|found| found.client().id.clone())
+        check(client, &credentials).map(|found| found.id.clone())
     }
 
     fn header(pair: &str) -> String {
@@ -268,11 +291,22 @@ mod tests {
             (vec![header("c2:post")], ""),
             (vec![header("c3:")], ""),
             (vec![], "client_id=c3&client_secret=any"),
-            (vec![], "client_id=c2&client_assertion=x"),
         ] {
             let lines: Vec<_> = authorization.iter().map(String::as_str).collect();
             let refused = attempt(&lines, body).err();
             assert!(matches!(refused, Some(Refused::WrongMethod { .. })), "{body} {refused:?}");
+        }
+    }
+
+    #[test]
+    fn ca_18_an_assertion_that_is_none_is_refused_whoever_the_client_is() {
+        for body in [
+            "client_id=c2&client_assertion=x",
+            "client_id=c3&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer",
+            "client_assertion=x&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Asaml2-bearer",
+        ] {
+            let refused = attempt(&[], body).err();
+            assert_eq!(refused, Some(Refused::Assertion(assertion::Refused::Type)), "{body}");
         }
     }
 

@@ -27,6 +27,7 @@ const PROTOCOL_CLAIMS: [&str; 10] =
 pub fn metadata(config: &Config) -> ProviderMetadata {
     let at = |endpoint: Endpoint| config.issuer.at(endpoint.path());
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
+    let algs = || Alg::ALL.map(|alg| alg.as_str().to_owned()).into();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
     ProviderMetadata {
         issuer: config.issuer.to_string(),
@@ -42,9 +43,11 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         response_modes_supported: ResponseMode::list(),
         grant_types_supported: GrantType::list(),
         subject_types_supported: vec!["public".to_owned()],
-        id_token_signing_alg_values_supported: Alg::ALL.map(|alg| alg.as_str().to_owned()).into(),
+        id_token_signing_alg_values_supported: algs(),
         token_endpoint_auth_methods_supported: AuthMethod::list(),
+        token_endpoint_auth_signing_alg_values_supported: algs(),
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
+        revocation_endpoint_auth_signing_alg_values_supported: algs(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
         prompt_values_supported: Prompt::list(),
         claims_supported: claims.map(str::to_owned).collect(),

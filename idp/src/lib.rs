@@ -7,13 +7,14 @@
 
 pub mod account;
 pub mod agent;
-
 pub mod ask;
+pub mod assertion;
 pub mod authorize;
 pub mod brake;
 pub mod budget;
 pub mod client;
 pub mod client_auth;
+pub mod client_keys;
 pub mod config;
 pub mod directory;
 pub mod discovery;
@@ -24,6 +25,7 @@ pub mod grant;
 pub mod interaction;
 pub mod known;
 pub mod ledger;
+pub mod outbound;
 pub mod own_key;
 pub mod own_page;
 pub mod page;
@@ -74,6 +76,8 @@ pub struct Idp<'a, P: Platform> {
     pub budget: &'a Budget,
     /// What is remembered of the upstream between requests.
     pub upstream: &'a Provider,
+    /// And of the keys that clients publish.
+    pub client_keys: &'a client_keys::Cache,
     /// State.
     pub objects: P::Objects,
     /// Keys to sign with.

@@ -45,7 +45,7 @@ async fn revoke<P: Platform>(
     now: UnixTime,
 ) -> Result<Option<Event>, token::Refused> {
     let form = ask::form(request).map_err(token::Refused::Form)?;
-    let client = authenticate(idp, request.headers(), &form).await;
+    let client = authenticate(idp, request.headers(), &form, now).await;
     let client_id = client.map_err(token::Refused::Client)?.client().id.clone();
     let text = form.get("token").ok_or(token::Refused::Missing("token is required"))?;
 

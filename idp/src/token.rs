@@ -173,7 +173,7 @@ async fn grant<P: Platform>(
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
     let form = ask::form(request).map_err(Refused::Form)?;
-    let client = authenticate(idp, request.headers(), &form).await;
+    let client = authenticate(idp, request.headers(), &form, now).await;
     let client = client.map_err(Refused::Client)?;
     let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
     let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;

@@ -1,51 +1,12 @@
 //! CA: client authentication, which is the same at `/token`, for both grants, and at `/revoke`.
 
+use super::siblings::Siblings;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
 use tests::client::{
-    Ask, Auth, C1, C1_BEFORE, C2, C3, C4, Client, Draft, ODD, SignedIn, Tokens, basic,
-    offline_tokens,
+    Ask, Auth, C1, C1_BEFORE, C2, C3, C4, C5, Draft, ODD, SignedIn, Tokens, basic,
 };
-use tests::expect::{invalid_client, invalid_request};
-use tests::world::{Issuer, issuer};
-
-/// A good request of each kind, and what shows that none of the bad ones had an effect: all of them
-/// still work.
-struct Siblings<'i> {
-    issuer: &'i Issuer,
-    client: Client,
-    drafts: [Draft; 3],
-}
-
-impl<'i> Siblings<'i> {
-    fn of(issuer: &'i Issuer, client: Client) -> Self {
-        let code = SignedIn::new(issuer, Ask::of(client)).redeem();
-        let refresh = client.refresh(offline_tokens(issuer, client).refresh());
-        let revoke = client.revoke(offline_tokens(issuer, client).refresh());
-        Self { issuer, client, drafts: [code, refresh, revoke] }
-    }
-
-    /// Each is an invalid client when changed so.
-    fn unauthenticated(&self, what: &str, tried_basic: bool, change: impl Fn(Draft) -> Draft) {
-        for draft in &self.drafts {
-            let answer = change(draft.clone()).send(self.issuer);
-            invalid_client(&answer, tried_basic, &format!("{}: {what}", self.client.id));
-        }
-    }
-
-    fn malformed(&self, what: &str, change: impl Fn(Draft) -> Draft) {
-        for draft in &self.drafts {
-            invalid_request(&change(draft.clone()).send(self.issuer), what);
-        }
-    }
-
-    fn still_work(self) {
-        for draft in self.drafts {
-            assert_eq!(draft.send(self.issuer).status(), StatusCode::OK);
-        }
-    }
-}
+use tests::world::issuer;
 
 #[test]
 fn ca_01_ca_02_ca_09_one_client_authenticates_once() {
@@ -64,6 +25,14 @@ fn ca_01_ca_02_ca_09_one_client_authenticates_once() {
             .set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
     });
     siblings.malformed("another name", |draft| draft.set("client_id", "c2"));
+    siblings.still_work();
+
+    let siblings = Siblings::of(&issuer, C5);
+    siblings.malformed("a secret too", |draft| draft.set("client_secret", "x"));
+    siblings.malformed("Basic too", |draft| draft.header("authorization", &basic("c5", "x")));
+    siblings.malformed("two assertions", |draft| {
+        draft.add("client_assertion", "x").add("client_assertion", "y")
+    });
     siblings.still_work();
 }
 
@@ -100,6 +69,13 @@ fn ca_03_ca_04_ca_05_ca_11_nothing_but_the_registered_method_with_the_secret() {
     siblings.unauthenticated("basic", true, |draft| draft.auth("c2", Auth::Basic("c2-secret")));
     siblings.unauthenticated("wrong", false, |draft| draft.auth("c2", Auth::Post("c1-secret")));
     siblings.unauthenticated("none", false, |draft| draft.auth("c2", Auth::Public));
+    siblings.still_work();
+
+    let siblings = Siblings::of(&issuer, C5);
+    siblings.unauthenticated("basic", true, |draft| draft.auth("c5", Auth::Basic("x")));
+    siblings.unauthenticated("empty", true, |draft| draft.auth("c5", Auth::Basic("")));
+    siblings.unauthenticated("posted", false, |draft| draft.auth("c5", Auth::Post("x")));
+    siblings.unauthenticated("none", false, |draft| draft.auth("c5", Auth::Public));
     siblings.still_work();
 }
 

@@ -7,7 +7,9 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authorize;
+mod client_assertion;
 mod client_auth;
+mod client_keys;
 mod code;
 mod discovery;
 mod flood;
@@ -17,5 +19,6 @@ mod own_page;
 mod pkce;
 mod redirect_uri;
 mod refresh;
+mod siblings;
 mod sign_in;
 mod userinfo;

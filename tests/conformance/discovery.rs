@@ -26,6 +26,14 @@ fn oidcc_discovery_endpoint_verification() {
         // RS256 is required.
         let algs = list("id_token_signing_alg_values_supported");
         assert_eq!(algs, ["ES256", "RS256", "EdDSA"]);
+        assert!(list("id_token_signing_alg_values_supported").contains(&"RS256"), "required");
+        // RFC 8414 §2: where assertions are taken, their algorithms are listed.
+        for endpoint in ["token", "revocation"] {
+            let methods = list(&format!("{endpoint}_endpoint_auth_methods_supported"));
+            assert!(methods.contains(&"private_key_jwt"), "{methods:?}");
+            let algs = list(&format!("{endpoint}_endpoint_auth_signing_alg_values_supported"));
+            assert!(algs.contains(&"ES256") && !algs.contains(&"none"), "{algs:?}");
+        }
         assert!(list("scopes_supported").contains(&"openid"), "required");
         assert!(list("claims_supported").contains(&"sub"));
         for name in ["claims_parameter_supported", "request_parameter_supported"] {

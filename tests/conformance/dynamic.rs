@@ -1,11 +1,15 @@
 //! `oidcc-dynamic-certification-test-plan`, with clients that are registered already.
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
+use tests::assertion::{self, Assertion, Key};
 use tests::believe;
 use tests::browser::Browser;
-use tests::client::{Ask, C1, Draft, EDDSA, MANY, RS256, SignedIn, Tokens, json, tokens};
-use tests::expect::local;
+use tests::client::{
+    AFAR, Ask, Auth, C1, C5, Draft, EDDSA, MANY, RS256, SignedIn, Tokens, json, offline_tokens,
+    tokens,
+};
+use tests::expect::{invalid_client, local};
 use tests::world::{Issuer, issuer, needs_clock};
 
 #[test]
@@ -61,6 +65,27 @@ fn oidcc_redirect_uri_query_added() {
         let ask = Ask::of(client).set("redirect_uri", uri);
         local(&Browser::new(&issuer).get(&ask.url(&issuer)), uri);
     }
+}
+
+#[test]
+fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
+    let issuer = issuer();
+    for aud in [issuer.url(), &issuer.at("/token")] {
+        let assertion = Assertion::of(C5.id, Key::Ec(0xc5)).set("aud", aud);
+        let signed_in = SignedIn::new(&issuer, Ask::of(C5));
+        Tokens::of(&signed_in.redeem().assertion(assertion).send(&issuer));
+    }
+}
+
+#[test]
+fn oidcc_refresh_token_rp_key_rotation() {
+    let Some(issuer) = needs_clock() else { return };
+    let first = offline_tokens(&issuer, AFAR);
+    let elsewhere = &issuer.inside().elsewhere;
+    elsewhere.put(assertion::AFAR, StatusCode::OK, &assertion::jwks(&[Key::Ec(0xc6)]));
+    let draft = AFAR.refresh(first.refresh());
+    Tokens::of(&draft.clone().auth(AFAR.id, Auth::PrivateKeyJwt(Key::Ec(0xc6))).send(&issuer));
+    invalid_client(&draft.send(&issuer), false, "the key before");
 }
 
 fn kids(issuer: &Issuer) -> Vec<Value> {

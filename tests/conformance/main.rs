@@ -7,8 +7,7 @@
 //! - `oidcc-idtoken-unsigned`: no client can be registered with `none`, and none parses;
 //! - the dynamic, form-post, implicit, hybrid, session management, front- and back-channel and
 //!   third-party-initiated plans, and `oidcc-registration-*`: nothing of them is supported;
-//! - `oidcc-userinfo-rs256`: userinfo is plain JSON;
-//! - `oidcc-refresh-token-rp-key-rotation`: no client authenticates with a key.
+//! - `oidcc-userinfo-rs256`: userinfo is plain JSON.
 //!
 //! Here are the basic plan, which but for one module sends no PKCE, the config plan, the RP-initiated
 //! logout plan, and what is left of the dynamic plan without registration.

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import * as oauth from "oauth4webapi";
 import { subject } from "./checks.mjs";
+import { published, signingKey } from "./keys.mjs";
 import { key, ourIssuer, secretDigest } from "./pair.mjs";
 import { redirectUri, signIn } from "./sign-in.mjs";
 import { Visitor } from "./visitor.mjs";
@@ -12,7 +13,15 @@ const audience = "https://api.wonderland.test";
 const insecure = { [oauth.allowInsecureRequests]: true };
 
 await subject("oauth4webapi", async (it) => {
+  const [first, second] = [await signingKey("ES256", "first"), await signingKey("RS256", "second")];
+  const afar = await published(first.jwk);
   const issuer = await ourIssuer([{
+    client_id: "signing",
+    token_endpoint_auth_method: "private_key_jwt",
+    jwks_uri: afar.uri,
+    redirect_uris: [redirectUri],
+    grant_types: ["authorization_code", "refresh_token"],
+  }, {
     client_id: "web+app/1:x",
     client_secret_sha256: [secretDigest("the one before"), secretDigest(secret)],
     redirect_uris: [redirectUri],
@@ -33,15 +42,15 @@ await subject("oauth4webapi", async (it) => {
   });
 
   // The browser's part: a checked authorization response, with what is needed to redeem it.
-  const authorize = async () => {
+  const authorize = async (somebody = client) => {
     const [verifier, state, nonce] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState(), oauth.generateRandomNonce()];
     const url = new URL(server.authorization_endpoint);
     const parameters = {
-      client_id: client.client_id, redirect_uri: redirectUri, response_type: "code", scope, state, nonce,
+      client_id: somebody.client_id, redirect_uri: redirectUri, response_type: "code", scope, state, nonce,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
     };
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-    const back = oauth.validateAuthResponse(server, client, await signIn(new Visitor(), url), state);
+    const back = oauth.validateAuthResponse(server, somebody, await signIn(new Visitor(), url), state);
     return { back, verifier, nonce };
   };
   const redeem = ({ back, verifier }, auth = basic, uri = redirectUri) =>
@@ -115,6 +124,27 @@ await subject("oauth4webapi", async (it) => {
     assert.notEqual(after.jti, before.jti);
     const [id, nextId] = [tokens, next].map(oauth.getValidatedIdTokenClaims);
     assert.deepEqual([nextId.sub, nextId.auth_time, nextId.sid], [id.sub, id.auth_time, id.sid]);
+  });
+
+  await it("private_key_jwt: code, refresh and revocation, and the client's key is exchanged between them", async () => {
+    const signing = { client_id: "signing" };
+    const asked = await authorize(signing);
+    const response = await oauth.authorizationCodeGrantRequest(server, signing, oauth.PrivateKeyJwt(first), asked.back,
+      redirectUri, asked.verifier, insecure);
+    const given = await oauth.processAuthorizationCodeResponse(server, signing, response,
+      { expectedNonce: asked.nonce, requireIdToken: true });
+    const refresh = async (by, token) => oauth.processRefreshTokenResponse(server, signing,
+      await oauth.refreshTokenGrantRequest(server, signing, oauth.PrivateKeyJwt(by), token, insecure));
+    const once = await refresh(first, given.refresh_token);
+
+    // OpenID Connect Core §10.1.1: a key that the issuer does not know makes it look again.
+    afar.keys = [second.jwk];
+    const twice = await refresh(second, once.refresh_token);
+    await assert.rejects(refresh(first, twice.refresh_token), refused("invalid_client", 401));
+    assert.equal(afar.hits, 2);
+    const revoked = await oauth.revocationRequest(server, signing, oauth.PrivateKeyJwt(second), twice.refresh_token, insecure);
+    await oauth.processRevocationResponse(revoked);
+    await assert.rejects(refresh(second, twice.refresh_token), refused("invalid_grant", 400));
   });
 
   await it("RFC 7636: a code is refused with another verifier, and is not used up by that", async () => {

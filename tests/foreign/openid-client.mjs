@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as client from "openid-client";
 import { subject } from "./checks.mjs";
+import { published, signingKey } from "./keys.mjs";
 import { account, key, ourIssuer, secretDigest } from "./pair.mjs";
 import { asksForPassword, pass, redirectUri, signIn } from "./sign-in.mjs";
 import { Visitor } from "./visitor.mjs";
@@ -15,7 +16,7 @@ const registered = (client_id, more) => ({
   redirect_uris: [redirectUri],
   post_logout_redirect_uris: [farewell],
   grant_types: ["authorization_code", "refresh_token"],
-  ...(more.token_endpoint_auth_method !== "none" && { client_secret_sha256: secretDigest(secret) }),
+  ...(!["none", "private_key_jwt"].includes(more.token_endpoint_auth_method) && { client_secret_sha256: secretDigest(secret) }),
   ...more,
 });
 
@@ -28,7 +29,13 @@ const clients = [
 ];
 
 await subject("openid-client", async (it) => {
-  const issuer = await ourIssuer(clients);
+  const [ec, rsa] = [await signingKey("ES256", "ec"), await signingKey("RS256", "rsa")];
+  const afar = await published(ec.jwk, rsa.jwk);
+  const issuer = await ourIssuer([
+    ...clients,
+    registered("signing", { token_endpoint_auth_method: "private_key_jwt", jwks: { keys: [ec.jwk] } }),
+    registered("signing-rsa", { token_endpoint_auth_method: "private_key_jwt", jwks_uri: afar.uri }),
+  ]);
 
   const discover = async (id, auth, metadata = {}) => {
     const config = await client.discovery(new URL(issuer), id, metadata, auth, { execute: [client.allowInsecureRequests] });
@@ -82,6 +89,8 @@ await subject("openid-client", async (it) => {
     ["public", client.None(), "ES256"],
     ["rsa", client.ClientSecretBasic(secret), "RS256"],
     ["edwards", client.ClientSecretBasic(secret), "EdDSA"],
+    ["signing", client.PrivateKeyJwt(ec), "ES256"],
+    ["signing-rsa", client.PrivateKeyJwt(rsa), "ES256"],
   ]) {
     await it(`the client "${id}" signs in with code, PKCE, state and nonce, and gets an ID token signed with ${alg}`, async () => {
       const config = await discover(id, auth, { id_token_signed_response_alg: alg });
@@ -96,6 +105,32 @@ await subject("openid-client", async (it) => {
       assert.equal(next.claims().sub, claims.sub);
     });
   }
+
+  await it("private_key_jwt: the key set at jwks_uri was asked for once", async () => {
+    assert.equal(afar.hits, 1);
+  });
+
+  await it("private_key_jwt: an assertion is good once, for our issuer or token endpoint, for five minutes, by the client's own key", async () => {
+    const revoke = async (key, change, id = "signing") => {
+      const modified = { [client.modifyAssertion]: (_, claims) => Object.assign(claims, change) };
+      await client.tokenRevocation(await discover(id, client.PrivateKeyJwt(key, modified)), "nonsense");
+    };
+    const jti = "the same";
+    await revoke(ec, { jti });
+    await revoke(rsa, { jti }, "signing-rsa");
+    await revoke(ec, { aud: `${issuer}/token` });
+    for (const [why, key, change] of [
+      ["used", ec, { jti }],
+      ["another audience", ec, { aud: "https://elsewhere.test/token" }],
+      ["two audiences", ec, { aud: [issuer, "https://elsewhere.test"] }],
+      ["an hour", ec, { exp: Math.floor(Date.now() / 1000) + 3600 }],
+      ["over", ec, { exp: Math.floor(Date.now() / 1000) - 60 }],
+      ["another's name", ec, { sub: "signing-rsa" }],
+      ["another's key", rsa, {}],
+    ]) {
+      await assert.rejects(revoke(key, change), refused("invalid_client", 401), why);
+    }
+  });
 
   await it("userinfo tells about the subject of the ID token what the scope opens", async () => {
     const tokens = await enter(basic);

@@ -9,10 +9,11 @@ import { redirectUri } from "./sign-in.mjs";
 
 const longest = 300_000;
 
-// `clients` maps each client's id to its secret, or to none, and to what else it is registered with.
+// `clients` maps each client's id to its secret, to the key it signs with, or to neither, and to what else it is
+// registered with.
 export async function runPython(program, clients, more = {}) {
   const { command, env } = python();
-  const issuer = await ourIssuer(Object.entries(clients).map(([client_id, { secret, ...registered }]) => ({
+  const issuer = await ourIssuer(Object.entries(clients).map(([client_id, { secret, key, ...registered }]) => ({
     client_id,
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code", "refresh_token"],
@@ -24,7 +25,7 @@ export async function runPython(program, clients, more = {}) {
   delete claims.username;
   const given = {
     issuer, redirect_uri: redirectUri, ...alice, claims,
-    secrets: Object.fromEntries(Object.entries(clients).map(([id, { secret }]) => [id, secret ?? null])),
+    secrets: Object.fromEntries(Object.entries(clients).map(([id, { secret, key }]) => [id, secret ?? key ?? null])),
     ...more,
   };
   const child = spawn(command, [join(import.meta.dirname, "python", program)], {

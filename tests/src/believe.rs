@@ -154,7 +154,8 @@ pub fn relying_party(issuer: &Issuer, client: Client) -> (RelyingParty, Provider
     let auth = match client.auth {
         Auth::Basic(secret) => ClientAuth::Basic(ClientSecret::new(secret)),
         Auth::Post(secret) => ClientAuth::Post(ClientSecret::new(secret)),
-        Auth::Public => ClientAuth::None,
+        // Ours signs no assertions, and here it only reads what the client was given.
+        Auth::PrivateKeyJwt(_) | Auth::Public => ClientAuth::None,
     };
     let party = RelyingParty {
         issuer: url.clone(),

@@ -1,6 +1,7 @@
 //! Clients of every kind that `configs/issuer.json` registers, and the requests they send. Each
 //! request is a valid one that a test may change before it goes out.
 
+use crate::assertion::{self, Assertion, Key};
 use crate::browser::{Browser, Reply, request};
 use crate::people::{ALICE, Person};
 use crate::world::Issuer;
@@ -33,6 +34,8 @@ pub enum Auth {
     Basic(&'static str),
     /// `client_secret_post`.
     Post(&'static str),
+    /// `private_key_jwt`.
+    PrivateKeyJwt(Key),
     /// None: a public client.
     Public,
 }
@@ -51,6 +54,12 @@ pub const C2: Client = client("c2", Auth::Post("c2-secret"), "https://post.test/
 pub const C3: Client = client("c3", Auth::Public, "http://127.0.0.1/cb");
 /// An application in a browser, of the origin `https://spa.test`.
 pub const C4: Client = client("c4", Auth::Public, "https://spa.test/cb");
+/// Signs assertions; has registered the public halves of two keys.
+pub const C5: Client = client("c5", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https://signs.test/cb");
+/// The same with RSA.
+pub const C5_RSA: Auth = Auth::PrivateKeyJwt(Key::Rsa);
+/// Signs assertions too, and has registered where its keys are: at [`assertion::AFAR`].
+pub const AFAR: Client = client("afar", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https://afar.test/cb");
 /// The attacker's own, in good standing.
 pub const C6: Client = client("c6", Auth::Basic("c6-secret"), "https://evil.test/cb");
 /// Has its ID tokens signed with RS256.
@@ -69,7 +78,7 @@ pub const MANY: Client = client("many", Auth::Basic("many-secret"), "https://a.b
 pub const ODD: Client = client("odd:id", Auth::Basic("t:w%o +&=\u{e9}"), "https://odd.test/cb");
 
 /// One of each kind, all of which may refresh.
-pub const KINDS: [Client; 7] = [C1, C2, C3, C4, RS256, EDDSA, API];
+pub const KINDS: [Client; 9] = [C1, C2, C3, C4, C5, AFAR, RS256, EDDSA, API];
 
 /// An authorization request.
 #[derive(Clone, Debug)]
@@ -166,6 +175,7 @@ pub struct Draft {
     path: String,
     form: Vec<(String, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    assertion: Option<Assertion>,
     body: Option<Vec<u8>>,
 }
 
@@ -173,7 +183,7 @@ impl Draft {
     /// A request without anything in it.
     pub fn new(method: Method, path: &str) -> Self {
         let (form, headers) = (Vec::new(), Vec::new());
-        Self { method, path: path.to_owned(), form, headers, body: None }
+        Self { method, path: path.to_owned(), form, headers, assertion: None, body: None }
     }
 
     /// A form to be posted.
@@ -250,12 +260,21 @@ impl Draft {
     #[must_use]
     pub fn auth(self, id: &str, auth: Auth) -> Self {
         let bare = self.without("client_id").without("client_secret");
-        let bare = bare.without_header("authorization");
+        let mut bare = bare.without_header("authorization");
+        bare.assertion = None;
         match auth {
             Auth::Basic(secret) => bare.header("authorization", &basic(id, secret)),
             Auth::Post(secret) => bare.set("client_id", id).set("client_secret", secret),
+            Auth::PrivateKeyJwt(key) => bare.set("client_id", id).assertion(Assertion::of(id, key)),
             Auth::Public => bare.set("client_id", id),
         }
+    }
+
+    /// With this assertion, signed anew each time.
+    #[must_use]
+    pub fn assertion(mut self, assertion: Assertion) -> Self {
+        self.assertion = Some(assertion);
+        self
     }
 
     /// With the credentials of `client`.
@@ -276,7 +295,19 @@ impl Draft {
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());
         }
-        let pairs = self.form.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut form = self.form.clone();
+        if let Some(assertion) = &self.assertion {
+            let signed = [
+                ("client_assertion_type", assertion::TYPE.to_owned()),
+                ("client_assertion", assertion.text(issuer)),
+            ];
+            // What a test has put there itself stays.
+            let missing =
+                signed.into_iter().filter(|(name, _)| !form.iter().any(|(n, _)| n == name));
+            let missing: Vec<_> = missing.map(|(name, value)| (name.to_owned(), value)).collect();
+            form.extend(missing);
+        }
+        let pairs = form.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let form = || encode(pairs).into_bytes();
         let form = if request.headers().contains_key(CONTENT_TYPE) { form() } else { Vec::new() };
         *request.body_mut() = self.body.clone().unwrap_or(form);

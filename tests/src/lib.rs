@@ -13,9 +13,11 @@
     reason = "a test says what it expects by panicking"
 )]
 
+pub mod assertion;
 pub mod believe;
 pub mod browser;
 pub mod client;
+pub mod elsewhere;
 pub mod expect;
 pub mod fault;
 pub mod gate;

@@ -1,12 +1,16 @@
 //! An issuer to talk to: one in this process, or one behind HTTP.
 
+use crate::assertion::{AFAR, Key, jwks};
+use crate::elsewhere::Elsewhere;
 use crate::keys::Keys;
 use crate::line::Line;
 use crate::memory::{Memory, Objects};
+use crate::turns::turns;
 use futures_util::future::join_all;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use idp::Idp;
 use idp::budget::Budget;
+use idp::client_keys;
 use idp::config::Config;
 use idp::event::{Event, Events};
 use idp::password::Passwords;
@@ -51,6 +55,8 @@ pub struct Inside {
     pub memory: Memory,
     /// Its signing keys.
     pub keys: Keys,
+    /// What others serve that it may ask for, the keys of the client `afar` to begin with.
+    pub elsewhere: Elsewhere,
     clock: Cell<UnixTime>,
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
@@ -66,6 +72,7 @@ struct Deployment {
     passwords: Passwords,
     budget: Budget,
     upstream: Provider,
+    client_keys: client_keys::Cache,
 }
 
 /// The issuer of this run: a fresh one in this process, or the one that `GATELATCH_ISSUER` names.
@@ -107,7 +114,8 @@ fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
     let upstream = Provider::new(upstream);
-    Rc::new(Deployment { config: Rc::new(config), passwords, budget: Budget::default(), upstream })
+    let (budget, client_keys) = (Budget::default(), client_keys::Cache::default());
+    Rc::new(Deployment { config: Rc::new(config), passwords, budget, upstream, client_keys })
 }
 
 impl Issuer {
@@ -122,9 +130,12 @@ impl Issuer {
         let keys = Keys::new(schedule);
         keys.deploy(&deployment.config);
         let url = deployment.config.issuer.to_string();
+        let elsewhere = Elsewhere::default();
+        elsewhere.put(AFAR, StatusCode::OK, &jwks(&[Key::Ec(0xc5)]));
         let target = Target::InProcess(Box::new(Inside {
             memory: Memory::default(),
             keys,
+            elsewhere,
             clock: Cell::new(NOON),
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
@@ -265,10 +276,11 @@ impl Inside {
             passwords: &deployment.passwords,
             budget: &deployment.budget,
             upstream: &deployment.upstream,
+            client_keys: &deployment.client_keys,
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),
             verifier: Native,
-            fetch: Out(self.upstream.borrow().clone()),
+            fetch: Out(self.elsewhere.clone(), self.upstream.borrow().clone()),
             correlation_id: format!("request-{number}"),
         };
         let mut rng = ChaCha12Rng::seed_from_u64(number);
@@ -293,13 +305,18 @@ impl Platform for InProcess {
     type Fetch = Out;
 }
 
-/// The way out of an issuer: to its upstream, when it has one.
+/// The way out of an issuer: to what others serve, and to its upstream, when it has one.
 #[derive(Debug)]
-struct Out(Option<Line>);
+struct Out(Elsewhere, Option<Line>);
 
 impl Fetch for Out {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        let upstream = self.0.as_ref().ok_or(Unreachable)?;
+        if let Some(answer) = self.0.answer(&request) {
+            // Everybody else gets a turn meanwhile.
+            turns(1).await;
+            return answer;
+        }
+        let upstream = self.1.as_ref().ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
         Box::pin(upstream.fetch(request)).await
     }

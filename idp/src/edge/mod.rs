@@ -6,6 +6,7 @@ mod own_key;
 mod rows;
 
 use crate::budget::Budget;
+use crate::client_keys;
 use crate::config::Config;
 use crate::event::Events;
 use crate::password::Passwords;
@@ -36,6 +37,7 @@ struct Deployment {
     passwords: Passwords,
     budget: Budget,
     upstream: Provider,
+    client_keys: client_keys::Cache,
 }
 
 thread_local! {
@@ -69,7 +71,8 @@ fn read(env: &Env) -> Result<Rc<Deployment>, String> {
         Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
     let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
     let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
-    Ok(Rc::new(Deployment { config, passwords, budget: Budget::default(), upstream }))
+    let (budget, client_keys) = (Budget::default(), client_keys::Cache::default());
+    Ok(Rc::new(Deployment { config, passwords, budget, upstream, client_keys }))
 }
 
 /// The Worker, as the issuer stands on it.
@@ -106,6 +109,7 @@ async fn answer(request: &Request, env: Env) -> Response {
         passwords: &deployment.passwords,
         budget: &deployment.budget,
         upstream: &deployment.upstream,
+        client_keys: &deployment.client_keys,
         objects: Stubs::of(&env),
         keys: RingKeys::of(&env, &deployment.config),
         verifier: WebCrypto,

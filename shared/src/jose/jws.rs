@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Longer tokens are refused before they are decoded (JV-19, JV-20).
 const LONGEST: usize = 16 * 1024;
@@ -90,6 +90,14 @@ impl<'t> Unverified<'t> {
     pub fn typ(&self) -> Option<String> {
         let typ = self.header.typ.as_deref()?.to_ascii_lowercase();
         Some(typ.strip_prefix("application/").map_or(typ.clone(), str::to_owned))
+    }
+
+    /// Whom the token says it is from. Nobody has vouched for that: it is good to find the keys of
+    /// that somebody, and for nothing else.
+    #[must_use]
+    pub fn claimed_issuer(&self) -> Option<String> {
+        let claims: Map<String, Value> = json::strict(&self.payload)?;
+        claims.get("iss").and_then(Value::as_str).map(str::to_owned)
     }
 
     /// The key of `keys` that fits this token.

@@ -1,5 +1,6 @@
 //! JSON Object Signing: only ES256, RS256 and `EdDSA`, only compact, only what we need of it.
 
+pub mod claims;
 pub mod jwk;
 pub mod jws;
 

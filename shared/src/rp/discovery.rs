@@ -1,6 +1,6 @@
 //! What a provider says about itself, OpenID Connect Discovery §4, and how long we believe it.
 
-use super::keys::Keys;
+use super::keys::{PROVIDER, Published};
 use crate::fetch::{Fetch, Request, Response};
 use crate::metadata::ProviderMetadata;
 use crate::origin::{Issuer, is_secure};
@@ -40,7 +40,7 @@ const OURS: [&str; 10] = [
 pub struct Provider {
     issuer: Issuer,
     metadata: RefCell<Option<Remembered>>,
-    pub(super) keys: RefCell<Keys>,
+    pub(super) keys: Published,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Provider {
     /// A provider about which nothing is known yet.
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
-        Self { issuer, metadata: RefCell::default(), keys: RefCell::default() }
+        Self { issuer, metadata: RefCell::default(), keys: Published::new(PROVIDER) }
     }
 
     /// Whom it is.

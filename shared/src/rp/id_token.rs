@@ -4,6 +4,7 @@ use super::client::RelyingParty;
 use super::discovery::Provider;
 use super::keys::NoKey;
 use crate::fetch::Fetch;
+use crate::jose::claims::date;
 use crate::jose::jws::{self, Unverified};
 use crate::jose::{Alg, Verifier};
 use crate::secret::{AccessToken, IdToken};
@@ -16,8 +17,6 @@ const LEEWAY: u64 = 5;
 const AHEAD: u64 = 60;
 /// A token made longer ago was not made for us just now.
 const OLDEST: u64 = 86_400;
-/// The last second of the year 9999. A date beyond it is a mistake or a game.
-const LATEST: f64 = 253_402_300_799.0;
 /// OpenID Connect Core §2.
 const LONGEST_SUBJECT: usize = 255;
 
@@ -210,23 +209,6 @@ fn subject(claims: &Map<String, Value>) -> Option<String> {
     let subject = claims.get("sub")?.as_str()?;
     let fits = !subject.is_empty() && subject.len() <= LONGEST_SUBJECT && subject.is_ascii();
     (fits && !subject.bytes().any(|byte| byte.is_ascii_control())).then(|| subject.to_owned())
-}
-
-/// A claim that is there and is no date.
-struct NoDate;
-
-/// A `NumericDate`: seconds, whole or not, RFC 7519 §2. None when absent.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<UnixTime>, NoDate> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let seconds =
-        value.as_f64().filter(|seconds| (0.0..=LATEST).contains(seconds)).ok_or(NoDate)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and the year 9999"
-    )]
-    let seconds = seconds as u64;
-    Ok(Some(UnixTime(seconds)))
 }
 
 /// §3.1.3.7 (9) and (10), RFC 7519 §4.1.5: when the token ends, if it is good now.

@@ -1,26 +1,55 @@
-//! The keys a provider signs with. A key we do not know is asked for at once, but a flood of
-//! invented key ids costs one request in thirty seconds (JV-08).
+//! The keys that somebody signs with and publishes. A key we do not know is asked for at once, but a
+//! flood of invented key ids costs one request a pause (JV-08, CA-20).
 
 use super::discovery::{COOL_DOWN_SECONDS, FRESH_SECONDS, Provider, STALE_SECONDS, json};
 use crate::fetch::Fetch;
 use crate::jose::jwk::{Jwk, JwkSet};
 use crate::jose::jws::Unverified;
 use crate::time::UnixTime;
+use std::cell::RefCell;
 
-/// How long a provider that never gave us keys is left alone after it failed.
+/// How long somebody who never gave us keys is left alone after they failed.
 const FIRST_COOL_DOWN_SECONDS: u64 = 5;
 
-/// What an isolate remembers of a provider's keys.
+/// How long published keys are believed, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// How long an answer is used before there is another request.
+    pub fresh: u64,
+    /// How long the last good answer is used while there is no better one.
+    pub stale: u64,
+    /// How long nobody is asked after a failure, or for another key that is not there.
+    pub cool_down: u64,
+}
+
+/// How long the keys of a provider are believed.
+pub(super) const PROVIDER: Patience =
+    Patience { fresh: FRESH_SECONDS, stale: STALE_SECONDS, cool_down: COOL_DOWN_SECONDS };
+
+/// A key set at some URL, and what an isolate remembers of it. Only data is remembered, no request
+/// in flight, and no borrow lives across an await.
+#[derive(Debug)]
+pub struct Published {
+    patience: Patience,
+    keys: RefCell<Keys>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Keys {
+struct Keys {
     set: Option<(JwkSet, UnixTime)>,
+    /// When somebody was asked, whatever for.
     asked_at: Option<UnixTime>,
+    /// When they were asked and had no key that fits. Counted apart, so that who publishes a new
+    /// key and uses it at once need not wait.
+    missed_at: Option<UnixTime>,
+    /// Whether the last question has brought no keys, or none yet.
+    unanswered: bool,
 }
 
 /// Why there is no key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NoKey {
-    /// The provider publishes no key that fits the token.
+    /// No published key fits the token.
     Unknown,
     /// We could not ask, or asked a moment ago.
     Unavailable,
@@ -29,31 +58,89 @@ pub enum NoKey {
 /// What to do about a token.
 enum Plan {
     Use(Jwk),
-    Ask,
+    Ask { missed: bool },
     Refuse(NoKey),
 }
 
 impl Keys {
-    fn plan(&self, token: &Unverified<'_>, now: UnixTime) -> Plan {
-        let set = self.set.as_ref().filter(|(_, read_at)| now.since(*read_at) < STALE_SECONDS);
+    fn plan(&self, token: &Unverified<'_>, patience: Patience, now: UnixTime) -> Plan {
+        let set = self.set.as_ref().filter(|(_, read_at)| now.since(*read_at) < patience.stale);
         let Some((set, read_at)) = set else {
             // Several first requests at once all ask: better than failing all but one of them.
-            let rested = self.rested(FIRST_COOL_DOWN_SECONDS, now);
-            return if rested { Plan::Ask } else { Plan::Refuse(NoKey::Unavailable) };
+            let rested = rested(self.asked_at, FIRST_COOL_DOWN_SECONDS, now);
+            let ask = Plan::Ask { missed: false };
+            return if rested { ask } else { Plan::Refuse(NoKey::Unavailable) };
         };
-        let fresh = now.since(*read_at) < FRESH_SECONDS;
-        let rested = self.rested(COOL_DOWN_SECONDS, now);
+        let fresh = now.since(*read_at) < patience.fresh;
         match token.key(set) {
-            Some(key) if fresh || !rested => Plan::Use(key.clone()),
-            _ if rested => Plan::Ask,
-            // It was asked a moment ago, and may be answering somebody else just now.
-            Some(_) | None => Plan::Refuse(NoKey::Unknown),
+            Some(key) if fresh || !rested(self.asked_at, patience.cool_down, now) => {
+                Plan::Use(key.clone())
+            }
+            Some(_) => Plan::Ask { missed: false },
+            None if rested(self.missed_at, patience.cool_down, now) => Plan::Ask { missed: true },
+            None => Plan::Refuse(self.missing()),
         }
     }
 
-    fn rested(&self, seconds: u64, now: UnixTime) -> bool {
-        // A clock that went back must not make the pause longer (PL-12).
-        self.asked_at.is_none_or(|asked_at| now < asked_at || now.since(asked_at) >= seconds)
+    fn missing(&self) -> NoKey {
+        if self.unanswered { NoKey::Unavailable } else { NoKey::Unknown }
+    }
+}
+
+fn rested(since: Option<UnixTime>, seconds: u64, now: UnixTime) -> bool {
+    // A clock that went back must not make the pause longer (PL-12).
+    since.is_none_or(|since| now < since || now.since(since) >= seconds)
+}
+
+impl Published {
+    /// Keys of which nothing is known yet.
+    #[must_use]
+    pub fn new(patience: Patience) -> Self {
+        Self { patience, keys: RefCell::default() }
+    }
+
+    /// The key to check `token` with. `uri` is where the keys are.
+    ///
+    /// # Errors
+    /// [`NoKey`].
+    pub async fn key(
+        &self,
+        token: &Unverified<'_>,
+        uri: &str,
+        fetch: &impl Fetch,
+        now: UnixTime,
+    ) -> Result<Jwk, NoKey> {
+        let plan = self.keys.borrow().plan(token, self.patience, now);
+        match plan {
+            Plan::Use(key) => return Ok(key),
+            Plan::Refuse(why) => return Err(why),
+            Plan::Ask { missed } => {
+                let mut keys = self.keys.borrow_mut();
+                if keys.set.is_some() {
+                    (keys.asked_at, keys.unanswered) = (Some(now), true);
+                }
+                if missed {
+                    keys.missed_at = Some(now);
+                }
+            }
+        }
+        let set = json(uri, fetch).await.ok().and_then(|body| JwkSet::parse(&body));
+        let mut keys = self.keys.borrow_mut();
+        keys.asked_at = Some(now);
+        // A set without a usable key is no better than no answer: the last good one stays.
+        let set = set.filter(|set| !set.keys.is_empty());
+        keys.unanswered = set.is_none();
+        if let Some(set) = set {
+            keys.set = Some((set, now));
+        }
+        let stale = self.patience.stale;
+        let set = keys.set.as_ref().filter(|(_, read_at)| now.since(*read_at) < stale);
+        let (set, _) = set.ok_or(NoKey::Unavailable)?;
+        if let Some(key) = token.key(set).cloned() {
+            return Ok(key);
+        }
+        keys.missed_at = Some(now);
+        Err(keys.missing())
     }
 }
 
@@ -69,26 +156,7 @@ impl Provider {
         fetch: &impl Fetch,
         now: UnixTime,
     ) -> Result<Jwk, NoKey> {
-        let plan = self.keys.borrow().plan(token, now);
-        match plan {
-            Plan::Use(key) => return Ok(key),
-            Plan::Refuse(why) => return Err(why),
-            Plan::Ask => {}
-        }
-        if self.keys.borrow().set.is_some() {
-            self.keys.borrow_mut().asked_at = Some(now);
-        }
-        let set = json(jwks_uri, fetch).await.ok().and_then(|body| JwkSet::parse(&body));
-        let mut keys = self.keys.borrow_mut();
-        keys.asked_at = Some(now);
-        // A set without a usable key is no better than no answer: the last good one stays.
-        if let Some(set) = set.filter(|set| !set.keys.is_empty()) {
-            keys.set = Some((set, now));
-        }
-        let set = keys.set.as_ref().filter(|(_, read_at)| now.since(*read_at) < STALE_SECONDS);
-        let (set, read_at) = set.ok_or(NoKey::Unavailable)?;
-        let missing = if *read_at == now { NoKey::Unknown } else { NoKey::Unavailable };
-        token.key(set).cloned().ok_or(missing)
+        self.keys.key(token, jwks_uri, fetch, now).await
     }
 }
 
@@ -96,6 +164,7 @@ impl Provider {
 mod tests {
     use super::super::fixture::{NOON, Peer, key, provider};
     use super::*;
+    use crate::jose::native::SigningKey;
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use pollster::block_on;
@@ -177,5 +246,43 @@ mod tests {
         assert_eq!(peer.hits("/jwks"), 1);
         peer.mend("/jwks");
         assert!(ask(5).is_ok());
+    }
+
+    #[test]
+    fn jv_28_a_new_key_works_at_once_and_the_old_one_is_gone_with_it() {
+        let (peer, fetch) = Peer::with_fetch();
+        let provider = provider();
+        let (old, new) = (key().public(), SigningKey::es256([8; 32]).unwrap().public());
+        let ask = |key: &Jwk, seconds| {
+            let token = token(key.kid.as_deref().unwrap());
+            let token = Unverified::parse(&token).unwrap();
+            block_on(provider.key(&token, JWKS, &fetch, NOON.plus(seconds)))
+        };
+        assert!(ask(&old, 0).is_ok());
+        let set = JwkSet { keys: vec![new.clone()] };
+        peer.put("/jwks", 200, &serde_json::to_string(&set).unwrap());
+        assert!(ask(&new, 1).is_ok());
+        assert_eq!(peer.hits("/jwks"), 2);
+        // Nobody is asked about the old one for a while.
+        for seconds in 2..20 {
+            assert_eq!(ask(&old, seconds).err(), Some(NoKey::Unknown));
+        }
+        assert_eq!(peer.hits("/jwks"), 2);
+    }
+
+    #[test]
+    fn jv_27_while_nobody_answers_an_unknown_key_is_not_called_unknown() {
+        let (peer, fetch) = Peer::with_fetch();
+        let provider = provider();
+        let ask = |kid: &str, seconds| {
+            let token = token(kid);
+            let token = Unverified::parse(&token).unwrap();
+            block_on(provider.key(&token, JWKS, &fetch, NOON.plus(seconds)))
+        };
+        assert!(ask(&key().public().kid.unwrap(), 0).is_ok());
+        peer.cut("/jwks");
+        assert_eq!(ask("new", 40).err(), Some(NoKey::Unavailable));
+        assert_eq!(ask("new", 41).err(), Some(NoKey::Unavailable));
+        assert_eq!(peer.hits("/jwks"), 2);
     }
 }

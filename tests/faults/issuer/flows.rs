@@ -7,7 +7,7 @@ use shared::fetch::Response;
 use shared::form::append;
 use std::ops::RangeInclusive;
 use tests::browser::{Browser, is_sign_in};
-use tests::client::{Ask, C1, RS256, Tokens, userinfo};
+use tests::client::{Ask, C1, C5, RS256, Tokens, offline_tokens, userinfo};
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
 use tests::world::Issuer;
@@ -47,7 +47,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 16] = [
+pub(crate) const FLOWS: [Flow; 19] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -101,6 +101,32 @@ pub(crate) const FLOWS: [Flow; 16] = [
         name: "redeeming a code, with RSA",
         prepare: |person| person.pass(Ask::of(RS256)).unwrap(),
         ..REDEEM
+    },
+    Flow {
+        name: "redeeming a code, with an assertion",
+        storage: 6,
+        commands: 2,
+        prepare: |person| person.pass(Ask::of(C5)).unwrap(),
+        ..REDEEM
+    },
+    Flow {
+        name: "refreshing, with an assertion",
+        storage: 5,
+        commands: 2,
+        prepare: signing,
+        run: |person| refresh(person, SIGNING),
+        ..REFRESH
+    },
+    Flow {
+        name: "revoking a refresh token, with an assertion",
+        storage: 4,
+        commands: 2,
+        prepare: signing,
+        run: |person| {
+            let token = person.families[SIGNING].last().refresh().to_owned();
+            revoke(person, SIGNING, &token)
+        },
+        ..PLAIN
     },
     Flow { name: "refreshing", run: |person| refresh(person, BOUND), ..REFRESH },
     Flow {
@@ -206,6 +232,13 @@ const REDEEM: Flow = Flow {
     ..PLAIN
 };
 
+/// The family of a client that signs assertions, where there is one.
+const SIGNING: usize = 4;
+
+fn signing(person: &mut Person<'_>) {
+    person.families.push(Family::new(C5, offline_tokens(person.issuer, C5)));
+}
+
 const REFRESH: Flow = Flow { storage: 5, keys: 3, ..PLAIN };
 
 /// Another browser, which becomes the one of the flow.
@@ -265,7 +298,7 @@ fn refresh(person: &mut Person<'_>, family: usize) -> Result<(), Response> {
 
 fn revoke(person: &mut Person<'_>, family: usize, token: &str) -> Result<(), Response> {
     person.families[family].life = Life::Ending;
-    let answer = C1.revoke(token).send(person.issuer);
+    let answer = person.families[family].client.revoke(token).send(person.issuer);
     if answer.status() != StatusCode::OK {
         return Err(answer);
     }
