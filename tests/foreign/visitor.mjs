@@ -91,7 +91,8 @@ function exchange(url, method, headers, body) {
   });
 }
 
-function formOf(html) {
+// The first form of a page: where it goes, and its hidden fields.
+export function formOf(html) {
   const [, tag, inside] = /<form\b([^>]*)>([\s\S]*?)<\/form>/i.exec(html) ?? [];
   if (!tag) return null;
   const inputs = [...inside.matchAll(/<input\b([^>]*)>/gi)].map(([, tag]) => tag);
