@@ -4,13 +4,14 @@
 //
 // Some hundreds of people are real: they sign in and redeem codes over HTTP, and they are who is measured. The others are
 // made on the disk while nothing runs: see multiply.mjs.
+import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../../scripts/build.mjs";
 import { later, subject } from "../foreign/checks.mjs";
 import { alice, freePorts, key, secretDigest } from "../foreign/pair.mjs";
-import { able, client, crowdOf, signIns, signedIn } from "./issuers.mjs";
+import { able, client, crowdOf, inParallel, signIns, signedIn } from "./issuers.mjs";
 import { codeRedemptions, issuing } from "./issuing.mjs";
 import { inRounds, raw, wrk } from "./load.mjs";
 import { multiply } from "./multiply.mjs";
@@ -53,9 +54,20 @@ async function issuerWith(folder, stored) {
 // What is measured of it.
 async function subjectsOf(name, { issuer, again }) {
   const { process } = issuer;
-  const warm = (await issuing(name, issuer, { families: real })).filter(({ name }) => /refresh|redemption/.test(name));
   const path = new URL(issuer.metadata.userinfo_endpoint).pathname;
-  const bearers = (await issuer.families(real)).map(({ access_token: token }) => raw("GET", path, { Authorization: `Bearer ${token}` }));
+  const tokens = (await issuer.families(real)).map(({ access_token: token }) => token);
+  const bearers = tokens.map((token) => raw("GET", path, { Authorization: `Bearer ${token}` }));
+  // workerd puts away what nobody has asked for a while: just before, everybody is there.
+  const warm = ({ name, load }) => ({
+    name, process, load: async () => {
+      const loaded = await load();
+      await inParallel(real, async (index) => {
+        const { status } = await fetch(issuer.metadata.userinfo_endpoint, { headers: { Authorization: `Bearer ${tokens[index]}` } });
+        assert.equal(status, 200);
+      });
+      return loaded;
+    },
+  });
   // Everybody once, after a start: each object is opened for it.
   const cold = (what, lines) => ({
     name: `${name}: ${what}, cold`, process, load: async () => {
@@ -65,9 +77,9 @@ async function subjectsOf(name, { issuer, again }) {
     },
   });
   return [
-    ...warm,
-    { name: `${name}: userinfo`, process, load: () => ({ lines: bearers }) },
-    { name: `${name}: signing in`, process, load: async () => ({ once: true, status: 303, lines: await signIns(issuer, crowd) }) },
+    ...(await issuing(name, issuer, { families: real })).filter(({ name }) => /refresh|redemption/.test(name)).map(warm),
+    warm({ name: `${name}: userinfo`, load: () => ({ lines: bearers }) }),
+    warm({ name: `${name}: signing in`, load: async () => ({ once: true, status: 303, lines: await signIns(issuer, crowd) }) }),
     cold("code redemption", () => codeRedemptions(issuer, real)),
     cold("userinfo", () => ({ once: true, lines: bearers })),
   ];
