@@ -6,6 +6,8 @@ import { Fault, onPath } from "../../scripts/paths.mjs";
 import { cpuOf } from "./processes.mjs";
 
 const connections = 16;
+// What is sent once ends by itself, or after so many seconds.
+const slowest = 15;
 
 export function wrk() {
   if (!onPath("wrk") && process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
@@ -36,7 +38,7 @@ export async function measure(subject, folder, seconds) {
   const script = join(import.meta.dirname, load.refresh ? "refresh.lua" : "replay.lua");
   const before = cpuOf(subject.process);
   const said = await run([
-    "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
+    "-t1", `-c${connections}`, `-d${load.once ? Math.max(seconds, slowest) : seconds}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
     "--", file, ...load.once ? ["once", String(load.status ?? 200)] : [],
   ]);
   const used = cpuOf(subject.process) - before;

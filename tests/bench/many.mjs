@@ -20,7 +20,7 @@ import { median, table } from "./table.mjs";
 
 const [rounds = 4, seconds = 4, many = 1_000_000] = process.argv.slice(2, 5).map(Number);
 const few = 1000;
-const real = 500;
+const real = 300;
 const crowd = crowdOf(real);
 
 // An issuer with so many accounts stored, of which the real ones are signed in and have families.
