@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native faults properties wasm-test http foreign storms browser deploy-check deny bench proof clean
+.PHONY: help dev test serve build fmt lint native faults properties wasm-test http foreign storms browser deploy-check deny bench bench-many proof clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ proof: ## storms and kills at full size, with figures; minutes, and no part of m
 
 bench: ## what a request costs, beside other Workers and oidc-provider: minutes, on Linux
 	@node tests/bench/run.mjs
+
+bench-many: ## what it costs with a million accounts stored, beside a thousand: minutes, on Linux
+	@node tests/bench/many.mjs
 
 clean: ## remove what was built; what `make dev` stored stays
 	@rm -rf target idp/build gateway/build .gatelatch/log

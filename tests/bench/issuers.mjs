@@ -1,6 +1,8 @@
 // What the token endpoint of an issuer is asked for: codes and refresh tokens, come by as clients come by them.
 import { createHash } from "node:crypto";
-import { Visitor } from "../foreign/visitor.mjs";
+import { account, alice } from "../foreign/pair.mjs";
+import { Visitor, formOf } from "../foreign/visitor.mjs";
+import { raw } from "./load.mjs";
 
 const redirectUri = "http://localhost:1/callback";
 const verifier = "a-verifier-of-forty-three-letters-or-more-0123";
@@ -15,6 +17,14 @@ export const client = {
   grant_types: ["authorization_code", "refresh_token"],
 };
 export const authorization = `Basic ${Buffer.from(`${client.client_id}:${client.client_secret}`).toString("base64")}`;
+
+// The cheapest hash that the settings take, of Alice's password: its cost is no subject here.
+const cheap = "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHRmb3JhbGljZQ$C237aBJlmsGDvltthgrC1nfnMsqVRwpTZd/UVMlNUR4";
+
+// So many people with accounts, all with Alice's password.
+export function crowdOf(count) {
+  return Array.from({ length: count }, (_, index) => ({ ...account, username: `${alice.username}-${index}`, password: cheap }));
+}
 
 // An issuer with people who are signed in. `fill` submits the pages that ask who somebody is, one after the other.
 export async function signedIn(url, people, pages) {
@@ -32,6 +42,9 @@ export async function signedIn(url, people, pages) {
 
 const isBack = (url) => url.href.startsWith(redirectUri);
 
+// What an issuer does for us.
+export const able = (issuer) => ({ ...issuer, codes: (count) => codes(issuer, count), families: (count) => families(issuer, count) });
+
 function authorize({ authorization_endpoint: endpoint }) {
   const parameters = {
     client_id: client.client_id, redirect_uri: redirectUri, response_type: "code", scope: "openid offline_access", state: "s",
@@ -47,12 +60,22 @@ function codeOf({ next, status, body }) {
 }
 
 // So many codes that nobody has redeemed, of all the people in turn.
-export function codes({ metadata, visitors }, count) {
+function codes({ metadata, visitors }, count) {
   const one = async (index) => {
     const visitor = visitors[index % visitors.length];
     return codeOf(await visitor.follow(await visitor.open(authorize(metadata)), isBack));
   };
   return inParallel(count, one);
+}
+
+// What posts the sign-in page of our issuer for each of these people, in a browser that has not been here before.
+export function signIns({ metadata }, people) {
+  return inParallel(people.length, async (index) => {
+    const visitor = new Visitor();
+    const { username } = people[index];
+    const { action, hidden } = formOf((await visitor.follow(await visitor.open(authorize(metadata)))).body);
+    return raw("POST", action, { Cookie: visitor.cookie, ...form }, String(new URLSearchParams({ ...hidden, username, password: alice.password })));
+  });
 }
 
 // The request that redeems a code.
@@ -62,7 +85,7 @@ export function redemption(code) {
 }
 
 // So many families: the token answers.
-export async function families(issuer, count) {
+async function families(issuer, count) {
   const fresh = await codes(issuer, count);
   return inParallel(count, async (index) => {
     const { headers, body } = redemption(fresh[index]);

@@ -6,6 +6,8 @@ import { Fault, onPath } from "../../scripts/paths.mjs";
 import { cpuOf } from "./processes.mjs";
 
 const connections = 16;
+// What is sent once ends by itself, or after so many seconds.
+const slowest = 15;
 
 export function wrk() {
   if (!onPath("wrk") && process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
@@ -16,6 +18,18 @@ export function wrk() {
   if (process.platform !== "linux") throw new Fault("CPU times are read from /proc: make bench needs Linux");
 }
 
+// So many rounds of all of them, in turn and in reversed turn: `results` of each.
+export async function inRounds(all, folder, rounds, seconds, warmUp = 1) {
+  for (const one of all) {
+    await measure(one, folder, warmUp);
+    one.results = [];
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const one of round % 2 ? all.toReversed() : all) one.results.push(await measure(one, folder, seconds));
+    console.error(`round ${round + 1} of ${rounds}`);
+  }
+}
+
 // One round of load on `subject`: CPU microseconds a request, requests a second, and milliseconds of latency.
 export async function measure(subject, folder, seconds) {
   const load = await subject.load();
@@ -24,8 +38,10 @@ export async function measure(subject, folder, seconds) {
   const script = join(import.meta.dirname, load.refresh ? "refresh.lua" : "replay.lua");
   const before = cpuOf(subject.process);
   const said = await run([
-    "-t1", `-c${connections}`, `-d${seconds}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
-    "--", file, ...load.once ? ["once"] : [],
+    "-t1", `-c${connections}`, `-d${load.once ? Math.max(seconds, slowest) : seconds}s`,
+    // wrk counts as failed what takes longer: by itself two seconds, which a crowded machine takes.
+    "--timeout", `${2 * slowest}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
+    "--", file, ...load.once ? ["once", String(load.status ?? 200)] : [],
   ]);
   const used = cpuOf(subject.process) - before;
   const { requests, microseconds, failed, p50, p99 } = JSON.parse(said.trim().split("\n").at(-1));
@@ -41,6 +57,11 @@ function run(args) {
     child.once("error", reject);
     child.once("close", (code) => code === 0 ? resolve(said) : reject(new Error(`wrk: exit code ${code}\n${said}`)));
   });
+}
+
+// The same request again and again.
+export function always(name, process, headers = {}, path = "/hop?x=1", body = "") {
+  return { name, process, load: () => ({ lines: [raw(body ? "POST" : "GET", path, headers, body)] }) };
 }
 
 // A request as it goes over the wire.

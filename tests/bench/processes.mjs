@@ -15,11 +15,16 @@ export function ours(folder, name, config) {
   return running(() => startWorkerd({ state: join(folder, name), ...config }), Object.values(config)[0].port);
 }
 
+// The Durable Objects of Workers that are not ours: `crowd` writes into those of our issuer.
+const objects = {
+  object: { binding: "SESSION", className: "Session", uniqueKey: "bench" },
+  crowd: { binding: "DIRECTORY", className: "Directory", uniqueKey: "gatelatch-idp-Directory" },
+};
+
 // Serves a Worker that is not ours: a file of this folder, or the Rust one that does nothing.
-export function theirs(folder, name, port, bindings = {}) {
-  const state = join(folder, name);
+export function theirs(folder, name, port, bindings = {}, state = join(folder, name)) {
   const module = (file, kind, path) => `(name = "${file}", ${kind} = ${embed(state, `tests/bench/${path}`)})`;
-  const object = name === "object";
+  const { binding, className, uniqueKey } = objects[name] ?? {};
   const members = [
     `modules = [${name === "empty-rust"
       ? [module("index.js", "esModule", "empty/build/index.js"), module("index_bg.wasm", "wasm", "empty/build/index_bg.wasm")]
@@ -27,10 +32,10 @@ export function theirs(folder, name, port, bindings = {}) {
     `compatibilityDate = "${compatibilityDate}"`,
     `bindings = [${[
       ...Object.entries(bindings).map(([key, value]) => `(name = "${key}", text = ${text(value)})`),
-      ...object ? [`(name = "SESSION", durableObjectNamespace = "Session")`] : [],
+      ...binding ? [`(name = "${binding}", durableObjectNamespace = "${className}")`] : [],
     ]}]`,
-    ...object ? [
-      `durableObjectNamespaces = [(className = "Session", uniqueKey = "bench", enableSql = true)]`,
+    ...binding ? [
+      `durableObjectNamespaces = [(className = "${className}", uniqueKey = "${uniqueKey}", enableSql = true)]`,
       `durableObjectStorage = (localDisk = "storage")`,
     ] : [],
   ];
@@ -46,11 +51,12 @@ export function node(file, port, ...args) {
 async function running(start, port) {
   const child = start();
   const ended = once(child, "exit");
-  const stop = async () => {
-    child.kill("SIGKILL");
+  // By SIGTERM workerd leaves each object in one file, without a log beside it.
+  const stop = async (signal = "SIGKILL") => {
+    child.kill(signal);
     await ended;
   };
-  later(stop);
+  later(() => stop());
   for (let tries = 0; ; tries += 1) {
     const answer = await fetch(`http://127.0.0.1:${port}/`, { redirect: "manual" }).catch(() => null);
     await answer?.arrayBuffer();

@@ -1,15 +1,15 @@
--- Sends the requests of a file, one after the other; `once` ends when the file does, and looks at every answer.
+-- Sends the requests of a file, one after the other; `once STATUS` ends when the file does, and looks at every answer.
 local requests, at, answered = {}, 0, 0
 bad = 0
 local threads = {}
-local once
+local once, right
 
 function setup(thread)
   table.insert(threads, thread)
 end
 
 function init(args)
-  once = args[2] == "once"
+  once, right = args[2] == "once", tonumber(args[3])
   local file = assert(io.open(args[1], "rb"))
   for request in file:read("*a"):gmatch("[^%z]+") do requests[#requests + 1] = request end
   file:close()
@@ -24,7 +24,7 @@ end
 -- A connection always asks before we hear of its answer, so some requests are kept for that.
 function look(status)
   answered = answered + 1
-  if status ~= 200 then bad = bad + 1 end
+  if status ~= right then bad = bad + 1 end
   if answered >= #requests - 32 then wrk.thread:stop() end
 end
 

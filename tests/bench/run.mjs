@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { build, workers } from "../../scripts/build.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { later, subject } from "../foreign/checks.mjs";
-import { measure, wrk } from "./load.mjs";
+import { inRounds, wrk } from "./load.mjs";
 import { memoryOf } from "./processes.mjs";
 import { startUps } from "./start-up.mjs";
 import { subjects } from "./subjects.mjs";
@@ -16,7 +16,6 @@ import { median, table } from "./table.mjs";
 
 const [rounds = 4, seconds = 4] = process.argv.slice(2, 4).map(Number);
 const wanted = process.argv[4] ?? "";
-const warmUp = 1;
 
 await subject("bench", async () => {
   wrk();
@@ -26,25 +25,25 @@ await subject("bench", async () => {
 
   const baselines = ["JavaScript pass-through", "JavaScript cookie Worker", "empty Rust Worker"];
   const pattern = new RegExp(wanted);
-  const all = (await subjects(folder)).filter(({ name }) => baselines.includes(name) || pattern.test(name));
-  for (const one of all) {
-    await measure(one, folder, warmUp);
-    one.results = [];
-  }
-  for (let round = 0; round < rounds; round += 1) {
-    for (const one of round % 2 ? all.toReversed() : all) one.results.push(await measure(one, folder, seconds));
-    console.error(`round ${round + 1} of ${rounds}`);
-  }
+  const listed = (await subjects(folder)).filter(({ name }) => baselines.includes(name) || pattern.test(name));
+  // What an issuer does not offer has a row that says so.
+  const all = listed.filter(({ absent }) => !absent);
+  await inRounds(all, folder, rounds, seconds);
   for (const one of all) one.hot = memoryOf(one.process);
 
   const figure = (one, name) => median(one.results.map((result) => result[name]));
   const cost = (name) => figure(all.find((one) => one.name === name), "cpu");
   const against = Object.fromEntries(baselines.map((name) => [name, cost(name)]));
   console.log(`\n${rounds} rounds of ${seconds} s, 16 connections, ${cpus().length} x ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}\n`);
+  // Of the same name at the other issuer.
+  const besidePeer = ({ name }) => {
+    const peer = name.startsWith("issuer: ") && all.find((one) => one.name === name.replace("issuer", "oidc-provider"));
+    return peer ? (cost(name) / cost(peer.name)).toFixed(2) : "";
+  };
   console.log(table(
-    ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x empty Rust", "requests/s", "p50 ms", "MB after"],
-    all.map((one) => [
-      one.name, figure(one, "cpu").toFixed(0), ...Object.values(against).map((other) => (figure(one, "cpu") / other).toFixed(2)),
+    ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x empty Rust", "x oidc-provider", "requests/s", "p50 ms", "MB after"],
+    listed.map((one) => one.absent ? [one.name, "not there", ...Array(7).fill("")] : [
+      one.name, figure(one, "cpu").toFixed(0), ...Object.values(against).map((other) => (figure(one, "cpu") / other).toFixed(2)), besidePeer(one),
       figure(one, "rate").toFixed(0), figure(one, "p50").toFixed(1), one.hot.toFixed(0),
     ]),
   ));

@@ -1,21 +1,18 @@
 // What is measured: a name, the process that does it, and the requests that it gets.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { account, alice, freePorts, key, secretDigest } from "../foreign/pair.mjs";
+import { alice, freePorts, key, secretDigest } from "../foreign/pair.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
-import { raw } from "./load.mjs";
-import { authorization, client, codes, families, inParallel, redemption, signedIn } from "./issuers.mjs";
+import { always, raw } from "./load.mjs";
+import { able, client, crowdOf, inParallel, signedIn } from "./issuers.mjs";
+import { issuing } from "./issuing.mjs";
 import { node, ours, theirs } from "./processes.mjs";
 
 const people = 20;
-const familiesOfAll = 200;
-const redemptions = 1000;
 const coldRequests = 2000;
 const hour = 3600;
 
-// The cheapest hash that the settings take: signing in is no subject here.
-const cheap = "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHRmb3JhbGljZQ$C237aBJlmsGDvltthgrC1nfnMsqVRwpTZd/UVMlNUR4";
-const crowd = Array.from({ length: people }, (_, index) => ({ ...account, username: `${alice.username}-${index}`, password: cheap }));
+const crowd = crowdOf(people);
 
 // Everything that is measured, running and ready.
 export async function subjects(folder) {
@@ -30,7 +27,10 @@ export async function subjects(folder) {
 
   const app = await ourPair(folder, origin, ports);
   const token = bearerOf(await app.idp.families(1));
-  const peer = await oidcProvider(ports.shift());
+  const peer = await oidcProvider(ports.shift(), "ES256");
+  // As it comes, ID tokens are RS256.
+  const peerAsItComes = await oidcProvider(ports.shift(), "RS256");
+  const signing = ({ name }) => /refresh|redemption/.test(name);
   return [
     always("empty JavaScript Worker", empty),
     always("empty Rust Worker", emptyRust),
@@ -41,15 +41,10 @@ export async function subjects(folder) {
     { name: "gateway: hybrid, warm", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.hybrid.cookie())] }) },
     { name: "gateway: hybrid, cold", process: app.hybrid.process, load: async () => ({ once: true, lines: await app.freshCookies(coldRequests) }) },
     { name: "gateway: durable", process: app.durable.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.durable.cookie())] }) },
-    ...issuing("issuer", app.idp),
-    always("issuer: userinfo", app.idp.process, { Authorization: `Bearer ${token}` }, "/userinfo"),
-    ...issuing("oidc-provider", peer),
+    ...await issuing("issuer", app.idp),
+    ...await issuing("oidc-provider", peer),
+    ...(await issuing("oidc-provider, RS256", peerAsItComes)).filter(signing),
   ];
-}
-
-// The same request again and again.
-function always(name, process, headers = {}, path = "/hop?x=1") {
-  return { name, process, load: () => ({ lines: [raw("GET", path, headers)] }) };
 }
 
 const bearerOf = ([{ access_token: token }]) => token;
@@ -59,37 +54,6 @@ async function byHand({ port }, token) {
   const session = { sub: alice.username, name: "Alice Liddell", email: "alice@example.com", expires: Math.floor(Date.now() / 1000) + hour, access_token: token };
   const answer = await fetch(`http://127.0.0.1:${port}/login?${encodeURIComponent(JSON.stringify(session))}`);
   return { Cookie: answer.headers.get("set-cookie").split(";")[0] };
-}
-
-// What an issuer does for clients.
-function issuing(name, issuer) {
-  const path = (endpoint) => new URL(issuer.metadata[endpoint]).pathname;
-  let chain;
-  return [
-    always(`${name}: discovery`, issuer.process, {}, "/.well-known/openid-configuration"),
-    always(`${name}: JWKS`, issuer.process, {}, path("jwks_uri")),
-    {
-      name: `${name}: refresh`,
-      process: issuer.process,
-      load: async () => {
-        // New ones each round: what was in flight when the last round ended is lost to us.
-        chain = (await issuer.families(familiesOfAll)).map(({ refresh_token: token }) => token);
-        return { refresh: true, lines: [path("token_endpoint"), authorization, ...chain] };
-      },
-    },
-    {
-      name: `${name}: code redemption`,
-      process: issuer.process,
-      load: async () => {
-        const fresh = await issuer.codes(redemptions);
-        const lines = fresh.map((code) => {
-          const { headers, body } = redemption(code);
-          return raw("POST", path("token_endpoint"), headers, body);
-        });
-        return { once: true, lines };
-      },
-    },
-  ];
 }
 
 // Our issuer and two gateways before the origin, each in a process of its own.
@@ -152,10 +116,8 @@ async function ourPair(folder, origin, ports) {
   return { idp: { ...able(signed), process: idp }, hybrid: asHybrid, durable: asDurable, freshCookies };
 }
 
-const able = (issuer) => ({ ...issuer, codes: (count) => codes(issuer, count), families: (count) => families(issuer, count) });
-
-async function oidcProvider(port) {
-  const process = await node("oidc-provider.mjs", port, JSON.stringify(client));
+async function oidcProvider(port, alg) {
+  const process = await node("oidc-provider.mjs", port, JSON.stringify(client), alg);
   const issuer = await signedIn(`http://localhost:${port}`, crowd, ({ username }) => [{ login: username, password: "any" }, {}]);
   return { ...able(issuer), process };
 }

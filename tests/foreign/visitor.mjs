@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 
-const agent = new Agent({ keepAlive: true });
+// workerd and Node close what has been idle for five seconds, perhaps just as it is used again: we are done with it before.
+const agent = new Agent({ keepAlive: true, timeout: 2000 });
 
 export class Visitor {
   // Of all hosts and ports together: everything here is at localhost, and ports don't separate cookies.
@@ -91,7 +92,8 @@ function exchange(url, method, headers, body) {
   });
 }
 
-function formOf(html) {
+// The first form of a page: where it goes, and its hidden fields.
+export function formOf(html) {
   const [, tag, inside] = /<form\b([^>]*)>([\s\S]*?)<\/form>/i.exec(html) ?? [];
   if (!tag) return null;
   const inputs = [...inside.matchAll(/<input\b([^>]*)>/gi)].map(([, tag]) => tag);

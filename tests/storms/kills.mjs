@@ -1,29 +1,18 @@
 // workerd is killed in the middle of its work and started again over the same state.
 // SEED=number repeats the instants of a run, which prints its own.
 import assert from "node:assert/strict";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startWorkerd } from "../../scripts/workerd.mjs";
 import { figure, later, subject } from "../foreign/checks.mjs";
 import { pair, prepare } from "../foreign/pair.mjs";
 import { Client, accounts, full, quantile } from "./client.mjs";
+import { dice, seed } from "./dice.mjs";
 import { Load } from "./load.mjs";
 
 const kills = full ? 50 : 10;
-const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 // The limit is on the median: one slow start on a busy machine says nothing about us.
 const readyWithin = 3000;
-
-// mulberry32: small, good enough, and the same everywhere.
-function dice(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 // All of them at once: what the load throws with its own dice depends on who is answered first.
 const throwing = dice(seed);
