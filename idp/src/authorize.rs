@@ -1,17 +1,15 @@
 //! `/authorize`: what an authorization request has to be, RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9207
 //! and OpenID Connect Core §3.1.2.
 
-use crate::client::{Client, VerifiedRedirect};
+use crate::client::Client;
 use crate::config::Config;
-use crate::words::{GrantType, Prompt, ResponseMode, ResponseType};
+use crate::prompt::Prompts;
+use crate::reply::Reply;
+use crate::words::{GrantType, ResponseMode, ResponseType};
 use shared::error::{ErrorCode, OAuthError};
-use shared::fetch::Response;
-use shared::form::{Form, Malformed, append};
+use shared::form::{Form, Malformed};
 use shared::pkce::Challenge;
-use shared::respond;
 use shared::scope::Scope;
-use shared::secret::Code;
-use std::fmt;
 use std::rc::Rc;
 
 /// What a client is told that asks for a token for somebody else, RFC 8707 §2.
@@ -35,29 +33,14 @@ pub struct AuthorizationRequest {
     pub challenge: Option<Challenge>,
     /// What is asked for and may be had.
     pub scope: Scope,
-    /// What may be shown.
-    pub prompt: Option<Prompt>,
+    /// What is to be shown.
+    pub prompts: Prompts,
     /// The oldest proof of identity that will do, in seconds.
     pub max_age: Option<u64>,
     /// Who is expected to sign in.
     pub login_hint: Option<String>,
     /// An ID token of whoever has to be the one who signs in; not verified here.
     pub id_token_hint: Option<String>,
-}
-
-/// Where an authorization response goes. Having one proves that the redirect URI was verified.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Reply {
-    redirect: VerifiedRedirect,
-    state: Option<String>,
-    issuer: String,
-}
-
-impl fmt::Debug for Reply {
-    /// Without `state`, which is the client's secret and may be long.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", self.redirect.as_str())
-    }
 }
 
 /// Why a request went no further, and who is told.
@@ -67,34 +50,6 @@ pub enum Refused {
     Page(&'static str),
     /// The client, through the browser.
     Client(Reply, OAuthError),
-}
-
-impl Reply {
-    /// Where the browser goes.
-    #[must_use]
-    pub const fn redirect(&self) -> &VerifiedRedirect {
-        &self.redirect
-    }
-
-    /// Sends the browser back with a code.
-    #[must_use]
-    pub fn code(&self, code: &Code) -> Response {
-        self.with(&[("code", code.expose())])
-    }
-
-    /// Sends the browser back with an error.
-    #[must_use]
-    pub fn error(&self, error: OAuthError) -> Response {
-        let OAuthError { error, error_description } = error;
-        self.with(&[("error", error.as_str()), ("error_description", error_description)])
-    }
-
-    /// Every response carries `iss`, RFC 9207 §2, and `state` exactly when the request did.
-    fn with(&self, parameters: &[(&str, &str)]) -> Response {
-        let state = self.state.as_deref().map(|state| ("state", state));
-        let all = parameters.iter().copied().chain(state).chain([("iss", self.issuer.as_str())]);
-        respond::see_other(&append(self.redirect.as_str(), all))
-    }
 }
 
 /// Decodes the parameters of a request.
@@ -127,9 +82,9 @@ pub fn read(
         redirect.ok_or(Refused::Page("redirect_uri is not registered for the client"))?;
 
     // From here on there is somewhere to send a refusal.
-    let state = form.get("state").map(str::to_owned);
-    let reply = Reply { redirect, state, issuer: config.issuer.to_string() };
-    let asked = Asked { form, client: &client };
+    let mode = form.get("response_mode").and_then(ResponseMode::parse);
+    let reply = Reply::new(Rc::clone(&client), redirect, form.get("state"), mode, config);
+    let asked = Asked { form, client: &client, config };
     let refuse = |error| Refused::Client(reply.clone(), error);
     asked.object().map_err(refuse)?;
     asked.response().map_err(refuse)?;
@@ -137,7 +92,7 @@ pub fn read(
     let challenge = asked.challenge().map_err(refuse)?;
     let scope = asked.scope().map_err(refuse)?;
     let nonce = asked.nonce().map_err(refuse)?;
-    let prompt = asked.prompt().map_err(refuse)?;
+    let prompts = asked.prompts().map_err(refuse)?;
     let max_age = asked.max_age().map_err(refuse)?;
     let login_hint = form.get("login_hint").filter(|hint| hint.len() <= LONGEST_HINT);
     let login_hint = login_hint.map(str::to_owned);
@@ -149,7 +104,7 @@ pub fn read(
         nonce,
         challenge,
         scope,
-        prompt,
+        prompts,
         max_age,
         login_hint,
         id_token_hint,
@@ -160,6 +115,7 @@ pub fn read(
 struct Asked<'a> {
     form: &'a Form,
     client: &'a Client,
+    config: &'a Config,
 }
 
 const fn invalid(description: &'static str) -> OAuthError {
@@ -187,7 +143,7 @@ impl Asked<'_> {
         let mode = self.form.get("response_mode").map(ResponseMode::parse);
         mode.is_none_or(|mode| mode.is_some())
             .then_some(())
-            .ok_or(invalid("response_mode must be query"))
+            .ok_or(invalid("response_mode must be query or form_post"))
     }
 
     /// RFC 8707 §2: a client's access tokens are for its registered audience, and it may say so.
@@ -239,26 +195,13 @@ impl Asked<'_> {
         Ok(nonce)
     }
 
-    /// `none` stands alone. `select_account` and `consent` show the sign-in page, where another
-    /// account can be chosen and turning back says no; other words are not known.
-    fn prompt(&self) -> Result<Option<Prompt>, OAuthError> {
-        let words: Vec<_> = self.form.get("prompt").unwrap_or_default().split(' ').collect();
-        if words.contains(&"none") && words.len() > 1 {
-            return Err(invalid("prompt=none stands alone"));
-        }
-        let mut found = None;
-        for word in words.into_iter().filter(|word| !word.is_empty()) {
-            match (Prompt::parse(word), word) {
-                (Some(prompt), _) => found = Some(prompt),
-                (None, "select_account" | "consent") => found = Some(Prompt::Login),
-                (None, _) => return Err(invalid("prompt is not a value that this issuer knows")),
-            }
-        }
-        Ok(found)
+    fn prompts(&self) -> Result<Prompts, OAuthError> {
+        Prompts::read(self.form.get("prompt").unwrap_or_default(), self.config).map_err(invalid)
     }
 
+    /// What the request says, or else the client's registration.
     fn max_age(&self) -> Result<Option<u64>, OAuthError> {
-        let Some(text) = self.form.get("max_age") else { return Ok(None) };
+        let Some(text) = self.form.get("max_age") else { return Ok(self.client.default_max_age) };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let seconds = text.parse().ok().filter(|_| digits);
         seconds.map(Some).ok_or(invalid("max_age must be a number of seconds"))

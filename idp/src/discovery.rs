@@ -2,10 +2,9 @@
 //! that the handlers match on; and the JWK Set.
 
 use crate::config::Config;
+use crate::prompt;
 use crate::ring::JWKS_MAX_AGE;
-use crate::words::{
-    AuthMethod, Endpoint, GrantType, Prompt, ResponseMode, ResponseType, ScopeWord,
-};
+use crate::words::{AuthMethod, Endpoint, GrantType, ResponseMode, ResponseType, ScopeWord};
 use http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -28,6 +27,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
     let at = |endpoint: Endpoint| config.issuer.at(endpoint.path());
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
+    let prompts = prompt::offered(config).map(|word| word.as_str().to_owned());
     ProviderMetadata {
         issuer: config.issuer.to_string(),
         authorization_endpoint: at(Endpoint::Authorize),
@@ -46,7 +46,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         token_endpoint_auth_methods_supported: AuthMethod::list(),
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
-        prompt_values_supported: Prompt::list(),
+        prompt_values_supported: prompts.collect(),
         claims_supported: claims.map(str::to_owned).collect(),
         authorization_response_iss_parameter_supported: true,
         claims_parameter_supported: false,

@@ -106,6 +106,7 @@ impl Errand {
             interaction,
             username,
             problem,
+            creates: asked.is_some_and(|asked| asked.prompts.wants_account()),
             local: !idp.config.accounts.is_empty(),
             upstream: idp.config.upstream.as_ref().map(|upstream| upstream.label.as_str()),
         };
@@ -120,6 +121,13 @@ impl AuthorizationRequest {
     pub fn refuse(&self, error: ErrorCode, words: &'static str) -> Refused {
         let error = OAuthError::new(error, words);
         Refused::Request(authorize::Refused::Client(self.reply.clone(), error))
+    }
+
+    /// Whether the sign-in page is shown even to somebody who is signed in. It stands in for the
+    /// question of consent: turning back there says no.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        self.prompts.wants_sign_in() || self.prompts.wants_consent() || self.max_age == Some(0)
     }
 
     /// Whose ID token the request hints at, OpenID Connect Core §3.1.2.1: nobody else will do. The

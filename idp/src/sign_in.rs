@@ -10,7 +10,7 @@ use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
-use crate::words::{Endpoint, Prompt};
+use crate::words::Endpoint;
 use crate::{Idp, agent, ask, directory, ledger};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -112,12 +112,12 @@ pub async fn authorize<P: Platform>(
     if let Some(get) = ask::as_get(request, Endpoint::Authorize) {
         return Ok(get);
     }
-    let stale = asked.prompt == Some(Prompt::Login) || asked.max_age == Some(0);
+    let stale = asked.needs_sign_in();
     let found = session(idp, request.headers())
         .filter(|session| !stale && expected.is_none_or(|expected| expected == session.object));
     if found.is_some() && asked.may_be_anybodys() {
         // Any program of this machine could have sent the browser here: a person has to see it.
-        if asked.prompt == Some(Prompt::None) {
+        if asked.prompts.is_silent() {
             let words = "a native application cannot have a code without the person";
             return Err(asked.refuse(ErrorCode::InteractionRequired, words));
         }
@@ -134,7 +134,7 @@ pub async fn authorize<P: Platform>(
             Proceeded::TooLongAgo | Proceeded::SignedOut => {}
         }
     }
-    if asked.prompt == Some(Prompt::None) {
+    if asked.prompts.is_silent() {
         return Err(asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"));
     }
     if encoded.len() > LARGEST_REQUEST {

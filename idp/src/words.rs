@@ -172,6 +172,8 @@ words! {
     ResponseMode {
         /// In the query of the redirect URI.
         Query = "query",
+        /// In a form that the browser posts to the redirect URI, OAuth 2.0 Form Post Response Mode.
+        FormPost = "form_post",
     }
     /// What the client asks of the interaction, OpenID Connect Core §3.1.2.1.
     Prompt {
@@ -179,6 +181,12 @@ words! {
         None = "none",
         /// Sign in again, whoever is signed in.
         Login = "login",
+        /// Ask for consent, were it given before.
+        Consent = "consent",
+        /// Let the person choose who they are.
+        SelectAccount = "select_account",
+        /// Make an account, Initiating User Registration 1.0.
+        Create = "create",
     }
     /// Scope words, OpenID Connect Core §5.4 and §11.
     ScopeWord {

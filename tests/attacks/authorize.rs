@@ -6,9 +6,9 @@ use shared::form::encode;
 use tests::believe;
 use tests::browser::{Browser, Form, Reply, is_sign_in, posted, request, sign_in_form, text};
 use tests::client::{
-    API, Ask, BRIEF, C1, C2, C3, C4, C6, SignedIn, Tokens, WAIVED, offline_tokens, tokens,
+    API, Ask, BRIEF, C1, C2, C3, C4, C6, MANY, SignedIn, Tokens, WAIVED, offline_tokens, tokens,
 };
-use tests::expect::{back, header, invalid_grant, local, page};
+use tests::expect::{back, form_post, header, invalid_grant, local, page, posted_back};
 use tests::people::{ALICE, BOB};
 use tests::world::{Issuer, issuer, needs_clock};
 
@@ -68,13 +68,63 @@ fn az_03_az_04_only_codes_are_given_here() {
 }
 
 #[test]
-fn az_05_az_06_codes_travel_in_the_query_alone() {
+fn az_05_a_response_mode_that_nobody_knows_is_refused_in_the_query() {
     let issuer = issuer();
-    for mode in ["fragment", "form_post", "form_post.jwt", "query.jwt", "web_message", "bogus"] {
+    for mode in ["fragment", "form_post.jwt", "query.jwt", "web_message", "FORM_POST", "bogus"] {
         sent_back(&issuer, &Ask::of(C1).set("response_mode", mode), "invalid_request");
     }
     let signed_in = SignedIn::new(&issuer, Ask::of(C1).set("response_mode", "query"));
     signed_in.reply.code();
+}
+
+#[test]
+fn az_05_az_06_what_is_asked_for_by_form_post_comes_by_form_post_errors_too() {
+    let issuer = issuer();
+    let browser = Browser::new(&issuer);
+    for client in [C1, C3, C4] {
+        let ask = Ask::of(client).set("response_mode", "form_post");
+        for (ask, error) in [
+            (ask.clone().set("prompt", "none"), "login_required"),
+            (ask.clone().set("prompt", "none login"), "invalid_request"),
+            (ask.clone().set("response_type", "token"), "unsupported_response_type"),
+            (ask.clone().set("scope", "admin"), "invalid_scope"),
+            (ask.clone().without("code_challenge"), "invalid_request"),
+            (ask.clone().set("request", "x"), "request_not_supported"),
+        ] {
+            posted_back(&Browser::new(&issuer).get(&ask.url(&issuer)), &issuer, &ask, error);
+        }
+        let answer = Browser::new(&issuer).get(&ask.url(&issuer));
+        let answer = browser.sign_in(&answer, ALICE).status();
+        assert_eq!(answer, StatusCode::BAD_REQUEST, "begun in another browser");
+        let answer = browser.sign_in(&browser.get(&ask.url(&issuer)), ALICE);
+        form_post(&answer);
+        let reply = Reply::posted(&answer);
+        assert_eq!(reply.location, client.redirect_uri);
+        assert_eq!((reply.get("iss"), reply.get("state")), (Some(issuer.url()), ask.get("state")));
+        let names: Vec<_> = reply.parameters.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["code", "state", "iss"]);
+        Tokens::of(&client.redeem(&reply.code(), &ask).send(&issuer));
+        browser.plant(HOST, SESSION, "");
+    }
+}
+
+#[test]
+fn az_06_nothing_in_a_form_post_becomes_markup_and_the_form_leads_to_the_client_alone() {
+    let issuer = issuer();
+    let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
+    for state in ["\"><script>alert(1)</script>", "</form><form action=\"//evil.test\">", "'&quot;"]
+    {
+        let ask = Ask::of(C1).set("response_mode", "form_post").set("state", state);
+        let answer = browser.get(&ask.url(&issuer));
+        form_post(&answer);
+        let reply = Reply::posted(&answer);
+        assert_eq!(reply.get("state"), Some(state));
+        assert_eq!(reply.location, C1.redirect_uri);
+        reply.code();
+    }
+    // The name of this client is markup.
+    let browser = SignedIn::new(&issuer, Ask::of(MANY)).browser;
+    form_post(&browser.get(&Ask::of(MANY).set("response_mode", "form_post").url(&issuer)));
 }
 
 #[test]
@@ -100,6 +150,8 @@ fn az_07_state_comes_back_once_and_as_it_was() {
         assert!(!answer.headers().contains_key("set-cookie"));
         let names: Vec<_> = reply.parameters.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["code", "state", "iss"]);
+        let posted = browser.get(&ask.clone().set("response_mode", "form_post").url(&issuer));
+        assert_eq!(Reply::posted(&posted).get("state"), Some(state));
         back(&go(&issuer, &ask.clone().set("prompt", "none")), &issuer, &ask, "login_required");
     }
     // A NUL is in no honest request.
@@ -186,9 +238,11 @@ fn az_15_a_flood_of_scope_is_refused() {
 #[test]
 fn az_16_az_17_none_stands_alone_and_shows_nothing() {
     let issuer = issuer();
-    for prompt in ["none login", "login none", "none consent", "none none x"] {
+    let words = ["none login", "login none", "none consent", "none none", "bogus", "login bogus"];
+    for prompt in words {
         sent_back(&issuer, &Ask::of(C1).set("prompt", prompt), "invalid_request");
     }
+    // There is no upstream, so nobody could make an account.
     sent_back(&issuer, &Ask::of(C1).set("prompt", "create"), "invalid_request");
     let ask = Ask::of(C1).set("prompt", "none");
     back(&go(&issuer, &ask), &issuer, &ask, "login_required");
@@ -202,7 +256,7 @@ fn az_16_az_17_none_stands_alone_and_shows_nothing() {
 fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
     let issuer = issuer();
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
-    for prompt in ["login", "select_account", "login consent"] {
+    for prompt in ["login", "select_account", "login consent", "consent select_account login"] {
         let ask = Ask::of(C1).set("prompt", prompt);
         let page = browser.get(&ask.url(&issuer));
         assert!(is_sign_in(&page), "{prompt}");
@@ -212,6 +266,18 @@ fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
         assert!(is_refused(&browser.get(&issuer.at("/sign-in"))));
         Reply::of(&browser.sign_in(&page, ALICE)).code();
     }
+}
+
+#[test]
+fn az_18_another_person_may_be_chosen_and_then_the_code_is_theirs() {
+    let issuer = issuer();
+    let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
+    let ask = Ask::of(C1).set("prompt", "select_account");
+    let reply = Reply::of(&browser.sign_in(&browser.get(&ask.url(&issuer)), BOB));
+    let bobs = Tokens::of(&C1.redeem(&reply.code(), &ask).send(&issuer));
+    let alices = tokens(&issuer, C1);
+    let sub = |tokens: &Tokens| believe::access_token(&issuer, &tokens.access, issuer.url());
+    assert_ne!(sub(&bobs).unwrap()["sub"], sub(&alices).unwrap()["sub"]);
 }
 
 fn is_refused(answer: &Response) -> bool {

@@ -16,6 +16,7 @@ fn ways(ask: &Ask) -> Vec<Ask> {
         ask.clone().set("response_type", "bogus"),
         ask.clone().set("scope", "admin"),
         ask.clone().set("response_mode", "form_post"),
+        ask.clone().set("response_mode", "form_post").set("prompt", "none"),
         ask.clone().set("response_mode", "fragment"),
         ask.clone().without("code_challenge"),
         ask.clone().set("request", "x"),

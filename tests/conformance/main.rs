@@ -5,7 +5,7 @@
 //! - `oidcc-claims-essential`: `claims_parameter_supported` is false;
 //! - `oidcc-id-token-hint`: `/authorize` takes no `id_token_hint`;
 //! - `oidcc-idtoken-unsigned`: no client can be registered with `none`, and none parses;
-//! - the dynamic, form-post, implicit, hybrid, session management, front- and back-channel and
+//! - the dynamic, implicit, hybrid, session management, front- and back-channel and
 //!   third-party-initiated plans, and `oidcc-registration-*`: nothing of them is supported;
 //! - `oidcc-userinfo-rs256`: userinfo is plain JSON;
 //! - `oidcc-refresh-token-rp-key-rotation`: no client authenticates with a key.
