@@ -1,19 +1,18 @@
 //! `/authorize`: what an authorization request has to be, RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9207
 //! and OpenID Connect Core §3.1.2.
 
+use crate::claims::ClaimsRequest;
 use crate::client::Client;
 use crate::config::Config;
 use crate::prompt::Prompts;
 use crate::reply::Reply;
-use crate::words::{GrantType, ResponseMode, ResponseType};
+use crate::resource::{NO_TARGET, RESOURCE, Resources};
+use crate::words::{Acr, GrantType, ResponseMode, ResponseType};
 use shared::error::{ErrorCode, OAuthError};
 use shared::form::{Form, Malformed};
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use std::rc::Rc;
-
-/// What a client is told that asks for a token for somebody else, RFC 8707 §2.
-pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
 
 /// Longer nonces are refused: they are stored, and go into every ID token.
 const LONGEST_NONCE: usize = 1024;
@@ -41,6 +40,10 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// An ID token of whoever has to be the one who signs in; not verified here.
     pub id_token_hint: Option<String>,
+    /// Single claims, and who and how it has to be.
+    pub claims: ClaimsRequest,
+    /// Whom access tokens are to be for.
+    pub resources: Resources,
 }
 
 /// Why a request went no further, and who is told.
@@ -57,7 +60,7 @@ pub enum Refused {
 /// # Errors
 /// [`Refused::Page`].
 pub fn decode(encoded: &[u8]) -> Result<Form, Refused> {
-    Form::parse(encoded).map_err(|malformed| {
+    Form::parse_repeating(encoded, Some(RESOURCE)).map_err(|malformed| {
         Refused::Page(match malformed {
             Malformed::Repeated => "a parameter is repeated",
             Malformed::TooMany => "there are too many parameters",
@@ -88,12 +91,13 @@ pub fn read(
     let refuse = |error| Refused::Client(reply.clone(), error);
     asked.object().map_err(refuse)?;
     asked.response().map_err(refuse)?;
-    asked.target().map_err(refuse)?;
+    let resources = asked.target().map_err(refuse)?;
     let challenge = asked.challenge().map_err(refuse)?;
     let scope = asked.scope().map_err(refuse)?;
     let nonce = asked.nonce().map_err(refuse)?;
     let prompts = asked.prompts().map_err(refuse)?;
     let max_age = asked.max_age().map_err(refuse)?;
+    let claims = asked.claims().map_err(refuse)?;
     let login_hint = form.get("login_hint").filter(|hint| hint.len() <= LONGEST_HINT);
     let login_hint = login_hint.map(str::to_owned);
     let id_token_hint = form.get("id_token_hint").map(str::to_owned);
@@ -108,6 +112,8 @@ pub fn read(
         max_age,
         login_hint,
         id_token_hint,
+        claims,
+        resources,
     })
 }
 
@@ -117,6 +123,12 @@ struct Asked<'a> {
     client: &'a Client,
     config: &'a Config,
 }
+
+/// What a client is told that insists on a way to sign in that is not there.
+pub(crate) const UNMET: OAuthError = OAuthError::new(
+    ErrorCode::UnmetAuthenticationRequirements,
+    "nobody can sign in here with an acr that will do",
+);
 
 const fn invalid(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequest, description)
@@ -146,13 +158,23 @@ impl Asked<'_> {
             .ok_or(invalid("response_mode must be query or form_post"))
     }
 
-    /// RFC 8707 §2: a client's access tokens are for its registered audience, and it may say so.
-    fn target(&self) -> Result<(), OAuthError> {
-        let resource = self.form.get("resource");
-        if resource.is_some_and(|resource| resource != self.client.audience) {
-            return Err(OAuthError::new(ErrorCode::InvalidTarget, NO_TARGET));
+    /// RFC 8707 §2: a client's access tokens are for its registered audience, or for resources of
+    /// its registration that it names.
+    fn target(&self) -> Result<Resources, OAuthError> {
+        let refused = OAuthError::new(ErrorCode::InvalidTarget, NO_TARGET);
+        Resources::read(self.form, self.client).ok_or(refused)
+    }
+
+    /// OpenID Connect Core §5.5.1.1: whoever can prove themselves in none of the ways that the
+    /// client insists on need not begin.
+    fn claims(&self) -> Result<ClaimsRequest, OAuthError> {
+        let Some(text) = self.form.get("claims") else { return Ok(ClaimsRequest::default()) };
+        let claims = ClaimsRequest::read(text, self.client).map_err(invalid)?;
+        let offered = |acr: &Acr| acr.is_offered(self.config);
+        if claims.acr.as_ref().is_some_and(|wanted| !wanted.iter().any(offered)) {
+            return Err(UNMET);
         }
-        Ok(())
+        Ok(claims)
     }
 
     fn challenge(&self) -> Result<Option<Challenge>, OAuthError> {

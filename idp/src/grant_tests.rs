@@ -9,6 +9,8 @@ const POLICY: Policy = Policy { access_token: 300, idle: 1_000, absolute: 5_000 
 fn facts() -> Facts {
     Facts {
         client_id: "app".into(),
+        particulars: Particulars::default(),
+        acr: None,
         scope: Scope::parse("openid profile").unwrap(),
         session: Uuid::nil(),
         auth_time: NOON,
@@ -38,12 +40,13 @@ fn redemption() -> Redemption {
         client_id: "app".into(),
         redirect_uri: "https://app.test/cb".into(),
         verifier: Some(verifier()),
+        target: Target::default(),
     }
 }
 
 fn live() -> Grant {
     let (live, redeemed) = issued().redeem(&redemption(), NOON, POLICY);
-    assert!(matches!(redeemed, Redeemed::Redeemed { .. }));
+    assert!(matches!(redeemed, Redeemed::Redeemed(_)));
     live
 }
 
@@ -54,6 +57,7 @@ fn token(generation: u32) -> Refresh {
         client_id: "app".into(),
         is_public: false,
         scope: None,
+        target: Target::default(),
     }
 }
 
@@ -100,7 +104,7 @@ fn tc_04_tc_07_tc_08_whatever_is_wrong_about_a_redemption_changes_nothing() {
 fn tc_09_a_code_is_good_until_its_last_second() {
     assert!(matches!(
         issued().redeem(&redemption(), NOON.plus(59), POLICY).1,
-        Redeemed::Redeemed { .. }
+        Redeemed::Redeemed(_)
     ));
     assert_eq!(
         issued().redeem(&redemption(), NOON.plus(60), POLICY),
@@ -115,7 +119,7 @@ fn pk_03_a_verifier_without_a_challenge_is_a_downgrade() {
     let grant = Grant::Issued(plain);
     assert_eq!(grant.clone().redeem(&redemption(), NOON, POLICY).1, Redeemed::WrongVerifier);
     let without = Redemption { verifier: None, ..redemption() };
-    assert!(matches!(grant.redeem(&without, NOON, POLICY).1, Redeemed::Redeemed { .. }));
+    assert!(matches!(grant.redeem(&without, NOON, POLICY).1, Redeemed::Redeemed(_)));
 }
 
 #[test]

@@ -7,6 +7,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authorize;
+mod claims;
 mod client_auth;
 mod code;
 mod discovery;
@@ -15,7 +16,10 @@ mod keys;
 mod logout;
 mod own_page;
 mod pkce;
+mod prompt;
 mod redirect_uri;
 mod refresh;
+mod resource;
+mod response;
 mod sign_in;
 mod userinfo;

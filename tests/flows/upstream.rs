@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::Value;
 use shared::fetch::Response;
 use tests::believe::id_token;
-use tests::browser::{Browser, Reply, sign_in_form, text};
+use tests::browser::{Browser, Reply, forms, sign_in_form, text};
 use tests::client::{API, Ask, C1, Tokens, json as body, userinfo};
 use tests::people::{ALICE, BOB};
 use tests::upstream::{CALLBACK, Net, away, net, onward, prove, to_upstream};
@@ -151,6 +151,44 @@ fn az_18_whoever_chooses_an_account_chooses_it_above_as_well() {
     let back = browser.get(&prove(&browser, &url, BOB));
     let claims = claims(&net, &redeem(&net, &ask, &back));
     assert!(claims.contains_key("sub"));
+}
+
+#[test]
+fn core_5_5_1_1_who_signed_in_another_way_than_will_do_gets_no_code() {
+    let net = net();
+    let browser = Browser::new(&net);
+    let acr = |word: &str| {
+        let acr = serde_json::json!({ "essential": true, "value": word });
+        let claims = serde_json::json!({ "id_token": { "acr": acr } });
+        Ask::of(C1).set("claims", &claims.to_string())
+    };
+    let (here, above) = (acr("urn:gatelatch:pwd"), acr("urn:gatelatch:fed"));
+    let page = browser.get(&here.url(&net.issuer));
+    assert!(forms(&page).iter().all(|form| form.action == "/sign-in"), "there is one way");
+    let back = browser.get(&away(&browser, &net, &above, ALICE));
+    let claims = id_token(&net.issuer, &above, &redeem(&net, &above, &back));
+    assert_eq!(claims["acr"], "urn:gatelatch:fed");
+
+    // Signed in, but not so.
+    let silent = here.clone().set("prompt", "none");
+    assert_eq!(
+        Reply::of(&browser.get(&silent.url(&net.issuer))).get("error"),
+        Some("login_required")
+    );
+    let page = browser.get(&here.url(&net.issuer));
+    let filled = [("username", ALICE.username), ("password", ALICE.password)];
+    let back = browser.submit(net.issuer.url(), &sign_in_form(&page), &filled);
+    let claims = id_token(&net.issuer, &here, &redeem(&net, &here, &back));
+    assert_eq!(claims["acr"], "urn:gatelatch:pwd");
+
+    // Whoever takes the other way all the same, by a form of another page, is told at the client.
+    let other = Browser::new(&net);
+    let mut form = to_upstream(&other.get(&Ask::of(C1).url(&net.issuer)));
+    form.fields = sign_in_form(&other.get(&here.url(&net.issuer))).fields;
+    form.fields.retain(|(name, _)| name == "interaction");
+    let url = onward(&other.submit(net.issuer.url(), &form, &[]));
+    let reply = Reply::of(&other.get(&prove(&other, &url, ALICE)));
+    assert_eq!(reply.get("error"), Some("unmet_authentication_requirements"));
 }
 
 #[test]
