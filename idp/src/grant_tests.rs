@@ -205,3 +205,50 @@ fn a_grant_without_refresh_tokens_refuses_them_all() {
     let (grant, _) = Grant::Issued(plain).redeem(&redemption(), NOON, POLICY);
     assert_eq!(refresh(grant, &token(0), 1).1, Rotation::Unknown);
 }
+
+/// What a token request of a client names that may have `urn:a` and `urn:b`.
+fn target(asked: &[&str]) -> Target {
+    let target = serde_json::json!({
+        "asked": asked, "allowed": ["urn:home", "urn:a", "urn:b"], "audience": "urn:home",
+    });
+    serde_json::from_value(target).unwrap()
+}
+
+#[test]
+fn tc_22_rt_10_a_resource_that_was_not_granted_changes_nothing() {
+    let Grant::Issued(mut issued) = issued() else { panic!("a code") };
+    issued.facts.particulars.resources = target(&["urn:a"]).asked;
+    let issued = Grant::Issued(issued);
+    let with = |asked: &[&str]| Redemption { target: target(asked), ..redemption() };
+    for wrong in [&["urn:b"][..], &["urn:home"], &["urn:a", "urn:b"]] {
+        let (grant, refused) = issued.clone().redeem(&with(wrong), NOON, POLICY);
+        assert_eq!((grant, refused), (issued.clone(), Redeemed::WrongTarget), "{wrong:?}");
+    }
+    let (live, redeemed) = issued.redeem(&with(&[]), NOON, POLICY);
+    let Redeemed::Redeemed(begun) = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(begun.resources, target(&["urn:a"]).asked);
+
+    let with = |asked: &[&str]| Refresh { target: target(asked), ..token(0) };
+    for wrong in [&["urn:b"][..], &["urn:home"]] {
+        let (grant, refused) = refresh(live.clone(), &with(wrong), 1);
+        assert_eq!((grant, refused), (live.clone(), Rotation::WrongTarget), "{wrong:?}");
+    }
+    assert!(matches!(refresh(live, &with(&["urn:a"]), 1).1, Rotation::Rotated(_)));
+}
+
+#[test]
+fn rt_10_an_answer_is_repeated_for_the_same_resources_alone() {
+    let Grant::Issued(mut issued) = issued() else { panic!("a code") };
+    issued.facts.particulars.resources = target(&["urn:a", "urn:b"]).asked;
+    let redemption = Redemption { target: target(&[]), ..redemption() };
+    let (live, _) = Grant::Issued(issued).redeem(&redemption, NOON, POLICY);
+    let with = |asked: &[&str]| Refresh { target: target(asked), ..token(0) };
+    let (rotated, _) = refresh(live, &with(&["urn:b"]), 1);
+    for other in [&[][..], &["urn:a"], &["urn:a", "urn:b"]] {
+        let (grant, refused) = refresh(rotated.clone(), &with(other), 2);
+        assert_eq!((grant, refused), (rotated.clone(), Rotation::WrongTarget), "{other:?}");
+    }
+    let (_, repeated) = refresh(rotated, &with(&["urn:b"]), 2);
+    let Rotation::Repeated(answer) = repeated else { panic!("{repeated:?}") };
+    assert_eq!((answer.resources, answer.generation), (target(&["urn:b"]).asked, 1));
+}

@@ -12,6 +12,7 @@ mod client_auth;
 mod code;
 mod discovery;
 mod flood;
+mod hint;
 mod keys;
 mod logout;
 mod own_page;

@@ -72,7 +72,7 @@ fn az_06_nothing_in_a_form_post_becomes_markup_and_the_form_leads_to_the_client_
 }
 
 #[test]
-fn az_07_state_comes_back_once_and_as_it_was() {
+fn az_07_az_09_state_comes_back_once_and_as_it_was_and_so_does_iss() {
     let issuer = issuer();
     let long = "s".repeat(8 * 1024);
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;

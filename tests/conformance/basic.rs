@@ -231,6 +231,17 @@ fn oidcc_claims_essential() {
 }
 
 #[test]
+fn oidcc_id_token_hint() {
+    let issuer = issuer();
+    let first = SignedIn::new(&issuer, plain());
+    let tokens = Tokens::of(&first.redeem().send(&issuer));
+    let before = believe::id_token(&issuer, &first.ask, &tokens);
+    let ask = plain().set("prompt", "none").set("id_token_hint", tokens.id());
+    let after = claims_of(&issuer, &ask, &first.browser.get(&ask.url(&issuer)));
+    assert_eq!(after["sub"], before["sub"]);
+}
+
+#[test]
 fn oidcc_login_hint() {
     let issuer = issuer();
     let page = Browser::new(&issuer).get(&plain().set("login_hint", "alice").url(&issuer));

@@ -2,7 +2,6 @@
 //! name of the official module that it stands for, so that results can be held against the suite's.
 //!
 //! Not here, because the feature is not:
-//! - `oidcc-id-token-hint`: `/authorize` takes no `id_token_hint`;
 //! - `oidcc-idtoken-unsigned`: no client can be registered with `none`, and none parses;
 //! - the dynamic, implicit, hybrid, session management, front- and back-channel and
 //!   third-party-initiated plans, and `oidcc-registration-*`: nothing of them is supported;
