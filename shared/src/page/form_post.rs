@@ -28,6 +28,7 @@ pub fn form_post(action: &str, name: &str, fields: &[(&str, &str)]) -> Response 
     let title = name.replace("<bdi>", "").replace("</bdi>", "");
     let main = format!(
         "<h1>Taking you to {name}\u{2026}</h1>\n\
+         <p>If nothing happens, press the button.</p>\n\
          <form method=\"post\" action=\"{}\">\n{fields}\
          <button class=\"primary\">Continue</button>\n\
          </form>\n\
