@@ -6,7 +6,7 @@ import { Fault } from "./paths.mjs";
 // The names that are ours. Their values are the Workers' business: they refuse what they don't understand.
 const settings = {
   idp: [
-    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "CLIENTS", "ACCOUNTS", "UPSTREAM", "UPSTREAM_CLIENT_SECRET",
+    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "SCOPES", "CLIENTS", "ACCOUNTS", "UPSTREAM", "UPSTREAM_CLIENT_SECRET",
     "ACCESS_TOKEN_SECONDS", "ID_TOKEN_SECONDS", "CODE_SECONDS", "REFRESH_IDLE_SECONDS", "REFRESH_ABSOLUTE_SECONDS", "SESSION_IDLE_SECONDS",
     "SESSION_ABSOLUTE_SECONDS", "KEY_ROTATION_SECONDS",
   ],

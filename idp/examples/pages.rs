@@ -13,6 +13,7 @@ const PLAIN: SignIn<'_> = SignIn {
     interaction: "sealed",
     username: "",
     problem: None,
+    creates: false,
     local: true,
     upstream: None,
 };
@@ -31,6 +32,7 @@ fn main() -> io::Result<()> {
         ("sign-in-wait", sign_in(&SignIn { problem: Some(wait), ..wrong })),
         ("sign-in-upstream", sign_in(&SignIn { local: false, upstream: Some("Acme"), ..PLAIN })),
         ("sign-in-both", sign_in(&SignIn { upstream: Some("Acme"), ..PLAIN })),
+        ("sign-in-create", sign_in(&SignIn { creates: true, upstream: Some("Acme"), ..PLAIN })),
         ("sign-in-neither", sign_in(&SignIn { local: false, ..PLAIN })),
         (
             "sign-in-long",

@@ -48,10 +48,18 @@ impl NoForm {
 /// # Errors
 /// See [`NoForm`].
 pub fn form(request: &Request) -> Result<Form, NoForm> {
+    form_repeating(request, None)
+}
+
+/// The same where one parameter may be repeated.
+///
+/// # Errors
+/// See [`NoForm`].
+pub fn form_repeating(request: &Request, repeatable: Option<&str>) -> Result<Form, NoForm> {
     if request.uri().query().is_some_and(|query| !query.is_empty()) {
         return Err(NoForm::Query);
     }
-    Form::parse(form_bytes(request)?).map_err(NoForm::Malformed)
+    Form::parse_repeating(form_bytes(request)?, repeatable).map_err(NoForm::Malformed)
 }
 
 /// The encoded parameters of a request that may come by GET or by POST.

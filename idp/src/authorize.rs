@@ -1,21 +1,18 @@
 //! `/authorize`: what an authorization request has to be, RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 9207
 //! and OpenID Connect Core §3.1.2.
 
-use crate::client::{Client, VerifiedRedirect};
+use crate::claims::ClaimsRequest;
+use crate::client::Client;
 use crate::config::Config;
-use crate::words::{GrantType, Prompt, ResponseMode, ResponseType};
+use crate::prompt::Prompts;
+use crate::reply::Reply;
+use crate::resource::{NO_TARGET, RESOURCE, Resources};
+use crate::words::{Acr, GrantType, ResponseMode, ResponseType};
 use shared::error::{ErrorCode, OAuthError};
-use shared::fetch::Response;
-use shared::form::{Form, Malformed, append};
+use shared::form::{Form, Malformed};
 use shared::pkce::Challenge;
-use shared::respond;
 use shared::scope::Scope;
-use shared::secret::Code;
-use std::fmt;
 use std::rc::Rc;
-
-/// What a client is told that asks for a token for somebody else, RFC 8707 §2.
-pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
 
 /// Longer nonces are refused: they are stored, and go into every ID token.
 const LONGEST_NONCE: usize = 1024;
@@ -35,29 +32,18 @@ pub struct AuthorizationRequest {
     pub challenge: Option<Challenge>,
     /// What is asked for and may be had.
     pub scope: Scope,
-    /// What may be shown.
-    pub prompt: Option<Prompt>,
+    /// What is to be shown.
+    pub prompts: Prompts,
     /// The oldest proof of identity that will do, in seconds.
     pub max_age: Option<u64>,
     /// Who is expected to sign in.
     pub login_hint: Option<String>,
     /// An ID token of whoever has to be the one who signs in; not verified here.
     pub id_token_hint: Option<String>,
-}
-
-/// Where an authorization response goes. Having one proves that the redirect URI was verified.
-#[derive(Clone, Eq, PartialEq)]
-pub struct Reply {
-    redirect: VerifiedRedirect,
-    state: Option<String>,
-    issuer: String,
-}
-
-impl fmt::Debug for Reply {
-    /// Without `state`, which is the client's secret and may be long.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reply({})", self.redirect.as_str())
-    }
+    /// Single claims, and who and how it has to be.
+    pub claims: ClaimsRequest,
+    /// Whom access tokens are to be for.
+    pub resources: Resources,
 }
 
 /// Why a request went no further, and who is told.
@@ -69,40 +55,12 @@ pub enum Refused {
     Client(Reply, OAuthError),
 }
 
-impl Reply {
-    /// Where the browser goes.
-    #[must_use]
-    pub const fn redirect(&self) -> &VerifiedRedirect {
-        &self.redirect
-    }
-
-    /// Sends the browser back with a code.
-    #[must_use]
-    pub fn code(&self, code: &Code) -> Response {
-        self.with(&[("code", code.expose())])
-    }
-
-    /// Sends the browser back with an error.
-    #[must_use]
-    pub fn error(&self, error: OAuthError) -> Response {
-        let OAuthError { error, error_description } = error;
-        self.with(&[("error", error.as_str()), ("error_description", error_description)])
-    }
-
-    /// Every response carries `iss`, RFC 9207 §2, and `state` exactly when the request did.
-    fn with(&self, parameters: &[(&str, &str)]) -> Response {
-        let state = self.state.as_deref().map(|state| ("state", state));
-        let all = parameters.iter().copied().chain(state).chain([("iss", self.issuer.as_str())]);
-        respond::see_other(&append(self.redirect.as_str(), all))
-    }
-}
-
 /// Decodes the parameters of a request.
 ///
 /// # Errors
 /// [`Refused::Page`].
 pub fn decode(encoded: &[u8]) -> Result<Form, Refused> {
-    Form::parse(encoded).map_err(|malformed| {
+    Form::parse_repeating(encoded, Some(RESOURCE)).map_err(|malformed| {
         Refused::Page(match malformed {
             Malformed::Repeated => "a parameter is repeated",
             Malformed::TooMany => "there are too many parameters",
@@ -127,18 +85,19 @@ pub fn read(
         redirect.ok_or(Refused::Page("redirect_uri is not registered for the client"))?;
 
     // From here on there is somewhere to send a refusal.
-    let state = form.get("state").map(str::to_owned);
-    let reply = Reply { redirect, state, issuer: config.issuer.to_string() };
-    let asked = Asked { form, client: &client };
+    let mode = form.get("response_mode").and_then(ResponseMode::parse);
+    let reply = Reply::new(Rc::clone(&client), redirect, form.get("state"), mode, config);
+    let asked = Asked { form, client: &client, config };
     let refuse = |error| Refused::Client(reply.clone(), error);
     asked.object().map_err(refuse)?;
     asked.response().map_err(refuse)?;
-    asked.target().map_err(refuse)?;
+    let resources = asked.target().map_err(refuse)?;
     let challenge = asked.challenge().map_err(refuse)?;
     let scope = asked.scope().map_err(refuse)?;
     let nonce = asked.nonce().map_err(refuse)?;
-    let prompt = asked.prompt().map_err(refuse)?;
+    let prompts = asked.prompts().map_err(refuse)?;
     let max_age = asked.max_age().map_err(refuse)?;
+    let claims = asked.claims().map_err(refuse)?;
     let login_hint = form.get("login_hint").filter(|hint| hint.len() <= LONGEST_HINT);
     let login_hint = login_hint.map(str::to_owned);
     let id_token_hint = form.get("id_token_hint").map(str::to_owned);
@@ -149,10 +108,12 @@ pub fn read(
         nonce,
         challenge,
         scope,
-        prompt,
+        prompts,
         max_age,
         login_hint,
         id_token_hint,
+        claims,
+        resources,
     })
 }
 
@@ -160,7 +121,14 @@ pub fn read(
 struct Asked<'a> {
     form: &'a Form,
     client: &'a Client,
+    config: &'a Config,
 }
+
+/// What a client is told that insists on a way to sign in that is not there.
+pub(crate) const UNMET: OAuthError = OAuthError::new(
+    ErrorCode::UnmetAuthenticationRequirements,
+    "nobody can sign in here with an acr that will do",
+);
 
 const fn invalid(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidRequest, description)
@@ -187,16 +155,26 @@ impl Asked<'_> {
         let mode = self.form.get("response_mode").map(ResponseMode::parse);
         mode.is_none_or(|mode| mode.is_some())
             .then_some(())
-            .ok_or(invalid("response_mode must be query"))
+            .ok_or(invalid("response_mode must be query or form_post"))
     }
 
-    /// RFC 8707 §2: a client's access tokens are for its registered audience, and it may say so.
-    fn target(&self) -> Result<(), OAuthError> {
-        let resource = self.form.get("resource");
-        if resource.is_some_and(|resource| resource != self.client.audience) {
-            return Err(OAuthError::new(ErrorCode::InvalidTarget, NO_TARGET));
+    /// RFC 8707 §2: a client's access tokens are for its registered audience, or for resources of
+    /// its registration that it names.
+    fn target(&self) -> Result<Resources, OAuthError> {
+        let refused = OAuthError::new(ErrorCode::InvalidTarget, NO_TARGET);
+        Resources::read(self.form, self.client).ok_or(refused)
+    }
+
+    /// OpenID Connect Core §5.5.1.1: whoever can prove themselves in none of the ways that the
+    /// client insists on need not begin.
+    fn claims(&self) -> Result<ClaimsRequest, OAuthError> {
+        let Some(text) = self.form.get("claims") else { return Ok(ClaimsRequest::default()) };
+        let claims = ClaimsRequest::read(text, self.client).map_err(invalid)?;
+        let offered = |acr: &Acr| acr.is_offered(self.config);
+        if claims.acr.as_ref().is_some_and(|wanted| !wanted.iter().any(offered)) {
+            return Err(UNMET);
         }
-        Ok(())
+        Ok(claims)
     }
 
     fn challenge(&self) -> Result<Option<Challenge>, OAuthError> {
@@ -239,26 +217,13 @@ impl Asked<'_> {
         Ok(nonce)
     }
 
-    /// `none` stands alone. `select_account` and `consent` show the sign-in page, where another
-    /// account can be chosen and turning back says no; other words are not known.
-    fn prompt(&self) -> Result<Option<Prompt>, OAuthError> {
-        let words: Vec<_> = self.form.get("prompt").unwrap_or_default().split(' ').collect();
-        if words.contains(&"none") && words.len() > 1 {
-            return Err(invalid("prompt=none stands alone"));
-        }
-        let mut found = None;
-        for word in words.into_iter().filter(|word| !word.is_empty()) {
-            match (Prompt::parse(word), word) {
-                (Some(prompt), _) => found = Some(prompt),
-                (None, "select_account" | "consent") => found = Some(Prompt::Login),
-                (None, _) => return Err(invalid("prompt is not a value that this issuer knows")),
-            }
-        }
-        Ok(found)
+    fn prompts(&self) -> Result<Prompts, OAuthError> {
+        Prompts::read(self.form.get("prompt").unwrap_or_default(), self.config).map_err(invalid)
     }
 
+    /// What the request says, or else the client's registration.
     fn max_age(&self) -> Result<Option<u64>, OAuthError> {
-        let Some(text) = self.form.get("max_age") else { return Ok(None) };
+        let Some(text) = self.form.get("max_age") else { return Ok(self.client.default_max_age) };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let seconds = text.parse().ok().filter(|_| digits);
         seconds.map(Some).ok_or(invalid("max_age must be a number of seconds"))

@@ -2,6 +2,8 @@
 
 use super::*;
 use http::header::LOCATION;
+use shared::fetch::Response;
+use shared::secret::Code;
 use shared::secret::Digest;
 
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -98,8 +100,9 @@ fn az_03_az_04_only_code_is_a_response_type() {
 }
 
 #[test]
-fn az_05_only_query_is_a_response_mode() {
+fn az_05_a_code_travels_in_the_query_or_in_a_form() {
     assert_eq!(error(&[("response_mode", "query")]), None);
+    assert_eq!(error(&[("response_mode", "form_post")]), None);
     for mode in ["form_post.jwt", "web_message", "fragment", "bogus"] {
         assert_eq!(error(&[("response_mode", mode)]), Some(ErrorCode::InvalidRequest), "{mode}");
     }
@@ -172,6 +175,26 @@ fn az_07_az_08_az_09_state_comes_back_once_and_iss_always() {
         assert_eq!(form.get("state"), Some(state.as_str()));
         assert_eq!(form.get("iss"), Some("https://idp.test"));
     }
+    let posted =
+        read(request(&[("state", &state), ("response_mode", "form_post")]).as_bytes(), &config);
+    let page = posted.unwrap().reply.code(&Code::new("c"));
+    assert!(!page.headers().contains_key(LOCATION));
+    assert!(String::from_utf8_lossy(page.body()).contains("&#13;&#10;Set-Cookie: y\u{e9}"));
     let reply = read(request(&[("state", "")]).as_bytes(), &config).unwrap().reply;
     assert!(!location(reply.code(&Code::new("c"))).contains("state"));
+}
+
+#[test]
+fn az_19_without_max_age_the_clients_own_holds() {
+    let config = config();
+    let mut client = config.client("app").cloned().map(Rc::unwrap_or_clone).unwrap();
+    client.default_max_age = Some(60);
+    let client = Rc::new(client);
+    let max_age = |changes: &[(&str, &str)]| {
+        let form = decode(request(changes).as_bytes()).unwrap();
+        super::read(&form, Some(Rc::clone(&client)), &config).unwrap().max_age
+    };
+    assert_eq!(max_age(&[]), Some(60));
+    assert_eq!(max_age(&[("max_age", "0")]), Some(0));
+    assert_eq!(max_age(&[("max_age", "90")]), Some(90));
 }

@@ -2,10 +2,9 @@
 //! that the handlers match on; and the JWK Set.
 
 use crate::config::Config;
+use crate::prompt;
 use crate::ring::JWKS_MAX_AGE;
-use crate::words::{
-    AuthMethod, Endpoint, GrantType, Prompt, ResponseMode, ResponseType, ScopeWord,
-};
+use crate::words::{Acr, AuthMethod, Endpoint, GrantType, ResponseMode, ResponseType, ScopeWord};
 use http::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -19,8 +18,8 @@ use shared::secret::Digest;
 const METADATA_MAX_AGE: u64 = 300;
 
 /// Claims that ID tokens and userinfo answers carry besides those a scope word opens.
-const PROTOCOL_CLAIMS: [&str; 10] =
-    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr"];
+const PROTOCOL_CLAIMS: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "sid", "amr", "acr"];
 
 /// The metadata of this deployment.
 #[must_use]
@@ -29,6 +28,9 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
     let algs = || Alg::ALL.map(|alg| alg.as_str().to_owned()).into();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
+    let acr = Acr::ALL.iter().filter(|acr| acr.is_offered(config));
+    let scopes = ScopeWord::list().into_iter().chain(config.scopes.keys().cloned());
+    let prompts = prompt::offered(config).map(|word| word.as_str().to_owned());
     ProviderMetadata {
         issuer: config.issuer.to_string(),
         authorization_endpoint: at(Endpoint::Authorize),
@@ -38,7 +40,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         revocation_endpoint: Some(at(Endpoint::Revoke)),
         introspection_endpoint: None,
         end_session_endpoint: Some(at(Endpoint::EndSession)),
-        scopes_supported: ScopeWord::list(),
+        scopes_supported: scopes.collect(),
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),
         grant_types_supported: GrantType::list(),
@@ -49,10 +51,11 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
         revocation_endpoint_auth_signing_alg_values_supported: algs(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
-        prompt_values_supported: Prompt::list(),
+        prompt_values_supported: prompts.collect(),
+        acr_values_supported: acr.map(|acr| acr.as_str().to_owned()).collect(),
         claims_supported: claims.map(str::to_owned).collect(),
         authorization_response_iss_parameter_supported: true,
-        claims_parameter_supported: false,
+        claims_parameter_supported: true,
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
     }

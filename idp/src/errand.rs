@@ -3,18 +3,20 @@
 use crate::Idp;
 use crate::account::NewGrant;
 use crate::authorize::{self, AuthorizationRequest};
+use crate::grant::Particulars;
 use crate::interaction::Interaction;
 use crate::page::{self, Problem};
 use crate::platform::Platform;
 use crate::sign_in::Refused;
 use crate::tokens::read_id_token_hint;
-use crate::words::{Endpoint, GrantType};
+use crate::words::{Acr, Endpoint, GrantType};
 use http::StatusCode;
 use rand_core::CryptoRng;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::Response;
 use shared::handle::{Handle, Kind};
 use shared::respond::see_other;
+use shared::scope::Scope;
 use shared::secret::{Code, Digest, random, random_uuid};
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -100,14 +102,17 @@ impl Errand {
         let asked = self.asked();
         let host = asked.and_then(|asked| asked.reply.redirect().origin());
         let host = host.as_deref().and_then(|origin| origin.split_once("://"));
+        let will_do = |acr| asked.is_none_or(|asked| asked.is_met_by(acr));
+        let upstream = idp.config.upstream.as_ref().filter(|_| will_do(Acr::Upstream));
         let view = page::SignIn {
             client_name: asked.map_or("your account", |asked| &asked.client.name),
             client_host: host.map(|(_, host)| host),
             interaction,
             username,
             problem,
-            local: !idp.config.accounts.is_empty(),
-            upstream: idp.config.upstream.as_ref().map(|upstream| upstream.label.as_str()),
+            creates: asked.is_some_and(|asked| asked.prompts.wants_account()),
+            local: will_do(Acr::Password) && !idp.config.accounts.is_empty(),
+            upstream: upstream.map(|upstream| upstream.label.as_str()),
         };
         let leads_to = asked.map(|asked| asked.reply.redirect().as_str());
         page::respond(status, page::sign_in(&view), leads_to)
@@ -118,12 +123,38 @@ impl AuthorizationRequest {
     /// An error for the client, through the browser.
     #[must_use]
     pub fn refuse(&self, error: ErrorCode, words: &'static str) -> Refused {
-        let error = OAuthError::new(error, words);
+        self.refuse_with(OAuthError::new(error, words))
+    }
+
+    /// The same in words that are ready.
+    #[must_use]
+    pub fn refuse_with(&self, error: OAuthError) -> Refused {
         Refused::Request(authorize::Refused::Client(self.reply.clone(), error))
     }
 
-    /// Whose ID token the request hints at, OpenID Connect Core §3.1.2.1: nobody else will do. The
-    /// hint proves nothing and may have expired.
+    /// Whether the sign-in page is shown even to somebody who is signed in. It stands in for the
+    /// question of consent: turning back there says no.
+    #[must_use]
+    pub fn needs_sign_in(&self) -> bool {
+        self.prompts.wants_sign_in() || self.prompts.wants_consent() || self.max_age == Some(0)
+    }
+
+    /// Whether `acr` is a way to prove who one is that the client takes, OpenID Connect Core
+    /// §5.5.1.1.
+    #[must_use]
+    pub fn is_met_by(&self, acr: Acr) -> bool {
+        self.claims.acr.as_ref().is_none_or(|wanted| wanted.contains(&acr))
+    }
+
+    /// What a person would have to agree to: the scope, and the words that open the claims which are
+    /// asked for singly.
+    #[must_use]
+    pub fn reveals(&self) -> Scope {
+        self.scope.or(&self.claims.claims.scope())
+    }
+
+    /// Whom the client means, by an ID token of theirs or by the value of `sub`, OpenID Connect Core
+    /// §3.1.2.1 and §5.5.1: nobody else will do. A hint proves nothing and may have expired.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -131,12 +162,28 @@ impl AuthorizationRequest {
         &self,
         idp: &Idp<'_, P>,
         now: UnixTime,
-    ) -> Result<Option<Uuid>, Refused> {
-        let Some(text) = &self.id_token_hint else { return Ok(None) };
+    ) -> Result<Option<Vec<Uuid>>, Refused> {
+        let subjects = self.claims.subjects.as_ref().map(|subjects| {
+            subjects.iter().filter_map(|subject| subject.as_str()?.parse().ok()).collect()
+        });
+        let Some(text) = &self.id_token_hint else { return self.somebody(subjects) };
         let keys = idp.published(now).await?;
         let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
         let words = "id_token_hint is not an ID token of this issuer";
-        hint.map(|hint| Some(hint.sub)).ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))
+        let hint = hint.ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))?;
+        let mut subjects = subjects.unwrap_or_else(|| vec![hint.sub]);
+        subjects.retain(|subject| *subject == hint.sub);
+        self.somebody(Some(subjects))
+    }
+
+    /// Where nobody can be meant, nobody need sign in.
+    fn somebody(&self, subjects: Option<Vec<Uuid>>) -> Result<Option<Vec<Uuid>>, Refused> {
+        match subjects {
+            Some(subjects) if subjects.is_empty() => {
+                Err(self.refuse(ErrorCode::LoginRequired, "nobody is whom the client means"))
+            }
+            subjects => Ok(subjects),
+        }
     }
 
     /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252
@@ -169,6 +216,10 @@ impl AuthorizationRequest {
             challenge: self.challenge,
             nonce: self.nonce.clone(),
             scope: self.scope.clone(),
+            particulars: Particulars {
+                claims: self.claims.claims.clone(),
+                resources: self.resources.clone(),
+            },
             refreshable: self.client.may(GrantType::RefreshToken),
             offline: self.scope.has("offline_access"),
         };

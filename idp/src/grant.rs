@@ -5,7 +5,11 @@
 //! and rotating a refresh token are atomic by construction. The successor of a refresh token is
 //! derived, not drawn, so that it can be given again without being stored.
 
+use crate::claims::Claims;
+use crate::resource::{Resources, Target};
+use crate::words::Acr;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::seal::mac;
@@ -33,16 +37,31 @@ pub struct Facts {
     pub client_id: String,
     /// What was agreed to.
     pub scope: Scope,
+    /// What else was asked for.
+    #[serde(default)]
+    pub particulars: Particulars,
     /// The sign-in session it came from.
     pub session: Uuid,
     /// When the person proved who they are.
     pub auth_time: UnixTime,
     /// How, RFC 8176.
     pub amr: Vec<String>,
+    /// How, in a word of ours.
+    #[serde(default)]
+    pub acr: Option<Acr>,
     /// Whether refresh tokens come with it.
     pub refreshable: bool,
     /// Whether it outlives the sign-in session (`offline_access`).
     pub offline: bool,
+}
+
+/// What a client asked for besides scope words; nothing of it, as a rule.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Particulars {
+    /// Single claims.
+    pub claims: Claims,
+    /// Whom its access tokens are for.
+    pub resources: Resources,
 }
 
 /// What a code is bound to.
@@ -84,6 +103,9 @@ pub struct Live {
     pub repeats: u8,
     /// The scope of the answer that made it.
     pub answered: Scope,
+    /// Whom its access token was for.
+    #[serde(default)]
+    pub answered_for: Resources,
     /// When silence ends the family.
     pub idle_until: UnixTime,
     /// When the family ends whatever happens. No step moves it.
@@ -112,18 +134,28 @@ pub struct Redemption {
     pub redirect_uri: String,
     /// The code verifier, when there is one.
     pub verifier: Option<Verifier>,
+    /// Whom the access token is to be for.
+    pub target: Target,
+}
+
+/// What the first tokens of a grant are made of.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Begun {
+    /// What to say in them.
+    pub facts: Facts,
+    /// For the ID token.
+    pub nonce: Option<String>,
+    /// Whom the access token is for.
+    pub resources: Resources,
+    /// What else the ID token says: the account knows, this machine does not.
+    pub claims: Map<String, Value>,
 }
 
 /// What became of a code. Only the first two change anything.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Redeemed {
     /// Tokens may be issued.
-    Redeemed {
-        /// What to say in them.
-        facts: Facts,
-        /// For the ID token.
-        nonce: Option<String>,
-    },
+    Redeemed(Box<Begun>),
     /// It had been redeemed before; what it produced is revoked now (RFC 6749 §4.1.2).
     Reused,
     /// The secret is not the code's.
@@ -134,6 +166,8 @@ pub enum Redeemed {
     WrongRedirect,
     /// The verifier is missing, wrong, or was never asked for.
     WrongVerifier,
+    /// A resource that was not granted.
+    WrongTarget,
     /// Too late.
     Expired,
     /// Revoked before.
@@ -153,6 +187,8 @@ pub struct Refresh {
     pub is_public: bool,
     /// What is asked for; everything when absent.
     pub scope: Option<Scope>,
+    /// Whom the access token is to be for.
+    pub target: Target,
 }
 
 /// What became of a refresh token. Only the first three change anything.
@@ -170,6 +206,8 @@ pub enum Rotation {
     WrongClient,
     /// More scope than was granted, or other than in the answer that would be repeated.
     WrongScope,
+    /// A resource that was not granted, or others than in the answer that would be repeated.
+    WrongTarget,
     /// Idle or absolute end.
     Expired,
     /// Revoked before.
@@ -183,6 +221,8 @@ pub struct Answer {
     pub facts: Facts,
     /// The scope of this answer.
     pub scope: Scope,
+    /// Whom the access token is for.
+    pub resources: Resources,
     /// Which generation the new refresh token is.
     pub generation: u32,
 }
@@ -215,14 +255,18 @@ impl Grant {
         if !binding.is_proved_by(with.verifier.as_ref()) {
             return (self, Redeemed::WrongVerifier);
         }
+        let Some(resources) = with.target.within(&facts.particulars.resources) else {
+            return (self, Redeemed::WrongTarget);
+        };
         match self {
             Self::Issued(Issued { expires_at, .. }) if expires_at <= now => {
                 (self, Redeemed::Expired)
             }
             Self::Issued(Issued { facts, binding, .. }) => {
                 let nonce = binding.nonce.clone();
-                let live = Live::begin(facts.clone(), binding, now, policy);
-                (Self::Live(live), Redeemed::Redeemed { facts, nonce })
+                let live = Live::begin(facts.clone(), binding, resources.clone(), now, policy);
+                let begun = Begun { facts, nonce, resources, claims: Map::new() };
+                (Self::Live(live), Redeemed::Redeemed(Box::new(begun)))
             }
             Self::Live(_) | Self::Revoked => (Self::Revoked, Redeemed::Reused),
         }
@@ -256,10 +300,13 @@ impl Grant {
         if !scope.within(&live.facts.scope) {
             return (Self::Live(live), Rotation::WrongScope);
         }
+        let Some(resources) = with.target.within(&live.facts.particulars.resources) else {
+            return (Self::Live(live), Rotation::WrongTarget);
+        };
         match live.generation.abs_diff(with.generation) {
             // (i)
             0 => {
-                let live = live.rotate(scope, now, policy);
+                let live = live.rotate(scope, resources, now, policy);
                 let answer = live.answer();
                 (Self::Live(live), Rotation::Rotated(answer))
             }
@@ -267,6 +314,9 @@ impl Grant {
             1 if live.repeats_for(with.is_public, now, policy) => {
                 if scope != live.answered {
                     return (Self::Live(live), Rotation::WrongScope);
+                }
+                if resources != live.answered_for {
+                    return (Self::Live(live), Rotation::WrongTarget);
                 }
                 let live = Live { repeats: live.repeats.saturating_add(1), ..live };
                 let answer = live.answer();
@@ -301,7 +351,13 @@ impl Binding {
 }
 
 impl Live {
-    fn begin(facts: Facts, binding: Binding, now: UnixTime, policy: Policy) -> Self {
+    fn begin(
+        facts: Facts,
+        binding: Binding,
+        answered_for: Resources,
+        now: UnixTime,
+        policy: Policy,
+    ) -> Self {
         // Without refresh tokens it is remembered as long as its access token lives, to be
         // revocable.
         let life = if facts.refreshable { policy.absolute } else { policy.access_token };
@@ -313,6 +369,7 @@ impl Live {
             rotated_at: now,
             repeats: 0,
             answered,
+            answered_for,
             idle_until: now.plus(policy.idle.min(life)),
             absolute_until: now.plus(life),
         }
@@ -324,13 +381,20 @@ impl Live {
         now < self.absolute_until && now < self.idle_until
     }
 
-    fn rotate(self, answered: Scope, now: UnixTime, policy: Policy) -> Self {
+    fn rotate(
+        self,
+        answered: Scope,
+        answered_for: Resources,
+        now: UnixTime,
+        policy: Policy,
+    ) -> Self {
         // Never earlier than before: a clock that is wrong for a moment ends nothing (PL-12).
         let idle_until = now.plus(policy.idle).max(self.idle_until).min(self.absolute_until);
         // After 2^32 refreshes the generations would be used up; the family then stops rotating
         // forward and its last token repeats, which no clock lives to see.
         let generation = self.generation.saturating_add(1);
-        Self { generation, rotated_at: now, repeats: 0, answered, idle_until, ..self }
+        let rotated_at = now;
+        Self { generation, rotated_at, repeats: 0, answered, answered_for, idle_until, ..self }
     }
 
     fn repeats_for(&self, is_public: bool, now: UnixTime, policy: Policy) -> bool {
@@ -346,6 +410,7 @@ impl Live {
         Answer {
             facts: self.facts.clone(),
             scope: self.answered.clone(),
+            resources: self.answered_for.clone(),
             generation: self.generation,
         }
     }

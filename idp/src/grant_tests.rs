@@ -9,6 +9,8 @@ const POLICY: Policy = Policy { access_token: 300, idle: 1_000, absolute: 5_000 
 fn facts() -> Facts {
     Facts {
         client_id: "app".into(),
+        particulars: Particulars::default(),
+        acr: None,
         scope: Scope::parse("openid profile").unwrap(),
         session: Uuid::nil(),
         auth_time: NOON,
@@ -38,12 +40,13 @@ fn redemption() -> Redemption {
         client_id: "app".into(),
         redirect_uri: "https://app.test/cb".into(),
         verifier: Some(verifier()),
+        target: Target::default(),
     }
 }
 
 fn live() -> Grant {
     let (live, redeemed) = issued().redeem(&redemption(), NOON, POLICY);
-    assert!(matches!(redeemed, Redeemed::Redeemed { .. }));
+    assert!(matches!(redeemed, Redeemed::Redeemed(_)));
     live
 }
 
@@ -54,6 +57,7 @@ fn token(generation: u32) -> Refresh {
         client_id: "app".into(),
         is_public: false,
         scope: None,
+        target: Target::default(),
     }
 }
 
@@ -100,7 +104,7 @@ fn tc_04_tc_07_tc_08_whatever_is_wrong_about_a_redemption_changes_nothing() {
 fn tc_09_a_code_is_good_until_its_last_second() {
     assert!(matches!(
         issued().redeem(&redemption(), NOON.plus(59), POLICY).1,
-        Redeemed::Redeemed { .. }
+        Redeemed::Redeemed(_)
     ));
     assert_eq!(
         issued().redeem(&redemption(), NOON.plus(60), POLICY),
@@ -115,7 +119,7 @@ fn pk_03_a_verifier_without_a_challenge_is_a_downgrade() {
     let grant = Grant::Issued(plain);
     assert_eq!(grant.clone().redeem(&redemption(), NOON, POLICY).1, Redeemed::WrongVerifier);
     let without = Redemption { verifier: None, ..redemption() };
-    assert!(matches!(grant.redeem(&without, NOON, POLICY).1, Redeemed::Redeemed { .. }));
+    assert!(matches!(grant.redeem(&without, NOON, POLICY).1, Redeemed::Redeemed(_)));
 }
 
 #[test]
@@ -200,4 +204,51 @@ fn a_grant_without_refresh_tokens_refuses_them_all() {
     plain.facts.refreshable = false;
     let (grant, _) = Grant::Issued(plain).redeem(&redemption(), NOON, POLICY);
     assert_eq!(refresh(grant, &token(0), 1).1, Rotation::Unknown);
+}
+
+/// What a token request of a client names that may have `urn:a` and `urn:b`.
+fn target(asked: &[&str]) -> Target {
+    let target = serde_json::json!({
+        "asked": asked, "allowed": ["urn:home", "urn:a", "urn:b"], "audience": "urn:home",
+    });
+    serde_json::from_value(target).unwrap()
+}
+
+#[test]
+fn tc_22_rt_10_a_resource_that_was_not_granted_changes_nothing() {
+    let Grant::Issued(mut issued) = issued() else { panic!("a code") };
+    issued.facts.particulars.resources = target(&["urn:a"]).asked;
+    let issued = Grant::Issued(issued);
+    let with = |asked: &[&str]| Redemption { target: target(asked), ..redemption() };
+    for wrong in [&["urn:b"][..], &["urn:home"], &["urn:a", "urn:b"]] {
+        let (grant, refused) = issued.clone().redeem(&with(wrong), NOON, POLICY);
+        assert_eq!((grant, refused), (issued.clone(), Redeemed::WrongTarget), "{wrong:?}");
+    }
+    let (live, redeemed) = issued.redeem(&with(&[]), NOON, POLICY);
+    let Redeemed::Redeemed(begun) = redeemed else { panic!("{redeemed:?}") };
+    assert_eq!(begun.resources, target(&["urn:a"]).asked);
+
+    let with = |asked: &[&str]| Refresh { target: target(asked), ..token(0) };
+    for wrong in [&["urn:b"][..], &["urn:home"]] {
+        let (grant, refused) = refresh(live.clone(), &with(wrong), 1);
+        assert_eq!((grant, refused), (live.clone(), Rotation::WrongTarget), "{wrong:?}");
+    }
+    assert!(matches!(refresh(live, &with(&["urn:a"]), 1).1, Rotation::Rotated(_)));
+}
+
+#[test]
+fn rt_10_an_answer_is_repeated_for_the_same_resources_alone() {
+    let Grant::Issued(mut issued) = issued() else { panic!("a code") };
+    issued.facts.particulars.resources = target(&["urn:a", "urn:b"]).asked;
+    let redemption = Redemption { target: target(&[]), ..redemption() };
+    let (live, _) = Grant::Issued(issued).redeem(&redemption, NOON, POLICY);
+    let with = |asked: &[&str]| Refresh { target: target(asked), ..token(0) };
+    let (rotated, _) = refresh(live, &with(&["urn:b"]), 1);
+    for other in [&[][..], &["urn:a"], &["urn:a", "urn:b"]] {
+        let (grant, refused) = refresh(rotated.clone(), &with(other), 2);
+        assert_eq!((grant, refused), (rotated.clone(), Rotation::WrongTarget), "{other:?}");
+    }
+    let (_, repeated) = refresh(rotated, &with(&["urn:b"]), 2);
+    let Rotation::Repeated(answer) = repeated else { panic!("{repeated:?}") };
+    assert_eq!((answer.resources, answer.generation), (target(&["urn:b"]).asked, 1));
 }

@@ -2,13 +2,12 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+    Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::rows::Unavailable;
 use crate::{directory, ledger};
-use serde_json::{Map, Value};
 use shared::fetch::Fetch;
 use shared::jose::jwk::JwkSet;
 use shared::jose::{Alg, Verifier};
@@ -69,7 +68,7 @@ pub trait Objects {
         account: Uuid,
         grant: Uuid,
         now: UnixTime,
-    ) -> Result<Option<Map<String, Value>>, Unavailable>;
+    ) -> Result<Option<Told>, Unavailable>;
     async fn sign_out(
         &self,
         account: Uuid,

@@ -1,7 +1,7 @@
 //! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
 
 use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut};
-use crate::authorize;
+use crate::authorize::{self, UNMET};
 use crate::brake::Attempt;
 use crate::errand::Errand;
 use crate::event::{self, Event};
@@ -10,7 +10,7 @@ use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
-use crate::words::{Endpoint, Prompt};
+use crate::words::{Acr, Endpoint};
 use crate::{Idp, agent, ask, directory, ledger};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -23,6 +23,7 @@ use shared::form::Form;
 use shared::handle::{Handle, Kind};
 use shared::secret::{Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
+use uuid::Uuid;
 
 /// A larger request would not come back from the sign-in page, whose form has to hold it, sealed.
 const LARGEST_REQUEST: usize = 40 * 1024;
@@ -112,12 +113,12 @@ pub async fn authorize<P: Platform>(
     if let Some(get) = ask::as_get(request, Endpoint::Authorize) {
         return Ok(get);
     }
-    let stale = asked.prompt == Some(Prompt::Login) || asked.max_age == Some(0);
+    let stale = asked.needs_sign_in();
     let found = session(idp, request.headers())
-        .filter(|session| !stale && expected.is_none_or(|expected| expected == session.object));
+        .filter(|session| !stale && is_expected(expected.as_deref(), session.object));
     if found.is_some() && asked.may_be_anybodys() {
         // Any program of this machine could have sent the browser here: a person has to see it.
-        if asked.prompt == Some(Prompt::None) {
+        if asked.prompts.is_silent() {
             let words = "a native application cannot have a code without the person";
             return Err(asked.refuse(ErrorCode::InteractionRequired, words));
         }
@@ -127,14 +128,15 @@ pub async fn authorize<P: Platform>(
             session: session.item,
             cookie: Digest::of(session.secret),
             max_age: asked.max_age,
+            acr: asked.claims.acr.clone(),
             grant,
         };
         match idp.objects.proceed(session.object, command, now).await? {
             Proceeded::Issued => return Ok(asked.reply.code(&code)),
-            Proceeded::TooLongAgo | Proceeded::SignedOut => {}
+            Proceeded::TooLongAgo | Proceeded::OtherWay | Proceeded::SignedOut => {}
         }
     }
-    if asked.prompt == Some(Prompt::None) {
+    if asked.prompts.is_silent() {
         return Err(asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"));
     }
     if encoded.len() > LARGEST_REQUEST {
@@ -265,10 +267,15 @@ pub async fn complete<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
+    if let Some(asked) = errand.asked()
+        && !asked.is_met_by(Acr::of(profile.credential.as_ref()))
+    {
+        return Err(asked.refuse_with(UNMET));
+    }
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     if let Some(asked) = errand.asked()
-        && asked.expected(idp, now).await?.is_some_and(|expected| expected != account)
+        && !is_expected(asked.expected(idp, now).await?.as_deref(), account)
     {
         return Err(asked.refuse(ErrorCode::LoginRequired, "somebody else signed in"));
     }
@@ -301,6 +308,11 @@ pub async fn complete<P: Platform>(
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
     let event = Event::SignedIn { account, session, amr: proof.amr };
     Ok(event::note(response, event))
+}
+
+/// Whether a client that means somebody means this one.
+fn is_expected(expected: Option<&[Uuid]>, account: Uuid) -> bool {
+    expected.is_none_or(|expected| expected.contains(&account))
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

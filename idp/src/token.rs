@@ -1,11 +1,11 @@
 //! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
 
 use crate::account::{Redeem, Rotate};
-use crate::authorize::NO_TARGET;
 use crate::client_auth::{self, Authenticated, authenticate};
 use crate::event::{self, Event};
-use crate::grant::{Answer, Redeemed, Redemption, Refresh, Rotation, Seed};
+use crate::grant::{Answer, Begun, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
+use crate::resource::{NO_TARGET, RESOURCE, Target};
 use crate::rows::Unavailable;
 use crate::tokens::{Subject, TokenId};
 use crate::words::GrantType;
@@ -14,6 +14,7 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
 use serde::Serialize;
+use serde_json::Map;
 use shared::cause;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
@@ -63,6 +64,7 @@ pub enum CodeRefused {
     WrongClient,
     WrongRedirect,
     WrongVerifier,
+    WrongTarget,
     Expired,
     Revoked,
 }
@@ -77,6 +79,7 @@ pub enum RefreshRefused {
     Expired,
     Revoked,
     WrongScope,
+    WrongTarget,
 }
 
 impl From<Unavailable> for Refused {
@@ -108,7 +111,11 @@ impl Refused {
             Self::RefreshToken(RefreshRefused::WrongScope) => {
                 (ErrorCode::InvalidScope, "scope is not within what was granted")
             }
-            Self::Target => (ErrorCode::InvalidTarget, NO_TARGET),
+            Self::Target
+            | Self::Code(CodeRefused::WrongTarget)
+            | Self::RefreshToken(RefreshRefused::WrongTarget) => {
+                (ErrorCode::InvalidTarget, NO_TARGET)
+            }
             Self::NotAHandle | Self::Code(_) | Self::RefreshToken(_) => {
                 (ErrorCode::InvalidGrant, "the code or refresh token is not valid")
             }
@@ -172,16 +179,13 @@ async fn grant<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
-    let form = ask::form(request).map_err(Refused::Form)?;
+    let form = ask::form_repeating(request, Some(RESOURCE)).map_err(Refused::Form)?;
     let client = authenticate(idp, request.headers(), &form, now).await;
     let client = client.map_err(Refused::Client)?;
     let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
     let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;
     if !client.client().may(kind) {
         return Err(Refused::GrantNotAllowed);
-    }
-    if form.get("resource").is_some_and(|resource| resource != client.client().audience) {
-        return Err(Refused::Target);
     }
     match kind {
         GrantType::AuthorizationCode => redeem(idp, &form, &client, happened, now, rng).await,
@@ -198,6 +202,7 @@ async fn redeem<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Granted, Refused> {
+    let target = Target::read(form, client.client()).ok_or(Refused::Target)?;
     let code = form.get("code").ok_or(Refused::Missing("code is required"))?;
     let redirect_uri = form.get("redirect_uri");
     let redirect_uri = redirect_uri.ok_or(Refused::Missing("redirect_uri is required"))?;
@@ -212,11 +217,12 @@ async fn redeem<P: Platform>(
             client_id: client.client().id.clone(),
             redirect_uri: redirect_uri.to_owned(),
             verifier: form.get("code_verifier").map(Verifier::new),
+            target,
         },
         seed,
     };
-    let (facts, nonce) = match idp.objects.redeem(handle.object, command, now).await? {
-        Redeemed::Redeemed { facts, nonce } => (facts, nonce),
+    let begun = match idp.objects.redeem(handle.object, command, now).await? {
+        Redeemed::Redeemed(begun) => *begun,
         Redeemed::Reused => {
             let client = client.client().id.clone();
             *happened = Some(Event::CodeReused { account: handle.object, client });
@@ -226,9 +232,11 @@ async fn redeem<P: Platform>(
         Redeemed::WrongClient => return Err(Refused::Code(CodeRefused::WrongClient)),
         Redeemed::WrongRedirect => return Err(Refused::Code(CodeRefused::WrongRedirect)),
         Redeemed::WrongVerifier => return Err(Refused::Code(CodeRefused::WrongVerifier)),
+        Redeemed::WrongTarget => return Err(Refused::Code(CodeRefused::WrongTarget)),
         Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
+    let Begun { facts, nonce, resources, claims } = begun;
     // What the operator has taken from the client since the code was issued is not given.
     let scope = facts.scope.and(&client.client().scope);
     let refresh_token = facts.refreshable.then(|| {
@@ -240,6 +248,8 @@ async fn redeem<P: Platform>(
         id: TokenId { grant: handle.item, generation: 0 },
         facts: &facts,
         scope: &scope,
+        resources: &resources,
+        claims: &claims,
         nonce: nonce.as_deref(),
         issued_at: now,
     };
@@ -254,6 +264,7 @@ async fn refresh<P: Platform>(
     happened: &mut Option<Event>,
     now: UnixTime,
 ) -> Result<Granted, Refused> {
+    let target = Target::read(form, client.client()).ok_or(Refused::Target)?;
     let token = form.get("refresh_token");
     let token = token.ok_or(Refused::Missing("refresh_token is required"))?;
     let scope = match form.get("scope") {
@@ -272,6 +283,7 @@ async fn refresh<P: Platform>(
             client_id: client.client().id.clone(),
             is_public: client.client().is_public(),
             scope,
+            target,
         },
     };
     let rotated = idp.objects.rotate(handle.object, command, now).await?;
@@ -286,9 +298,10 @@ async fn refresh<P: Platform>(
         Rotation::WrongClient => return Err(Refused::RefreshToken(RefreshRefused::WrongClient)),
         Rotation::Expired => return Err(Refused::RefreshToken(RefreshRefused::Expired)),
         Rotation::Revoked => return Err(Refused::RefreshToken(RefreshRefused::Revoked)),
+        Rotation::WrongTarget => return Err(Refused::RefreshToken(RefreshRefused::WrongTarget)),
         Rotation::WrongScope => return Err(Refused::RefreshToken(RefreshRefused::WrongScope)),
     };
-    let Answer { facts, scope, generation } = answer;
+    let Answer { facts, scope, resources, generation } = answer;
     // What the operator has taken from the client since is not given again.
     let scope = scope.and(&client.client().scope);
     let refresh_token =
@@ -298,6 +311,8 @@ async fn refresh<P: Platform>(
         id: TokenId { grant: handle.item, generation },
         facts: &facts,
         scope: &scope,
+        resources: &resources,
+        claims: &Map::new(),
         nonce: None,
         issued_at: now,
     };

@@ -5,8 +5,11 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::grant::Facts;
 use crate::platform::Signer;
+use crate::resource::Resources;
 use crate::rows::Unavailable;
+use crate::words::Acr;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shared::jose::Verifier;
 use shared::jose::jwk::JwkSet;
 use shared::jose::jws::{Header, Unverified, compact, signing_input};
@@ -27,7 +30,7 @@ pub struct AccessClaims {
     pub iss: String,
     /// The account.
     pub sub: Uuid,
-    /// The client's resource, and our userinfo endpoint where `openid` was granted.
+    /// The resources, or else the client's audience, and our userinfo endpoint where `openid` was granted.
     pub aud: Vec<String>,
     /// When it stops being good.
     pub exp: UnixTime,
@@ -87,6 +90,11 @@ struct IdClaims<'a> {
     at_hash: String,
     sid: Uuid,
     amr: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<Acr>,
+    /// Standard claims that were asked for singly: none of them has a name of those above.
+    #[serde(flatten)]
+    claims: &'a Map<String, Value>,
 }
 
 /// What one token answer is about.
@@ -100,6 +108,10 @@ pub struct Subject<'a> {
     pub facts: &'a Facts,
     /// The scope of this answer.
     pub scope: &'a Scope,
+    /// Whom the access token of this answer is for.
+    pub resources: &'a Resources,
+    /// What the ID token says about the person; only the first of a grant does.
+    pub claims: &'a Map<String, Value>,
     /// For the ID token; only the first of a grant has one, OpenID Connect Core §12.2.
     pub nonce: Option<&'a str>,
     /// Now.
@@ -118,8 +130,8 @@ impl Subject<'_> {
         signer: &impl Signer,
     ) -> Result<AccessToken, Unavailable> {
         let issuer = config.issuer.to_string();
-        let mut aud = vec![client.audience.clone()];
-        if self.scope.has("openid") && client.audience != issuer {
+        let mut aud = self.resources.audience(client);
+        if self.scope.has("openid") && !aud.contains(&issuer) {
             aud.push(issuer.clone());
         }
         let claims = AccessClaims {
@@ -160,6 +172,8 @@ impl Subject<'_> {
             at_hash: signer.alg().half_hash(access_token.expose()),
             sid: self.facts.session,
             amr: &self.facts.amr,
+            acr: self.facts.acr,
+            claims: self.claims,
         };
         sign("JWT", &claims, signer).await.map(IdToken::new)
     }

@@ -5,7 +5,7 @@ use crate::config::Upstream;
 use crate::interaction::{Interaction, Lost};
 use crate::platform::{Objects, Platform};
 use crate::sign_in::{Proof, Refused, complete, resume};
-use crate::words::{Prompt, ScopeWord};
+use crate::words::ScopeWord;
 use crate::{Idp, ledger};
 use http::header::HeaderMap;
 use rand_core::CryptoRng;
@@ -55,12 +55,13 @@ pub async fn leave<P: Platform>(
     let metadata = metadata.map_err(|_| Refused::Upstream("its metadata cannot be used"))?;
 
     // A fresh proof that the client asked for is asked of the upstream in turn.
-    let again = asked.is_some_and(|asked| asked.prompt == Some(Prompt::Login));
+    let again = asked.is_some_and(|asked| asked.prompts.wants_login());
     let max_age = asked.and_then(|asked| asked.max_age);
     let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
+    let prompt = asked.and_then(|asked| asked.prompts.passed_on(&metadata));
     let hints = Hints {
         login_hint: asked.and_then(|asked| asked.login_hint.as_deref()),
-        prompt: again.then_some(Prompt::Login.as_str()),
+        prompt: prompt.as_deref(),
     };
     let url = flow.authorization_url(client, &metadata, hints);
     let name = cookie_name(&flow.state, now);

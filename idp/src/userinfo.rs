@@ -1,11 +1,13 @@
 //! `/userinfo`, OpenID Connect Core §5.3: claims about the person, for a living access token.
 
 use crate::Idp;
+use crate::account::Told;
 use crate::ask::{self, Bearer};
+use crate::claims::opening;
+use crate::client::Client;
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
-use crate::words::ScopeWord;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
@@ -101,17 +103,15 @@ async fn claims<P: Platform>(
     let keys = idp.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
     let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
-    if idp.client(&client_id).await?.is_none() {
-        return Err(Refused::Invalid);
-    }
+    let client = idp.client(&client_id).await?.ok_or(Refused::Invalid)?;
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
     }
     if !scope.has("openid") {
         return Err(Refused::Scope);
     }
-    let claims = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
-    let mut claims = within(claims, &scope);
+    let told = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
+    let mut claims = within(told, &scope, &client);
     claims.insert("sub".to_owned(), Value::String(sub.to_string()));
     Ok(claims)
 }
@@ -134,10 +134,16 @@ fn token(request: &Request) -> Result<String, Refused> {
     }
 }
 
-/// The claims that `scope` opens, OpenID Connect Core §5.4.
-fn within(mut claims: Map<String, Value>, scope: &Scope) -> Map<String, Value> {
-    let opened = ScopeWord::ALL.iter().filter(|word| scope.has(word.as_str()));
-    let opened: Vec<_> = opened.flat_map(|word| word.claims()).copied().collect();
-    claims.retain(|name, value| opened.contains(&name.as_str()) && !value.is_null());
+/// The claims that `scope` opens, OpenID Connect Core §5.4, and those that were asked for singly
+/// (§5.5), as far as the client may have them still.
+fn within(told: Told, scope: &Scope, client: &Client) -> Map<String, Value> {
+    let Told { mut claims, asked } = told;
+    claims.retain(|name, value| {
+        let is_open = opening(name).is_some_and(|word| {
+            let word = word.as_str();
+            scope.has(word) || (asked.contains(name) && client.scope.has(word))
+        });
+        is_open && !value.is_null()
+    });
     claims
 }

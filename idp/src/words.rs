@@ -1,8 +1,10 @@
 //! The closed sets of words this issuer understands. The handlers match on them and discovery
 //! lists them, so what is advertised and what is enforced cannot part.
 
+use crate::config::Config;
 use http::Method;
 use serde::{Deserialize, Serialize};
+use shared::secret::Digest;
 
 /// An endpoint: what discovery calls it, where it is, and how it may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -172,6 +174,8 @@ words! {
     ResponseMode {
         /// In the query of the redirect URI.
         Query = "query",
+        /// In a form that the browser posts to the redirect URI, OAuth 2.0 Form Post Response Mode.
+        FormPost = "form_post",
     }
     /// What the client asks of the interaction, OpenID Connect Core §3.1.2.1.
     Prompt {
@@ -179,6 +183,20 @@ words! {
         None = "none",
         /// Sign in again, whoever is signed in.
         Login = "login",
+        /// Ask for consent, were it given before.
+        Consent = "consent",
+        /// Let the person choose who they are.
+        SelectAccount = "select_account",
+        /// Make an account, Initiating User Registration 1.0.
+        Create = "create",
+    }
+    /// Authentication context classes, OpenID Connect Core §2: how the person proved who they are, as
+    /// far as we saw it ourselves.
+    Acr {
+        /// By a password, here.
+        Password = "urn:gatelatch:pwd",
+        /// At an upstream, whose word we take.
+        Upstream = "urn:gatelatch:fed",
     }
     /// Scope words, OpenID Connect Core §5.4 and §11.
     ScopeWord {
@@ -194,6 +212,23 @@ words! {
         Phone = "phone",
         /// A refresh token that outlives the sign-in session.
         OfflineAccess = "offline_access",
+    }
+}
+
+impl Acr {
+    /// What a sign-in is: by a password if one was checked.
+    #[must_use]
+    pub const fn of(credential: Option<&Digest>) -> Self {
+        if credential.is_some() { Self::Password } else { Self::Upstream }
+    }
+
+    /// Whether anybody can sign in this way.
+    #[must_use]
+    pub const fn is_offered(self, config: &Config) -> bool {
+        match self {
+            Self::Password => !config.accounts.is_empty(),
+            Self::Upstream => config.upstream.is_some(),
+        }
     }
 }
 

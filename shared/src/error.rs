@@ -33,6 +33,9 @@ pub enum ErrorCode {
     LoginRequired,
     /// `prompt=none` and a page would have to be shown.
     InteractionRequired,
+    /// Nobody can prove who they are here in the way that the client insists on, OpenID Connect Core
+    /// Unmet Authentication Requirements 1.0.
+    UnmetAuthenticationRequirements,
     /// Request objects are not taken.
     RequestNotSupported,
     /// Request objects by reference are not taken.
@@ -63,6 +66,7 @@ impl ErrorCode {
             Self::InsufficientScope => "insufficient_scope",
             Self::LoginRequired => "login_required",
             Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",

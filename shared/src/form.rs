@@ -1,14 +1,19 @@
 //! `application/x-www-form-urlencoded` parameters, read and written.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use url::form_urlencoded;
 
 /// More parameters than any honest request has. Names are hashed by nobody: the map is ordered.
 const MOST_PARAMETERS: usize = 64;
 
-/// Decoded parameters, each at most once.
+/// Decoded parameters, each at most once but for the one that may be repeated.
 #[derive(Debug, Default)]
-pub struct Form(BTreeMap<String, String>);
+pub struct Form {
+    fields: BTreeMap<String, String>,
+    /// Further values of that one, with its name.
+    further: Vec<(String, String)>,
+}
 
 /// Why parameters were refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,37 +29,57 @@ pub enum Malformed {
 impl Form {
     /// Decodes a query string or a form body.
     ///
-    /// `resource` may be repeated, RFC 8707 §2: it is refused here too until it is supported.
-    ///
     /// # Errors
     /// [`Malformed`], naming the first problem.
     pub fn parse(encoded: &[u8]) -> Result<Self, Malformed> {
-        let mut fields = BTreeMap::new();
+        Self::parse_repeating(encoded, None)
+    }
+
+    /// The same where `repeatable` may be there more than once, as `resource` may by RFC 8707 §2.
+    ///
+    /// # Errors
+    /// [`Malformed`], naming the first problem.
+    pub fn parse_repeating(encoded: &[u8], repeatable: Option<&str>) -> Result<Self, Malformed> {
+        let (mut fields, mut further) = (BTreeMap::new(), Vec::new());
         for (name, value) in form_urlencoded::parse(encoded) {
             // The decoder replaces what is not UTF-8; nobody sends the replacement on purpose.
             if [&name, &value].iter().any(|text| text.contains(['\u{fffd}', '\0'])) {
                 return Err(Malformed::NotText);
             }
-            if fields.len() == MOST_PARAMETERS {
+            if fields.len() + further.len() == MOST_PARAMETERS {
                 return Err(Malformed::TooMany);
             }
-            if fields.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(Malformed::Repeated);
+            let (name, value) = (name.into_owned(), value.into_owned());
+            match fields.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
+                Entry::Occupied(taken) if repeatable == Some(taken.key().as_str()) => {
+                    further.push((taken.key().clone(), value));
+                }
+                Entry::Occupied(_) => return Err(Malformed::Repeated),
             }
         }
-        Ok(Self(fields))
+        Ok(Self { fields, further })
     }
 
     /// The value of `name`; an empty value counts as absent, RFC 6749 §3.1.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// Whether `name` was sent at all, were it empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.fields.contains_key(name)
+    }
+
+    /// Every value of `name`, in the order they were sent.
+    pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
+        let further = self.further.iter().filter(move |(other, _)| other == name);
+        let further = further.map(|(_, value)| value.as_str());
+        self.fields.get(name).map(String::as_str).into_iter().chain(further)
     }
 }
 
@@ -82,6 +107,17 @@ mod tests {
     #[test]
     fn rfc6749_3_1_a_repeated_parameter_is_refused() {
         assert_eq!(Form::parse(b"a=1&b=2&a=1").err(), Some(Malformed::Repeated));
+    }
+
+    #[test]
+    fn rfc8707_2_only_the_named_parameter_may_be_repeated() {
+        let parse = |encoded: &str| Form::parse_repeating(encoded.as_bytes(), Some("resource"));
+        let form = parse("resource=a&b=2&resource=c&resource=a").unwrap();
+        assert!(form.all("resource").eq(["a", "c", "a"]) && form.all("b").eq(["2"]));
+        assert_eq!(form.all("c").count(), 0);
+        assert_eq!(parse("resource=a&b=1&b=2").err(), Some(Malformed::Repeated));
+        let flood = "resource=a&".repeat(65);
+        assert_eq!(parse(&flood).err(), Some(Malformed::TooMany));
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub struct ProviderMetadata {
     /// OpenID Connect Core §3.1.2.1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prompt_values_supported: Vec<String>,
+    /// Ways to prove who one is, OpenID Connect Core §2.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acr_values_supported: Vec<String>,
     /// Claims that may appear.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims_supported: Vec<String>,

@@ -7,18 +7,23 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authorize;
+mod claims;
 mod client_assertion;
 mod client_auth;
 mod client_keys;
 mod code;
 mod discovery;
 mod flood;
+mod hint;
 mod keys;
 mod logout;
 mod own_page;
 mod pkce;
+mod prompt;
 mod redirect_uri;
 mod refresh;
+mod resource;
+mod response;
 mod siblings;
 mod sign_in;
 mod userinfo;

@@ -16,6 +16,7 @@ fn ways(ask: &Ask) -> Vec<Ask> {
         ask.clone().set("response_type", "bogus"),
         ask.clone().set("scope", "admin"),
         ask.clone().set("response_mode", "form_post"),
+        ask.clone().set("response_mode", "form_post").set("prompt", "none"),
         ask.clone().set("response_mode", "fragment"),
         ask.clone().without("code_challenge"),
         ask.clone().set("request", "x"),
@@ -232,4 +233,71 @@ fn ar_32_after_the_password_the_browser_comes_with_get() {
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert!(answer.body().is_empty());
     Reply::of(&answer).code();
+}
+
+/// What open-redirect lists are made of: what a parser may take for the end of a scheme, or for the
+/// beginning of a host.
+const LEADS: [&str; 26] = [
+    "",
+    "/",
+    "//",
+    "///",
+    "////",
+    "\\",
+    "\\\\",
+    "/\\",
+    "\\/",
+    "/\t/",
+    "/\n/",
+    "/\u{b}/",
+    "/%09/",
+    "/%0a/",
+    "/%0d/",
+    "/%2f",
+    "/%5c",
+    "/.",
+    "/./",
+    "/../",
+    "/;@",
+    "/@",
+    ":",
+    "https:",
+    "https:/",
+    "http:\\\\",
+];
+/// Whom they lead to, and how they pretend to lead to the client.
+const HOSTS: [&str; 12] = [
+    "evil.test",
+    "evil%E3%80%82test",
+    "evil\u{3002}test",
+    "app.test@evil.test",
+    "evil.test#app.test",
+    "evil.test?app.test",
+    "evil.test\\app.test",
+    "app.test.evil.test",
+    "app.test:80@evil.test",
+    "app.test%00.evil.test",
+    "[::ffff:7f00:1]",
+    "3232235777",
+];
+
+#[test]
+fn ar_33_no_line_of_a_list_of_open_redirects_is_a_redirect_uri() {
+    let issuer = issuer();
+    let stranger = Browser::new(&issuer);
+    let mut lines = 0;
+    for lead in LEADS {
+        for host in HOSTS {
+            for tail in ["", "/cb", "/%2e%2e", "/https://app.test/cb"] {
+                lines += 1;
+                let uri = format!("{lead}{host}{tail}");
+                let ask = Ask::of(C1).set("redirect_uri", &uri);
+                let mode = ["query", "form_post", "fragment"][lines % 3];
+                let prompt = ["none", "login"][lines % 2];
+                let ask = ask.set("response_mode", mode).set("prompt", prompt);
+                local(&stranger.get(&ask.url(&issuer)), &uri);
+            }
+        }
+    }
+    assert!(lines > 1_200);
 }

@@ -1,16 +1,19 @@
 // Chromium in front of our pair, and what every walk through it needs.
 import { freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
 import { people, signIn } from "./chromium.mjs";
+import { poster, posterClient } from "./posting.mjs";
 
 export const accessTokenSeconds = 8;
 
 export async function world() {
-  const [nobody] = await freePorts(1);
+  const [nobody, posterPort] = await freePorts(2);
+  const client = `http://localhost:${posterPort}`;
   const pair = await ourPair({
+    clients: [{ client_id: poster.id, client_name: "Poster", token_endpoint_auth_method: "none", redirect_uris: [`${client}${poster.path}`] }],
     idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) },
     gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
   });
-  return { ...pair, person: await people() };
+  return { ...pair, poster: { origin: client, posts: await posterClient(posterPort) }, person: await people() };
 }
 
 // Opens a page of the gateway and signs in on the way.

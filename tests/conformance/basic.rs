@@ -216,7 +216,29 @@ fn oidcc_claims_locales() {
 
 #[test]
 fn oidcc_ensure_request_with_acr_values_succeeds() {
-    succeeds_with("acr_values", "1 2");
+    let issuer = issuer();
+    for wanted in ["urn:gatelatch:pwd", "1 2"] {
+        let (_, claims, _) = flow(&issuer, plain().set("acr_values", wanted));
+        assert_eq!(claims["acr"], "urn:gatelatch:pwd", "what is true, whatever is wished for");
+    }
+}
+
+#[test]
+fn oidcc_claims_essential() {
+    let claims = r#"{"userinfo":{"name":{"essential":true}}}"#;
+    let (_, _, told) = flow(&issuer(), plain().set("claims", claims));
+    assert_eq!(told["name"], "Alice Liddell");
+}
+
+#[test]
+fn oidcc_id_token_hint() {
+    let issuer = issuer();
+    let first = SignedIn::new(&issuer, plain());
+    let tokens = Tokens::of(&first.redeem().send(&issuer));
+    let before = believe::id_token(&issuer, &first.ask, &tokens);
+    let ask = plain().set("prompt", "none").set("id_token_hint", tokens.id());
+    let after = claims_of(&issuer, &ask, &first.browser.get(&ask.url(&issuer)));
+    assert_eq!(after["sub"], before["sub"]);
 }
 
 #[test]

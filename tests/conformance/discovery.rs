@@ -36,9 +36,11 @@ fn oidcc_discovery_endpoint_verification() {
         }
         assert!(list("scopes_supported").contains(&"openid"), "required");
         assert!(list("claims_supported").contains(&"sub"));
-        for name in ["claims_parameter_supported", "request_parameter_supported"] {
-            assert_eq!(said[name], Value::Bool(false));
-        }
+        assert_eq!(said["claims_parameter_supported"], Value::Bool(true));
+        assert_eq!(said["request_parameter_supported"], Value::Bool(false));
+        assert_eq!(list("response_modes_supported"), ["query", "form_post"]);
+        assert_eq!(list("prompt_values_supported"), ["none", "login", "consent", "select_account"]);
+        assert_eq!(list("acr_values_supported"), ["urn:gatelatch:pwd"]);
         // Absent it would mean true.
         assert_eq!(said["request_uri_parameter_supported"], Value::Bool(false));
         for (name, value) in said.iter().filter(|(name, _)| name.ends_with("_endpoint")) {

@@ -2,15 +2,13 @@
 //! name of the official module that it stands for, so that results can be held against the suite's.
 //!
 //! Not here, because the feature is not:
-//! - `oidcc-claims-essential`: `claims_parameter_supported` is false;
-//! - `oidcc-id-token-hint`: `/authorize` takes no `id_token_hint`;
 //! - `oidcc-idtoken-unsigned`: no client can be registered with `none`, and none parses;
-//! - the dynamic, form-post, implicit, hybrid, session management, front- and back-channel and
+//! - the dynamic, implicit, hybrid, session management, front- and back-channel and
 //!   third-party-initiated plans, and `oidcc-registration-*`: nothing of them is supported;
 //! - `oidcc-userinfo-rs256`: userinfo is plain JSON.
 //!
-//! Here are the basic plan, which but for one module sends no PKCE, the config plan, the RP-initiated
-//! logout plan, and what is left of the dynamic plan without registration.
+//! Here are the basic plan, which but for one module sends no PKCE, the form-post basic plan, the
+//! config plan, the RP-initiated logout plan, and what is left of the dynamic plan without registration.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -20,4 +18,5 @@
 mod basic;
 mod discovery;
 mod dynamic;
+mod form_post;
 mod logout;

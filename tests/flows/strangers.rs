@@ -19,28 +19,6 @@ fn rfc8252_8_6_a_native_application_has_no_code_without_the_person() {
 }
 
 #[test]
-fn az_20_az_21_an_id_token_hint_is_for_the_one_it_names() {
-    let issuer = issuer();
-    let id_token = |person| {
-        let signed_in = SignedIn::by(&issuer, Ask::of(C1), person);
-        (Tokens::of(&signed_in.redeem().send(&issuer)).id().to_owned(), signed_in)
-    };
-    let ((alices, alice), (bobs, _)) = (id_token(ALICE), id_token(BOB));
-    let ask = |hint: &str| Ask::of(C1).set("id_token_hint", hint).set("prompt", "none");
-    let silent = |hint: &str| Reply::of(&alice.browser.get(&ask(hint).url(&issuer)));
-    silent(&alices).code();
-    assert_eq!(silent(&bobs).get("error"), Some("login_required"));
-    assert_eq!(silent("eyJhbGciOiJub25lIn0.e30.").get("error"), Some("invalid_request"));
-    // The same when somebody signs in who is not the one.
-    let page = alice.browser.get(&ask(&bobs).without("prompt").url(&issuer));
-    assert_eq!(
-        Reply::of(&alice.browser.sign_in(&page, ALICE)).get("error"),
-        Some("login_required")
-    );
-    Reply::of(&alice.browser.sign_in(&page, BOB)).code();
-}
-
-#[test]
 fn lo_02_a_page_of_somebody_else_signs_nobody_out() {
     let issuer = issuer();
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;

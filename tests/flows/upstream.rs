@@ -4,10 +4,10 @@ use http::StatusCode;
 use serde_json::Value;
 use shared::fetch::Response;
 use tests::believe::id_token;
-use tests::browser::{Browser, Reply, sign_in_form, text};
+use tests::browser::{Browser, Reply, forms, sign_in_form, text};
 use tests::client::{API, Ask, C1, Tokens, json as body, userinfo};
 use tests::people::{ALICE, BOB};
-use tests::upstream::{CALLBACK, Net, away, net, onward, to_upstream};
+use tests::upstream::{CALLBACK, Net, away, net, onward, prove, to_upstream};
 
 fn redeem(net: &Net, ask: &Ask, back: &Response) -> Tokens {
     let reply = Reply::of(back);
@@ -119,6 +119,89 @@ fn az_18_a_fresh_sign_in_is_asked_of_the_upstream_too() {
     let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
     assert!(url.contains("prompt=login"), "{url}");
     assert_eq!(browser.get(&url).status(), StatusCode::OK);
+}
+
+#[test]
+fn initiating_registration_4_1_who_is_to_make_an_account_is_led_to_the_upstream_first() {
+    let net = net();
+    let browser = Browser::new(&net);
+    browser.get(&away(&browser, &net, &Ask::of(C1), ALICE));
+    // Somebody is signed in, and sees the page all the same.
+    let ask = Ask::of(C1).set("prompt", "create");
+    let page = browser.get(&ask.url(&net.issuer));
+    assert!(text(&page).contains("<h1>Create an account for "), "{}", text(&page));
+    let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
+    // The one above has no upstream of its own, and does not say that it knows the word.
+    assert!(!url.contains("prompt="), "{url}");
+    let back = browser.get(&Reply::of(&browser.get(&url)).location);
+    redeem(&net, &ask, &back);
+    let metadata = net.issuer.at("/.well-known/openid-configuration");
+    let listed = body(&browser.get(&metadata))["prompt_values_supported"].clone();
+    assert!(listed.as_array().unwrap().contains(&"create".into()), "{listed}");
+}
+
+#[test]
+fn az_18_whoever_chooses_an_account_chooses_it_above_as_well() {
+    let net = net();
+    let (browser, ask) = (Browser::new(&net), Ask::of(C1).set("prompt", "select_account"));
+    browser.get(&away(&browser, &net, &Ask::of(C1), ALICE));
+    let page = browser.get(&ask.url(&net.issuer));
+    let url = onward(&browser.submit(net.issuer.url(), &to_upstream(&page), &[]));
+    assert!(url.contains("prompt=select_account") && !url.contains("max_age"), "{url}");
+    let back = browser.get(&prove(&browser, &url, BOB));
+    let claims = claims(&net, &redeem(&net, &ask, &back));
+    assert!(claims.contains_key("sub"));
+}
+
+#[test]
+fn core_5_5_1_1_who_signed_in_another_way_than_will_do_gets_no_code() {
+    let net = net();
+    let browser = Browser::new(&net);
+    let acr = |word: &str| {
+        let acr = serde_json::json!({ "essential": true, "value": word });
+        let claims = serde_json::json!({ "id_token": { "acr": acr } });
+        Ask::of(C1).set("claims", &claims.to_string())
+    };
+    let (here, above) = (acr("urn:gatelatch:pwd"), acr("urn:gatelatch:fed"));
+    let page = browser.get(&here.url(&net.issuer));
+    assert!(forms(&page).iter().all(|form| form.action == "/sign-in"), "there is one way");
+    let back = browser.get(&away(&browser, &net, &above, ALICE));
+    let claims = id_token(&net.issuer, &above, &redeem(&net, &above, &back));
+    assert_eq!(claims["acr"], "urn:gatelatch:fed");
+
+    // Signed in, but not so.
+    let silent = here.clone().set("prompt", "none");
+    assert_eq!(
+        Reply::of(&browser.get(&silent.url(&net.issuer))).get("error"),
+        Some("login_required")
+    );
+    let page = browser.get(&here.url(&net.issuer));
+    let filled = [("username", ALICE.username), ("password", ALICE.password)];
+    let back = browser.submit(net.issuer.url(), &sign_in_form(&page), &filled);
+    let claims = id_token(&net.issuer, &here, &redeem(&net, &here, &back));
+    assert_eq!(claims["acr"], "urn:gatelatch:pwd");
+
+    // Whoever takes the other way all the same, by a form of another page, is told at the client.
+    let other = Browser::new(&net);
+    let mut form = to_upstream(&other.get(&Ask::of(C1).url(&net.issuer)));
+    form.fields = sign_in_form(&other.get(&here.url(&net.issuer))).fields;
+    form.fields.retain(|(name, _)| name == "interaction");
+    let url = onward(&other.submit(net.issuer.url(), &form, &[]));
+    let reply = Reply::of(&other.get(&prove(&other, &url, ALICE)));
+    assert_eq!(reply.get("error"), Some("unmet_authentication_requirements"));
+}
+
+#[test]
+fn az_06_a_refusal_of_the_upstream_is_posted_to_a_client_that_asked_for_it() {
+    let net = net();
+    let (browser, ask) = (Browser::new(&net), Ask::of(C1).set("response_mode", "form_post"));
+    let callback = away(&browser, &net, &ask, ALICE);
+    let (before, rest) = callback.split_once("code=").unwrap();
+    let (_, rest) = rest.split_once('&').unwrap();
+    let answer = browser.get(&format!("{before}error=access_denied&{rest}"));
+    let reply = Reply::posted(&answer);
+    assert_eq!(reply.get("error"), Some("access_denied"));
+    assert_eq!(reply.get("state"), ask.get("state"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use idp::account::{
     Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem, Revoke, Rotate, SignIn, SignOut,
 };
 use idp::config::Config;
-use idp::grant::{Redeemed, Rotation};
+use idp::grant::{Particulars, Redeemed, Rotation};
 use idp::platform::Objects as _;
 use idp::rows::Unavailable;
 use pollster::block_on;
@@ -291,6 +291,7 @@ impl Pair<'_> {
             challenge: bound.challenge,
             nonce: bound.nonce,
             scope: scope("openid profile"),
+            particulars: Particulars::default(),
             refreshable: kind.is_refreshable,
             offline: kind.is_offline,
         }
@@ -306,12 +307,13 @@ impl Pair<'_> {
                 let index = self.sign_in_at(sign_in);
                 let SignedIn { session, cookie, .. } = self.story.sign_ins[index];
                 let grant = self.new_grant(kind);
-                let command = Proceed { session, cookie, max_age, grant };
+                let command = Proceed { session, cookie, max_age, acr: None, grant };
                 let answer = block_on(self.objects.proceed(ACCOUNT, command, now));
                 let expected = self.story.proceed(index, max_age, kind, now);
                 let outcome = match expected {
                     Proceeded::Issued => "issued",
                     Proceeded::TooLongAgo => "too long ago",
+                    Proceeded::OtherWay => "in another way",
                     Proceeded::SignedOut => "not signed in",
                 };
                 self.agree(turn, answer, &expected, outcome)
@@ -333,7 +335,7 @@ impl Pair<'_> {
                 let is_over = self.story.grants[index].history.ended_at().is_some();
                 let expected = self.story.redeem(index, flaw, now);
                 let outcome = match expected {
-                    Redeemed::Redeemed { .. } => "redeemed",
+                    Redeemed::Redeemed(_) => "redeemed",
                     Redeemed::Reused => "code reused",
                     Redeemed::Unknown => "code unknown",
                     Redeemed::Expired => "code expired",
@@ -356,6 +358,7 @@ impl Pair<'_> {
             Command::Userinfo { grant } => {
                 let index = self.family_at(grant);
                 let answer = block_on(self.objects.userinfo(ACCOUNT, grant_id(index), now));
+                let answer = answer.map(|told| told.map(|told| told.claims));
                 let expected = self.story.userinfo(index, now);
                 let outcome = if expected.is_some() { "told who" } else { "not told who" };
                 self.agree(turn, answer, &expected, outcome)

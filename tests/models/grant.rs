@@ -5,7 +5,8 @@ use crate::history::{
     scope,
 };
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, waits, weighted};
-use idp::grant::{Facts, Grant, Issued, Policy, Redeemed, Refresh, Rotation};
+use idp::grant::{Facts, Grant, Issued, Particulars, Policy, Redeemed, Refresh, Rotation};
+use idp::resource::Target;
 use proptest::prelude::*;
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -66,12 +67,13 @@ fn sequences() -> impl Strategy<Value = (Setup, Timed, Timed)> {
 
 fn named(redeemed: &Redeemed) -> &'static str {
     match redeemed {
-        Redeemed::Redeemed { .. } => "code redeemed",
+        Redeemed::Redeemed(_) => "code redeemed",
         Redeemed::Reused => "code reused",
         Redeemed::Unknown => "code unknown",
         Redeemed::WrongClient => "code of another client",
         Redeemed::WrongRedirect => "code with another redirect URI",
         Redeemed::WrongVerifier => "code with a wrong verifier",
+        Redeemed::WrongTarget => "code for another resource",
         Redeemed::Expired => "code expired",
         Redeemed::Revoked => "code of a revoked grant",
     }
@@ -87,6 +89,7 @@ fn called(rotation: &Rotation, is_public: bool) -> &'static str {
         Rotation::Unknown => "unknown",
         Rotation::WrongClient => "another client's",
         Rotation::WrongScope => "wrong scope",
+        Rotation::WrongTarget => "another resource",
         Rotation::Expired => "expired",
         Rotation::Revoked => "revoked",
     }
@@ -130,6 +133,8 @@ fn sequence(
     let facts = Facts {
         client_id: CLIENT.into(),
         scope: scope("openid profile"),
+        particulars: Particulars::default(),
+        acr: None,
         session: Uuid::nil(),
         auth_time: NOON,
         amr: vec!["pwd".into()],
@@ -178,7 +183,14 @@ fn at_most_one_leads_on(grant: &Grant, history: &History, now: UnixTime) -> Chec
     for generation in 0..history.newest() {
         let (secret, is_public) = (SEED.secret(generation), history.is_public);
         let client_id = CLIENT.into();
-        let with = Refresh { generation, secret, client_id, is_public, scope: None };
+        let with = Refresh {
+            generation,
+            secret,
+            client_id,
+            is_public,
+            scope: None,
+            target: Target::default(),
+        };
         let (_, rotation) = grant.clone().refresh(&SEED, &with, now, history.policy);
         let leads_on = matches!(rotation, Rotation::Rotated(_));
         prop_assert!(!leads_on, "token {} leads on", generation);

@@ -4,8 +4,12 @@
 //! which tokens there are, which is the newest, how long ago it came, how often that was repeated.
 
 use crate::run::{any_of, weighted};
-use idp::grant::{Answer, Binding, Facts, Policy, Redeemed, Redemption, Refresh, Rotation, Seed};
+use idp::grant::{
+    Answer, Begun, Binding, Facts, Policy, Redeemed, Redemption, Refresh, Rotation, Seed,
+};
+use idp::resource::{Resources, Target};
 use proptest::prelude::*;
+use serde_json::Map;
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::secret::{Bits, Digest, Verifier};
@@ -117,6 +121,7 @@ pub(crate) fn redemption(flaw: Flaw, is_challenged: bool) -> Redemption {
         client_id: CLIENT.into(),
         redirect_uri: REDIRECT.into(),
         verifier: verifier_if(is_challenged),
+        target: Target::default(),
     };
     match flaw {
         Flaw::None => right,
@@ -231,7 +236,8 @@ impl History {
             Flaw::None => {
                 self.events.push((now, Event::Redeemed));
                 let nonce = Some("n".into());
-                Redeemed::Redeemed { facts: self.facts.clone(), nonce }
+                let (facts, resources) = (self.facts.clone(), Resources::default());
+                Redeemed::Redeemed(Box::new(Begun { facts, nonce, resources, claims: Map::new() }))
             }
         }
     }
@@ -263,7 +269,8 @@ impl History {
             Asked::Narrow => Some(scope("openid")),
             Asked::TooMuch => Some(scope("openid email")),
         };
-        Refresh { generation, secret, client_id, is_public: self.is_public, scope }
+        let target = Target::default();
+        Refresh { generation, secret, client_id, is_public: self.is_public, scope, target }
     }
 
     /// Rules (i) to (v).
@@ -311,6 +318,7 @@ impl History {
     }
 
     fn answer(&self, scope: Scope) -> Answer {
-        Answer { facts: self.facts.clone(), scope, generation: self.newest() }
+        let (facts, resources) = (self.facts.clone(), Resources::default());
+        Answer { facts, scope, resources, generation: self.newest() }
     }
 }

@@ -5,7 +5,8 @@
 use crate::history::{CLIENT, Flaw, History, Presented, Token, scope};
 use crate::run::moved;
 use idp::account::Proceeded;
-use idp::grant::{Facts, Policy, Redeemed, Rotation};
+use idp::grant::{Facts, Particulars, Policy, Redeemed, Rotation};
+use idp::words::Acr;
 use serde_json::{Map, Value, json};
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -219,6 +220,8 @@ impl Story {
         let facts = Facts {
             client_id: CLIENT.into(),
             scope: scope("openid profile"),
+            particulars: Particulars::default(),
+            acr: Some(Acr::Password),
             session,
             auth_time,
             amr: amr(),

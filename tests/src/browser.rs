@@ -228,7 +228,15 @@ pub fn is_sign_in(page: &Response) -> bool {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, value) = tag.split_once(&format!(" {name}=\""))?;
     let (value, _) = value.split_once('"')?;
-    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    let plain = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&#39;", "'"),
+        ("&#13;", "\r"),
+        ("&#10;", "\n"),
+        ("&amp;", "&"),
+    ];
     Some(plain.iter().fold(value.to_owned(), |text, (from, to)| text.replace(from, to)))
 }
 
@@ -244,6 +252,15 @@ impl Reply {
         let parameters =
             parameters.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         Self { target: target.to_owned(), parameters, location }
+    }
+
+    /// Takes the page apart that posts an answer; anything else fails the test.
+    pub fn posted(answer: &Response) -> Self {
+        assert_eq!(answer.status(), StatusCode::OK, "{}", gist(answer));
+        assert!(!answer.headers().contains_key(LOCATION), "two ways at once");
+        let [form] = &forms(answer)[..] else { panic!("not one form: {}", gist(answer)) };
+        let (target, location) = (form.action.clone(), form.action.clone());
+        Self { target, parameters: form.fields.clone(), location }
     }
 
     /// The value of a parameter; sent twice, it fails the test.

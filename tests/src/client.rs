@@ -68,7 +68,8 @@ pub const RS256: Client = client("rs256", Auth::Basic("rs256-secret"), "https://
 pub const EDDSA: Client = client("eddsa", Auth::Basic("eddsa-secret"), "https://eddsa.test/cb");
 /// The one client that need not send a code challenge; may have every scope.
 pub const WAIVED: Client = client("waived", Auth::Basic("waived-secret"), "https://waived.test/cb");
-/// Its access tokens are for `https://api.test`.
+/// Its access tokens are for `https://api.test`, or for `https://files.test/v1` and `urn:test:mail`
+/// when it names them; it may have `reports.read`, a scope word of the operator's.
 pub const API: Client = client("api", Auth::Basic("api-secret"), "https://caller.test/cb");
 /// May not refresh.
 pub const BRIEF: Client = client("brief", Auth::Basic("brief-secret"), "https://brief.test/cb");

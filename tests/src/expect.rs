@@ -63,6 +63,39 @@ pub fn back(answer: &Response, issuer: &Issuer, ask: &Ask, error: &str) {
     no_store(answer);
 }
 
+/// The same by `form_post`.
+pub fn posted_back(answer: &Response, issuer: &Issuer, ask: &Ask, error: &str) {
+    let reply = Reply::posted(answer);
+    form_post(answer);
+    assert_eq!(Some(&*reply.location), ask.get("redirect_uri"));
+    assert_eq!(reply.get("error"), Some(error));
+    assert_eq!(reply.get("code"), None);
+    assert_eq!(reply.get("state"), ask.get("state"));
+    assert_eq!(reply.get("iss"), Some(issuer.url()));
+}
+
+/// What the page of `form_post` has: one script, by its hash, and no way but to the client.
+pub fn form_post(answer: &Response) {
+    assert_eq!(header(answer, "content-type"), "text/html; charset=utf-8");
+    let policy = header(answer, "content-security-policy");
+    for wanted in ["default-src 'none'", "frame-ancestors 'none'", "script-src 'sha256-"] {
+        assert!(policy.contains(wanted), "{wanted} is not in {policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains("'self'"), "{policy}");
+    for (name, value) in [
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(header(answer, name), value, "{name}");
+    }
+    let page = text(answer);
+    for (once, count) in [("<script>", 1), ("<script", 1), ("<form", 1), ("src=", 0)] {
+        assert_eq!(page.matches(once).count(), count, "{once}");
+    }
+}
+
 /// An error of an endpoint that speaks JSON.
 pub fn error(answer: &Response, status: StatusCode, error: &str, what: &str) {
     assert_eq!(answer.status(), status, "{what}: {}", String::from_utf8_lossy(answer.body()));

@@ -6,6 +6,7 @@ use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
     Account, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+    Told,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
@@ -14,7 +15,6 @@ use idp::rows::{Rows, Table, Unavailable};
 use idp::{directory, ledger, platform};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
 use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -235,7 +235,7 @@ impl platform::Objects for Objects {
         to: Uuid,
         grant: Uuid,
         now: UnixTime,
-    ) -> Result<Option<Map<String, Value>>, Unavailable> {
+    ) -> Result<Option<Told>, Unavailable> {
         self.account(to, &grant, now, |account, grant| account.userinfo(grant, now)).await
     }
 

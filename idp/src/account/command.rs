@@ -1,13 +1,15 @@
 //! What an account is told to do, and what it answers: both travel as JSON between a Worker and the
 //! object.
 
-use crate::grant::{Redemption, Refresh, Rotation};
+use crate::grant::{Particulars, Redemption, Refresh, Rotation};
+use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::secret::{Bits, Digest};
 use shared::time::UnixTime;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Who somebody is to whoever signed them in: a local account's name, or an upstream and its
@@ -64,6 +66,8 @@ pub struct NewGrant {
     pub nonce: Option<String>,
     /// What was agreed to.
     pub scope: Scope,
+    /// What else was asked for.
+    pub particulars: Particulars,
     /// Whether refresh tokens come with it.
     pub refreshable: bool,
     /// Whether it outlives the session.
@@ -101,6 +105,8 @@ pub struct Proceed {
     pub cookie: Digest,
     /// The oldest proof of identity that will do, in seconds.
     pub max_age: Option<u64>,
+    /// The ways to have proved it that will do; all when absent.
+    pub acr: Option<Vec<Acr>>,
     /// What it asks for.
     pub grant: NewGrant,
 }
@@ -112,6 +118,8 @@ pub enum Proceeded {
     Issued,
     /// The person has to prove again who they are.
     TooLongAgo,
+    /// The person has to prove it in another way.
+    OtherWay,
     /// Nobody is signed in.
     SignedOut,
 }
@@ -155,6 +163,15 @@ pub struct Revoke {
     /// Generation and secret of a refresh token; absent for an access token, whose signature has
     /// been checked.
     pub refresh_token: Option<(u32, Bits)>,
+}
+
+/// What the userinfo endpoint may tell.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Told {
+    /// Everything that is known.
+    pub claims: Map<String, Value>,
+    /// The names that the client asked for singly.
+    pub asked: BTreeSet<String>,
 }
 
 /// Ends a sign-in session.

@@ -1,9 +1,8 @@
 //! Grants of an account: redeemed, refreshed, revoked, and asked about.
 
-use super::{Account, GrantRow, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated};
-use crate::grant::{Answer, Grant, Redeemed, Rotation, Seed};
+use super::{Account, GrantRow, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated, Told};
+use crate::grant::{Answer, Begun, Grant, Redeemed, Rotation, Seed};
 use crate::rows::{Rows, Table, Unavailable};
-use serde_json::{Map, Value};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -14,12 +13,22 @@ impl<R: Rows> Account<'_, R> {
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn redeem(&self, command: &Redeem, now: UnixTime) -> Result<Redeemed, Unavailable> {
         let Some(row) = self.grant(command.grant)? else { return Ok(Redeemed::Unknown) };
-        let (grant, redeemed) = row.grant.clone().redeem(&command.with, now, self.grants());
+        let (grant, mut redeemed) = row.grant.clone().redeem(&command.with, now, self.grants());
         // TC-11: whoever signed out, or is not wanted here any more, gets no tokens.
-        if let Redeemed::Redeemed { facts, .. } = &redeemed
-            && (!self.has_session(facts.session, now)? || self.is_disabled(row.credential)?)
+        if let Redeemed::Redeemed(begun) = &redeemed
+            && (!self.has_session(begun.facts.session, now)? || self.is_disabled(row.credential)?)
         {
             return Ok(Redeemed::Revoked);
+        }
+        // One request brings everything that the ID token says.
+        if let Redeemed::Redeemed(begun) = &mut redeemed {
+            let Begun { facts, claims, .. } = &mut **begun;
+            let asked = &facts.particulars.claims.id_token;
+            if !asked.is_empty() {
+                let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
+                *claims = profile.map(|profile| profile.claims).unwrap_or_default();
+                claims.retain(|name, value| asked.contains(name) && !value.is_null());
+            }
         }
         if grant != row.grant {
             let seed = match grant {
@@ -103,11 +112,7 @@ impl<R: Rows> Account<'_, R> {
     ///
     /// # Errors
     /// [`Unavailable`].
-    pub fn userinfo(
-        &self,
-        grant: Uuid,
-        now: UnixTime,
-    ) -> Result<Option<Map<String, Value>>, Unavailable> {
+    pub fn userinfo(&self, grant: Uuid, now: UnixTime) -> Result<Option<Told>, Unavailable> {
         let Some(GrantRow { grant: Grant::Live(live), credential, .. }) = self.grant(grant)? else {
             return Ok(None);
         };
@@ -116,6 +121,7 @@ impl<R: Rows> Account<'_, R> {
             return Ok(None);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        Ok(profile.map(|profile| profile.claims))
+        let asked = live.facts.particulars.claims.userinfo;
+        Ok(profile.map(|profile| Told { claims: profile.claims, asked }))
     }
 }

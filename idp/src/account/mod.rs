@@ -15,6 +15,7 @@ use crate::grant;
 use crate::grant::{Binding, Facts, Grant, Issued, Seed};
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{self, Session};
+use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use shared::seal::Purpose;
 use shared::secret::{Bits, Digest};
@@ -56,8 +57,18 @@ impl<R: Rows> Account<'_, R> {
         now: UnixTime,
     ) -> Result<(), Unavailable> {
         let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;
-        let (refreshable, offline) = (new.refreshable, new.offline);
-        let facts = Facts { client_id, scope, session, auth_time, amr, refreshable, offline };
+        let NewGrant { particulars, refreshable, offline, .. } = new;
+        let facts = Facts {
+            client_id,
+            scope,
+            particulars,
+            session,
+            auth_time,
+            amr,
+            acr: Some(Acr::of(credential.as_ref())),
+            refreshable,
+            offline,
+        };
         let binding = Binding { code, redirect_uri, challenge, nonce };
         let expires_at = now.plus(self.config.lifetimes.code);
         let grant = Grant::Issued(Issued { facts, binding, expires_at });

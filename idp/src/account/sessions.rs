@@ -3,6 +3,7 @@
 use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut};
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{Begun, Session, Visit};
+use crate::words::Acr;
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -38,16 +39,20 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn proceed(&self, command: Proceed, now: UnixTime) -> Result<Proceeded, Unavailable> {
-        let Proceed { session: id, cookie, max_age, grant } = command;
+        let Proceed { session: id, cookie, max_age, acr, grant } = command;
         let Some(session) = self.session(id)? else { return Ok(Proceeded::SignedOut) };
         let credential = session.credential();
         if self.is_disabled(credential)? {
             return Ok(Proceeded::SignedOut);
         }
+        let how = Acr::of(credential.as_ref());
         let (session, visit) = session.visit(cookie, max_age, now, self.sessions());
         match visit {
             Visit::Ended => Ok(Proceeded::SignedOut),
             Visit::TooLongAgo => Ok(Proceeded::TooLongAgo),
+            Visit::SignedIn { .. } if acr.is_some_and(|acr| !acr.contains(&how)) => {
+                Ok(Proceeded::OtherWay)
+            }
             Visit::SignedIn { auth_time, amr } => {
                 self.save_session(id, &session, now)?;
                 self.issue(grant, id, (auth_time, amr, credential), now)?;

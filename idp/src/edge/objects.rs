@@ -5,7 +5,7 @@ use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
     Account as Steps, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut,
+    SignOut, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -15,7 +15,6 @@ use crate::{directory, ledger};
 use js_sys::Promise;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use shared::edge::object::{Failed, Step, answer, ask, asked, obey, step};
 use shared::time::UnixTime;
 use std::future::ready;
@@ -111,7 +110,7 @@ impl Objects for Stubs {
         to: Uuid,
         grant: Uuid,
         now: UnixTime,
-    ) -> Result<Option<Map<String, Value>>, Unavailable> {
+    ) -> Result<Option<Told>, Unavailable> {
         self.account(to, "userinfo", grant, now).await
     }
 

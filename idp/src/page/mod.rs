@@ -24,11 +24,13 @@ mod tests {
             interaction: text,
             username: text,
             problem: Some(Problem::WrongCredentials),
+            creates: false,
             local: true,
             upstream: Some(text),
         };
         vec![
             sign_in(&all),
+            sign_in(&SignIn { creates: true, ..all }),
             problem(&ProblemPage { title: "Title", text: "Text.", correlation_id: text }),
             signed_out(&SignedOut { client_name: text, continue_to: Some(text) }),
             onward(text, text),

@@ -15,6 +15,9 @@ pub struct SignIn<'a> {
     pub username: &'a str,
     /// What went wrong before.
     pub problem: Option<Problem>,
+    /// Whether the person is taken to have no account yet, Initiating User Registration 1.0: one is
+    /// made when they come back from the upstream, so that way comes first.
+    pub creates: bool,
     /// Whether to ask for user name and password; the form posts to `/sign-in`.
     pub local: bool,
     /// The name of the upstream to go to instead; the form posts to `/sign-in/upstream`.
@@ -88,8 +91,8 @@ fn duration(seconds: u64) -> String {
 /// one, with `interaction` alone.
 #[must_use]
 pub fn sign_in(view: &SignIn<'_>) -> String {
-    let SignIn { client_name, client_host, interaction, username, problem, local, upstream } =
-        *view;
+    let SignIn { client_name, client_host, interaction, username, problem, .. } = *view;
+    let SignIn { creates, local, upstream, .. } = *view;
     let client = name_or(client_name, "the application");
     let interaction = escape(interaction);
 
@@ -100,11 +103,15 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     let alert = problem.map_or(String::new(), |problem| {
         format!("<p class=\"alert\" id=\"problem\" role=\"alert\">{}</p>\n", problem.text())
     });
-    let local_form =
-        if local { local_form(&interaction, username, problem) } else { String::new() };
-    let or = if local && upstream.is_some() { "<p class=\"or\"><span>or</span></p>\n" } else { "" };
+    let upstream_first = upstream.is_some() && (creates || !local);
+    let kind = |first| if first { " class=\"primary\"" } else { "" };
+    let local_form = if local {
+        local_form(&interaction, username, problem, kind(!upstream_first))
+    } else {
+        String::new()
+    };
     let upstream_form = upstream.map_or(String::new(), |label| {
-        let kind = if local { "" } else { " class=\"primary\"" };
+        let kind = kind(upstream_first);
         let label = name_or(label, "your organization");
         format!(
             "<form method=\"post\" action=\"/sign-in/upstream\">\n\
@@ -119,19 +126,29 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
         ""
     };
 
+    let (or, heading) = if creates {
+        ("or, with an account of yours", "Create an account for")
+    } else {
+        ("or", "Sign in to")
+    };
+    let or = if local && upstream.is_some() {
+        format!("<p class=\"or\"><span>{or}</span></p>\n")
+    } else {
+        String::new()
+    };
+    let (first, second) =
+        if upstream_first { (upstream_form, local_form) } else { (local_form, upstream_form) };
     let title_name = client.replace("<bdi>", "").replace("</bdi>", "");
     let title_error = if problem.is_some() { "Error: " } else { "" };
     page(
-        &format!("{title_error}Sign in to {title_name}"),
+        &format!("{title_error}{heading} {title_name}"),
         "",
-        &format!(
-            "<h1>Sign in to {client}</h1>\n{host}{alert}{local_form}{or}{upstream_form}{neither}"
-        ),
+        &format!("<h1>{heading} {client}</h1>\n{host}{alert}{first}{or}{second}{neither}"),
     )
 }
 
 /// The form for user name and password. The first field that is empty has the focus.
-fn local_form(interaction: &str, username: &str, problem: Option<Problem>) -> String {
+fn local_form(interaction: &str, username: &str, problem: Option<Problem>, kind: &str) -> String {
     let username = escape(username);
     let (on_username, on_password) =
         if username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
@@ -151,7 +168,7 @@ fn local_form(interaction: &str, username: &str, problem: Option<Problem>) -> St
          <label for=\"password\">Password</label>\n\
          <input id=\"password\" name=\"password\" type=\"password\" \
          autocomplete=\"current-password\" required{described}{on_password}>\n\
-         <button class=\"primary\">Sign in</button>\n\
+         <button{kind}>Sign in</button>\n\
          </form>\n"
     )
 }
@@ -166,6 +183,7 @@ mod tests {
         interaction: "sealed-text",
         username: "",
         problem: None,
+        creates: false,
         local: true,
         upstream: None,
     };
@@ -205,6 +223,17 @@ mod tests {
             assert_eq!(page.matches(hidden).count(), forms);
             assert_eq!(page.matches("class=\"primary\"").count(), forms.min(1));
         }
+    }
+
+    #[test]
+    fn whoever_has_no_account_yet_is_led_to_where_one_is_made_first() {
+        let upstream = Some("Acme");
+        let page = sign_in(&SignIn { creates: true, upstream, ..PLAIN });
+        assert!(page.contains("<h1>Create an account for <bdi>Notes</bdi></h1>"));
+        assert!(page.contains("<title>Create an account for Notes</title>"));
+        let (before, after) = page.split_once("class=\"or\"").unwrap();
+        assert!(before.contains("<button class=\"primary\">Continue with <bdi>Acme</bdi>"));
+        assert!(after.contains("<button>Sign in</button>"));
     }
 
     #[test]

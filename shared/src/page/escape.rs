@@ -21,6 +21,26 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// `text` as the content of an attribute in double quotes, for a program at the other end: nothing is
+/// left out, so a form gives back what was put in.
+pub(super) fn verbatim(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // As they are, an HTML parser takes both for a line feed.
+            '\r' => escaped.push_str("&#13;"),
+            '\n' => escaped.push_str("&#10;"),
+            plain => escaped.push(plain),
+        }
+    }
+    escaped
+}
+
 /// Whether a character is to be left out.
 fn is_unseen(character: char) -> bool {
     character.is_control()
@@ -67,6 +87,13 @@ mod tests {
             let escaped = escape(&format!("Pay{character}Pal"));
             assert_eq!(escaped, "PayPal", "{}", character.escape_unicode());
         }
+    }
+
+    #[test]
+    fn az_06_az_07_what_a_program_reads_keeps_every_character_and_ends_no_attribute() {
+        let odd = "\u{200b}\u{202e}a\u{1b}\t\u{9f} \u{e9}";
+        assert_eq!(verbatim(odd), odd);
+        assert_eq!(verbatim("\"><script>'&\r\n"), "&quot;&gt;&lt;script&gt;&#39;&amp;&#13;&#10;");
     }
 
     #[test]

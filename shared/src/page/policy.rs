@@ -12,13 +12,21 @@ use std::sync::LazyLock;
 use url::{Host, Url};
 
 /// What holds for every page. `data:` is the icon.
-static ALWAYS: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+pub(super) static STRICT: LazyLock<String> = LazyLock::new(|| {
+    let style = hash(STYLE);
     format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
-         frame-ancestors 'none'; form-action 'self'"
+        "default-src 'none'; style-src {style}; img-src data:; base-uri 'none'; \
+         frame-ancestors 'none'; form-action"
     )
 });
+
+/// What holds for every page but one.
+static ALWAYS: LazyLock<String> = LazyLock::new(|| format!("{} 'self'", *STRICT));
+
+/// The source expression that allows what is between the tags, byte for byte.
+pub(super) fn hash(inline: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(inline)))
+}
 
 /// The policy of a page: no script, no frame around it, no style but ours, and forms that go
 /// nowhere but here (UI-06).
@@ -38,7 +46,7 @@ pub fn policy(redirect_uri: Option<&str>) -> String {
 
 /// The source expression that allows `uri`, CSP Level 3 §2.3.1. Put together from the parts that
 /// the URL parser understood, none of which can end the expression or the directive.
-fn source(uri: &str) -> Option<String> {
+pub(super) fn source(uri: &str) -> Option<String> {
     let url = Url::parse(uri).ok()?;
     let scheme = url.scheme();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

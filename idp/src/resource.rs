@@ -1,0 +1,118 @@
+//! Resource indicators, RFC 8707: whom access tokens are for, as far as a client may choose.
+
+use crate::client::Client;
+use serde::{Deserialize, Serialize};
+use shared::form::Form;
+use std::collections::BTreeSet;
+use url::Url;
+
+/// What a client is told that asks for a token for somebody else, RFC 8707 §2.
+pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
+
+/// The parameter, which alone may be repeated.
+pub const RESOURCE: &str = "resource";
+
+/// A set of resources; empty when nobody named one, and then tokens are for the client's audience.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Resources(BTreeSet<String>);
+
+/// A token request's resources, and what they are held against.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Target {
+    /// What it names.
+    pub asked: Resources,
+    /// What the client may name now.
+    pub allowed: Resources,
+    /// Its audience.
+    pub audience: String,
+}
+
+impl Resources {
+    /// What a request names; none when one of it is no absolute URI without a fragment, or nothing
+    /// that the client may name.
+    #[must_use]
+    pub fn read(form: &Form, client: &Client) -> Option<Self> {
+        let may = |resource: &str| {
+            let named = client.audience == resource
+                || client.resources.iter().any(|allowed| allowed == resource);
+            named && !resource.contains('#') && Url::parse(resource).is_ok()
+        };
+        let named = form.all(RESOURCE).filter(|resource| !resource.is_empty());
+        named
+            .map(|resource| may(resource).then(|| resource.to_owned()))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    /// Whom the tokens of `client` are for.
+    #[must_use]
+    pub fn audience(&self, client: &Client) -> Vec<String> {
+        if self.0.is_empty() {
+            vec![client.audience.clone()]
+        } else {
+            self.0.iter().cloned().collect()
+        }
+    }
+}
+
+impl Target {
+    /// What a token request of `client` names; none when it may not.
+    #[must_use]
+    pub fn read(form: &Form, client: &Client) -> Option<Self> {
+        let all = client.resources.iter().chain([&client.audience]).cloned().collect();
+        let (asked, audience) = (Resources::read(form, client)?, client.audience.clone());
+        Some(Self { asked, allowed: Resources(all), audience })
+    }
+
+    /// What the tokens are for, when the person's grant is for `granted`: what is asked of it, or
+    /// else all that the operator still allows. None when that is nothing.
+    #[must_use]
+    pub fn within(&self, granted: &Resources) -> Option<Resources> {
+        let Self { asked: Resources(asked), allowed: Resources(allowed), audience } = self;
+        let Resources(granted) = granted;
+        if granted.is_empty() {
+            let usual = asked.iter().all(|resource| resource == audience);
+            return usual.then(Resources::default);
+        }
+        let wanted = if asked.is_empty() { granted & allowed } else { asked.clone() };
+        (!wanted.is_empty() && wanted.is_subset(granted)).then_some(Resources(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(resources: &[&str]) -> Resources {
+        Resources(resources.iter().map(|resource| (*resource).to_owned()).collect())
+    }
+
+    fn within(asked: &[&str], granted: &[&str]) -> Option<Resources> {
+        let (asked, allowed) = (set(asked), set(&["urn:home", "urn:a", "urn:b"]));
+        Target { asked, allowed, audience: "urn:home".into() }.within(&set(granted))
+    }
+
+    #[test]
+    fn tc_22_rfc8707_2_2_a_token_is_for_some_of_what_was_granted() {
+        assert_eq!(within(&["urn:a"], &["urn:a", "urn:b"]), Some(set(&["urn:a"])));
+        assert_eq!(within(&[], &["urn:a", "urn:b"]), Some(set(&["urn:a", "urn:b"])));
+        for asked in [&["urn:home"][..], &["urn:a", "urn:home"], &["urn:c"]] {
+            assert_eq!(within(asked, &["urn:a", "urn:b"]), None, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn tc_22_where_no_resource_was_named_tokens_are_for_the_audience_alone() {
+        assert_eq!(within(&[], &[]), Some(set(&[])));
+        assert_eq!(within(&["urn:home"], &[]), Some(set(&[])));
+        assert_eq!(within(&["urn:a"], &[]), None);
+        assert_eq!(within(&["urn:a", "urn:home"], &[]), None);
+    }
+
+    #[test]
+    fn what_the_operator_has_taken_since_is_not_given() {
+        assert_eq!(within(&[], &["urn:a", "urn:gone"]), Some(set(&["urn:a"])));
+        assert_eq!(within(&[], &["urn:gone"]), None);
+    }
+}
