@@ -14,6 +14,7 @@ use shared::jose::Alg;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
 use shared::secret::Digest;
+use std::iter;
 
 /// How long a copy of the metadata may be kept, in seconds.
 const METADATA_MAX_AGE: u64 = 300;
@@ -41,7 +42,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),
         grant_types_supported: GrantType::list(),
-        subject_types_supported: vec!["public".to_owned()],
+        subject_types_supported: subject_types(config),
         id_token_signing_alg_values_supported: Alg::ALL.map(|alg| alg.as_str().to_owned()).into(),
         token_endpoint_auth_methods_supported: AuthMethod::list(),
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
@@ -53,6 +54,12 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
     }
+}
+
+/// Pairwise subjects take a secret.
+fn subject_types(config: &Config) -> Vec<String> {
+    let pairwise = config.pairwise.map(|_| "pairwise");
+    iter::once("public").chain(pairwise).map(str::to_owned).collect()
 }
 
 /// Answers with the metadata.

@@ -7,7 +7,7 @@ use crate::interaction::Interaction;
 use crate::page::{self, Problem};
 use crate::platform::Platform;
 use crate::sign_in::Refused;
-use crate::tokens::read_id_token_hint;
+use crate::subject::Hint;
 use crate::words::{Endpoint, GrantType};
 use http::StatusCode;
 use rand_core::CryptoRng;
@@ -17,7 +17,6 @@ use shared::handle::{Handle, Kind};
 use shared::respond::see_other;
 use shared::secret::{Code, Digest, random, random_uuid};
 use shared::time::UnixTime;
-use uuid::Uuid;
 
 /// What somebody signs in for.
 #[derive(Clone, Debug)]
@@ -123,7 +122,8 @@ impl AuthorizationRequest {
     }
 
     /// Whose ID token the request hints at, OpenID Connect Core §3.1.2.1: nobody else will do. The
-    /// hint proves nothing and may have expired.
+    /// hint proves nothing and may have expired. One of a client that people are called otherwise
+    /// to is none: two sectors that show each other's would learn who is the same.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -131,12 +131,12 @@ impl AuthorizationRequest {
         &self,
         idp: &Idp<'_, P>,
         now: UnixTime,
-    ) -> Result<Option<Uuid>, Refused> {
+    ) -> Result<Option<Hint>, Refused> {
         let Some(text) = &self.id_token_hint else { return Ok(None) };
-        let keys = idp.published(now).await?;
-        let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
+        let hint = Hint::read(idp, text, now).await?;
+        let hint = hint.filter(|hint| hint.client.subject == self.client.subject);
         let words = "id_token_hint is not an ID token of this issuer";
-        hint.map(|hint| Some(hint.sub)).ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))
+        hint.map(Some).ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))
     }
 
     /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252

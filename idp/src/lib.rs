@@ -36,6 +36,7 @@ pub mod rows;
 pub mod session;
 pub mod sign_in;
 pub mod signing;
+pub mod subject;
 pub mod token;
 pub mod tokens;
 pub mod upstream;

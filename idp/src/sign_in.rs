@@ -114,7 +114,8 @@ pub async fn authorize<P: Platform>(
     }
     let stale = asked.prompt == Some(Prompt::Login) || asked.max_age == Some(0);
     let found = session(idp, request.headers())
-        .filter(|session| !stale && expected.is_none_or(|expected| expected == session.object));
+        .filter(|_| !stale)
+        .filter(|found| expected.is_none_or(|hint| hint.names(found.object, idp.config)));
     if found.is_some() && asked.may_be_anybodys() {
         // Any program of this machine could have sent the browser here: a person has to see it.
         if asked.prompt == Some(Prompt::None) {
@@ -268,7 +269,7 @@ pub async fn complete<P: Platform>(
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     if let Some(asked) = errand.asked()
-        && asked.expected(idp, now).await?.is_some_and(|expected| expected != account)
+        && asked.expected(idp, now).await?.is_some_and(|hint| !hint.names(account, idp.config))
     {
         return Err(asked.refuse(ErrorCode::LoginRequired, "somebody else signed in"));
     }

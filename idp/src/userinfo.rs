@@ -75,8 +75,8 @@ impl Refused {
 
 /// Runs the endpoint and renders what it said.
 pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
-    match claims(idp, request, now).await {
-        Ok(claims) => respond::json(StatusCode::OK, &claims),
+    match tell(idp, request, now).await {
+        Ok(response) => response,
         Err(refused) => {
             let (status, challenge, error) = refused.public();
             let mut response = match refused {
@@ -92,15 +92,17 @@ pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: Unix
     }
 }
 
-async fn claims<P: Platform>(
+async fn tell<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
     now: UnixTime,
-) -> Result<Map<String, Value>, Refused> {
+) -> Result<Response, Refused> {
     let token = token(request)?;
     let keys = idp.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
-    let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
+    let token = token.ok_or(Refused::Invalid)?;
+    let (account, id) = token.comes_from(idp.config).ok_or(Refused::Invalid)?;
+    let AccessClaims { sub, aud, scope, client_id, .. } = token;
     if idp.client(&client_id).await?.is_none() {
         return Err(Refused::Invalid);
     }
@@ -110,10 +112,10 @@ async fn claims<P: Platform>(
     if !scope.has("openid") {
         return Err(Refused::Scope);
     }
-    let claims = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
+    let claims = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
     let mut claims = within(claims, &scope);
-    claims.insert("sub".to_owned(), Value::String(sub.to_string()));
-    Ok(claims)
+    claims.insert("sub".to_owned(), Value::String(sub));
+    Ok(respond::json(StatusCode::OK, &claims))
 }
 
 /// The one token of a request: in the header, or in the body of a POST (RFC 6750 §2), and never in
