@@ -48,6 +48,8 @@ pub enum Refused {
         /// As above.
         basic: bool,
     },
+    /// A public client, where whoever asks has to prove who it is.
+    Public,
     /// Nobody could say whether there is such a client.
     Unavailable,
 }
@@ -81,7 +83,9 @@ impl Refused {
                 let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
                 return (StatusCode::SERVICE_UNAVAILABLE, error, false);
             }
-            Self::NoClient | Self::UnknownClient => ("client authentication failed", false),
+            Self::NoClient | Self::UnknownClient | Self::Public => {
+                ("client authentication failed", false)
+            }
             Self::MalformedBasic => ("the Authorization header cannot be read", true),
             Self::WrongMethod { basic } | Self::WrongSecret { basic } => {
                 ("client authentication failed", basic)

@@ -403,6 +403,25 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_server_is_confidential_and_not_the_issuer() {
+        let digest = Digest::of("s").to_text();
+        let with = |rest: &str| {
+            let clients = format!(r#"[{{"client_id":"rs","grant_types":[],{rest}}}]"#);
+            read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", KEY), ("CLIENTS", &clients)])
+        };
+        let secret = format!(r#""client_secret_sha256":"{digest}""#);
+        assert!(with(&format!(r#"{secret},"resource_server":["https://api.test"]"#)).is_ok());
+        let none = r#""token_endpoint_auth_method":"none","resource_server":["https://api.test"]"#;
+        for wrong in [
+            none,
+            &format!(r#"{secret},"resource_server":["https://api.test","https://idp.test"]"#),
+            &format!(r#"{secret},"resource_server":[""]"#),
+        ] {
+            assert_eq!(with(wrong).unwrap_err(), ["CLIENTS[rs].resource_server"], "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_pkce_waiver_is_for_one_confidential_client_alone() {
         let digest = Digest::of("s").to_text();
         let client = |id: &str| {

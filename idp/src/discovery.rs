@@ -36,16 +36,19 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         userinfo_endpoint: Some(at(Endpoint::UserInfo)),
         jwks_uri: at(Endpoint::Jwks),
         revocation_endpoint: Some(at(Endpoint::Revoke)),
-        introspection_endpoint: None,
+        introspection_endpoint: Some(at(Endpoint::Introspect)),
         end_session_endpoint: Some(at(Endpoint::EndSession)),
         scopes_supported: ScopeWord::list(),
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),
         grant_types_supported: GrantType::list(),
         subject_types_supported: subject_types(config),
-        id_token_signing_alg_values_supported: Alg::ALL.map(|alg| alg.as_str().to_owned()).into(),
+        id_token_signing_alg_values_supported: algs(),
+        userinfo_signing_alg_values_supported: algs(),
+        introspection_signing_alg_values_supported: algs(),
         token_endpoint_auth_methods_supported: AuthMethod::list(),
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
+        introspection_endpoint_auth_methods_supported: proving(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
         prompt_values_supported: Prompt::list(),
         claims_supported: claims.map(str::to_owned).collect(),
@@ -54,6 +57,17 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
     }
+}
+
+fn algs() -> Vec<String> {
+    Alg::ALL.map(|alg| alg.as_str().to_owned()).into()
+}
+
+/// The methods that prove who a client is.
+fn proving() -> Vec<String> {
+    let mut methods = AuthMethod::list();
+    methods.retain(|method| method != AuthMethod::None.as_str());
+    methods
 }
 
 /// Pairwise subjects take a secret.

@@ -22,6 +22,7 @@ pub mod errand;
 pub mod event;
 pub mod grant;
 pub mod interaction;
+pub mod introspect;
 pub mod known;
 pub mod ledger;
 pub mod own_key;
@@ -147,6 +148,7 @@ impl<P: Platform> Idp<'_, P> {
             Endpoint::Token => return token::respond(self, request, now, rng).await,
             Endpoint::UserInfo => return userinfo::respond(self, request, now).await,
             Endpoint::Revoke => return revoke::respond(self, request, now).await,
+            Endpoint::Introspect => return introspect::respond(self, request, now).await,
             Endpoint::Home => {
                 let home = page::home(self.config.issuer.as_str());
                 return page::respond(StatusCode::OK, home, None);

@@ -4,9 +4,9 @@ use crate::Idp;
 use crate::ask::{self, Bearer};
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
-use crate::tokens::{AccessClaims, read_access_token};
+use crate::tokens::{AccessClaims, read_access_token, sign};
 use crate::words::ScopeWord;
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 use shared::cause;
@@ -103,9 +103,7 @@ async fn tell<P: Platform>(
     let token = token.ok_or(Refused::Invalid)?;
     let (account, id) = token.comes_from(idp.config).ok_or(Refused::Invalid)?;
     let AccessClaims { sub, aud, scope, client_id, .. } = token;
-    if idp.client(&client_id).await?.is_none() {
-        return Err(Refused::Invalid);
-    }
+    let client = idp.client(&client_id).await?.ok_or(Refused::Invalid)?;
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
     }
@@ -115,7 +113,17 @@ async fn tell<P: Platform>(
     let claims = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
     let mut claims = within(claims, &scope);
     claims.insert("sub".to_owned(), Value::String(sub));
-    Ok(respond::json(StatusCode::OK, &claims))
+    let Some(alg) = client.userinfo_alg else {
+        return Ok(respond::json(StatusCode::OK, &claims));
+    };
+    // §5.3.2: signed, it says by whom and for whom. It has no `exp` and no `sid`, so it is no ID token.
+    let signer = idp.signer(alg, now).await?;
+    claims.insert("iss".to_owned(), Value::String(idp.config.issuer.to_string()));
+    claims.insert("aud".to_owned(), Value::String(client_id));
+    let mut response = respond::empty(StatusCode::OK);
+    *response.body_mut() = sign("JWT", &claims, &signer).await?.into_bytes();
+    respond::put(&mut response, CONTENT_TYPE, "application/jwt");
+    Ok(response)
 }
 
 /// The one token of a request: in the header, or in the body of a POST (RFC 6750 §2), and never in

@@ -4,13 +4,19 @@
 //! A row about a check on one grant is also put to its siblings: both grants of `/token`, and
 //! `/revoke`. Rows about features that are not there are left out; that they are not there is
 //! `dj_06` and `az_22` to `az_24`.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 mod authorize;
 mod client_auth;
 mod code;
 mod discovery;
 mod flood;
+mod introspect;
 mod keys;
 mod logout;
 mod own_page;

@@ -1,7 +1,7 @@
 //! What an account is told to do, and what it answers: both travel as JSON between a Worker and the
 //! object.
 
-use crate::grant::{Redemption, Refresh, Rotation};
+use crate::grant::{Facts, Redemption, Refresh, Rotation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::pkce::Challenge;
@@ -155,6 +155,28 @@ pub struct Revoke {
     /// Generation and secret of a refresh token; absent for an access token, whose signature has
     /// been checked.
     pub refresh_token: Option<(u32, Bits)>,
+}
+
+/// Somebody who may asks whether a token is good.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Introspect {
+    /// The grant that the token names.
+    pub grant: Uuid,
+    /// Whose token it has to be.
+    pub client_id: String,
+    /// As in [`Revoke`].
+    pub refresh_token: Option<(u32, Bits)>,
+}
+
+/// What [`Introspect`] found, when the token is good.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Alive {
+    /// What the person agreed to.
+    pub facts: Facts,
+    /// When a refresh token was made; nobody remembers that of the one before the current.
+    pub since: Option<UnixTime>,
+    /// When it stops being good unless it is used.
+    pub until: UnixTime,
 }
 
 /// Ends a sign-in session.
