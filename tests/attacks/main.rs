@@ -20,6 +20,7 @@ mod introspect;
 mod keys;
 mod logout;
 mod own_page;
+mod pairwise;
 mod pkce;
 mod redirect_uri;
 mod refresh;
