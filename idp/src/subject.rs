@@ -27,7 +27,6 @@ const TOKEN_ID: Purpose<'_> = Purpose::new("token id", "");
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
     sector: Option<&'a str>,
-    secret: Bits,
     config: &'a Config,
 }
 
@@ -39,12 +38,7 @@ impl<'a> Names<'a> {
             SubjectType::Public => None,
             SubjectType::Pairwise { sector } => Some(sector.as_str()),
         };
-        // No client is pairwise while there is no secret, its registration saw to it. If one were,
-        // it would be told names that end with the sealing key, and never our own.
-        let secret = config
-            .pairwise
-            .unwrap_or_else(|| Bits::new(config.keys.derive(Purpose::new("pairwise", ""), &[])));
-        Self { sector, secret, config }
+        Self { sector, config }
     }
 
     /// The `sub` of an account.
@@ -74,7 +68,11 @@ impl<'a> Names<'a> {
     fn tell(&self, what: &str, id: Uuid) -> String {
         let Some(sector) = self.sector else { return id.to_string() };
         let parts = [what.as_bytes(), sector.as_bytes(), id.as_bytes()];
-        URL_SAFE_NO_PAD.encode(mac(&self.secret.expose(), &parts))
+        // No client is pairwise while there is no secret, its registration saw to it. If one were,
+        // it would be told names that end with the sealing key, and never our own.
+        let without = || self.config.keys.derive(Purpose::new("pairwise", ""), &[]);
+        let secret = self.config.pairwise.map_or_else(without, Bits::expose);
+        URL_SAFE_NO_PAD.encode(mac(&secret, &parts))
     }
 }
 
