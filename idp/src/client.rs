@@ -48,6 +48,8 @@ pub struct Client {
     pub audience: String,
     /// Further resources it may have tokens for, RFC 8707.
     pub resources: Vec<String>,
+    /// The resources that it is itself, whose access tokens it may ask about.
+    pub resource_server: Vec<String>,
     /// Origins of scripts that may read the token endpoint's answers to it.
     pub allowed_origins: Vec<Origin>,
     /// Whose it is.
@@ -250,6 +252,7 @@ mod tests {
             back_channel: None,
             audience: "https://idp.test".into(),
             resources: vec![],
+            resource_server: vec![],
             allowed_origins: vec![],
             standing: Standing::FirstParty,
         }

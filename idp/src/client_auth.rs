@@ -52,6 +52,8 @@ pub enum Refused {
     },
     /// What is wrong with its assertion.
     Assertion(assertion::Refused),
+    /// A public client, where whoever asks has to prove who it is.
+    Public,
     /// Nobody could say whether there is such a client.
     Unavailable,
 }
@@ -83,7 +85,7 @@ impl Refused {
             }
             Self::Unavailable => return UNAVAILABLE,
             Self::Assertion(refused) if refused.is_circumstance() => return UNAVAILABLE,
-            Self::NoClient | Self::UnknownClient | Self::Assertion(_) => {
+            Self::NoClient | Self::UnknownClient | Self::Public | Self::Assertion(_) => {
                 ("client authentication failed", false)
             }
             Self::MalformedBasic => ("the Authorization header cannot be read", true),

@@ -11,7 +11,7 @@ use shared::origin::{Issuer, Origin};
 use shared::rp::client::{ClientAuth, RelyingParty};
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
-use shared::secret::{ClientSecret, Digest};
+use shared::secret::{Bits, ClientSecret, Digest};
 use shared::settings::{Problem, Settings};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -27,6 +27,8 @@ pub struct Config {
     pub own_keys: Vec<OwnKey>,
     /// `DROPPED_KEYS`.
     pub dropped_keys: Vec<String>,
+    /// `PAIRWISE_SECRET`: what pairwise subjects are made with. It never changes.
+    pub pairwise: Option<Bits>,
     /// `SCOPES`: words of the operator's own.
     pub scopes: BTreeMap<String, OwnScope>,
     /// `CLIENTS`.
@@ -119,14 +121,20 @@ impl Config {
             Vec::new(),
             |text| text.split(',').map(|kid| Some(Digest::parse(kid.trim())?.to_text())).collect(),
         );
-        let pairwise = settings.text("PAIRWISE_SECRET");
+        let wanted = "32 random bytes in base64url, which never change";
+        let read = |text: &str| Bits::parse(text).map(Some);
+        let pairwise = settings.optional("PAIRWISE_SECRET", wanted, None, read);
+        if deployed && pairwise.is_some_and(|bits| bits.expose().starts_with(b"gatelatch-example"))
+        {
+            settings.refuse("PAIRWISE_SECRET", "your own: this one is in the documentation");
+        }
         let scopes = scopes(&mut settings);
         let words = ScopeWord::ALL.iter().map(|word| word.as_str());
         let words: Vec<_> = words.chain(scopes.keys().map(String::as_str)).collect();
         let house = House {
             issuer: issuer.as_ref().map_or("", Origin::as_str),
             scopes: &Scope::parse(&words.join(" ")).unwrap_or_default(),
-            has_pairwise_secret: pairwise.is_some(),
+            has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some(),
         };
         let clients = clients(&mut settings, house);
         let accounts = accounts(&mut settings);
@@ -137,6 +145,7 @@ impl Config {
             keys,
             own_keys,
             dropped_keys,
+            pairwise,
             scopes,
             clients,
             accounts,
@@ -375,6 +384,41 @@ mod tests {
         assert!(read(&[("ISSUER", "http://localhost:8787"), ("SEALING_KEYS", example)]).is_ok());
         let deployed = read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", example)]);
         assert_eq!(deployed.unwrap_err(), ["SEALING_KEYS"]);
+    }
+
+    #[test]
+    fn pa_17_a_pairwise_secret_is_32_bytes_of_ones_own() {
+        let with = |issuer: &str, secret: &str| {
+            read(&[("ISSUER", issuer), ("SEALING_KEYS", KEY), ("PAIRWISE_SECRET", secret)])
+        };
+        let config = with("https://idp.test", KEY).unwrap();
+        assert!(config.pairwise.is_some());
+        assert!(format!("{config:?}").contains("Bits(..)"), "it does not print");
+        let example = "Z2F0ZWxhdGNoLWV4YW1wbGUtcGFpcndpc2UtdGVzdDE";
+        assert!(with("http://localhost:8787", example).is_ok());
+        for secret in ["c2hvcnQ", "x y", &format!("{KEY},{KEY}"), example] {
+            let refused = with("https://idp.test", secret);
+            assert_eq!(refused.unwrap_err(), ["PAIRWISE_SECRET"], "{secret}");
+        }
+    }
+
+    #[test]
+    fn a_resource_server_is_confidential_and_not_the_issuer() {
+        let digest = Digest::of("s").to_text();
+        let with = |rest: &str| {
+            let clients = format!(r#"[{{"client_id":"rs","grant_types":[],{rest}}}]"#);
+            read(&[("ISSUER", "https://idp.test"), ("SEALING_KEYS", KEY), ("CLIENTS", &clients)])
+        };
+        let secret = format!(r#""client_secret_sha256":"{digest}""#);
+        assert!(with(&format!(r#"{secret},"resource_server":["https://api.test"]"#)).is_ok());
+        let none = r#""token_endpoint_auth_method":"none","resource_server":["https://api.test"]"#;
+        for wrong in [
+            none,
+            &format!(r#"{secret},"resource_server":["https://api.test","https://idp.test"]"#),
+            &format!(r#"{secret},"resource_server":[""]"#),
+        ] {
+            assert_eq!(with(wrong).unwrap_err(), ["CLIENTS[rs].resource_server"], "{wrong}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use shared::jose::Alg;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
 use shared::secret::Digest;
+use std::iter;
 
 /// How long a copy of the metadata may be kept, in seconds.
 const METADATA_MAX_AGE: u64 = 300;
@@ -26,7 +27,6 @@ const PROTOCOL_CLAIMS: [&str; 11] =
 pub fn metadata(config: &Config) -> ProviderMetadata {
     let at = |endpoint: Endpoint| config.issuer.at(endpoint.path());
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
-    let algs = || Alg::ALL.map(|alg| alg.as_str().to_owned()).into();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
     let acr = Acr::ALL.iter().filter(|acr| acr.is_offered(config));
     let scopes = ScopeWord::list().into_iter().chain(config.scopes.keys().cloned());
@@ -38,18 +38,22 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         userinfo_endpoint: Some(at(Endpoint::UserInfo)),
         jwks_uri: at(Endpoint::Jwks),
         revocation_endpoint: Some(at(Endpoint::Revoke)),
-        introspection_endpoint: None,
+        introspection_endpoint: Some(at(Endpoint::Introspect)),
         end_session_endpoint: Some(at(Endpoint::EndSession)),
         scopes_supported: scopes.collect(),
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),
         grant_types_supported: GrantType::list(),
-        subject_types_supported: vec!["public".to_owned()],
+        subject_types_supported: subject_types(config),
         id_token_signing_alg_values_supported: algs(),
+        userinfo_signing_alg_values_supported: algs(),
+        introspection_signing_alg_values_supported: algs(),
         token_endpoint_auth_methods_supported: AuthMethod::list(),
         token_endpoint_auth_signing_alg_values_supported: algs(),
         revocation_endpoint_auth_methods_supported: AuthMethod::list(),
         revocation_endpoint_auth_signing_alg_values_supported: algs(),
+        introspection_endpoint_auth_methods_supported: proving(),
+        introspection_endpoint_auth_signing_alg_values_supported: algs(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
         prompt_values_supported: prompts.collect(),
         acr_values_supported: acr.map(|acr| acr.as_str().to_owned()).collect(),
@@ -59,6 +63,23 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
     }
+}
+
+fn algs() -> Vec<String> {
+    Alg::ALL.map(|alg| alg.as_str().to_owned()).into()
+}
+
+/// The methods that prove who a client is.
+fn proving() -> Vec<String> {
+    let mut methods = AuthMethod::list();
+    methods.retain(|method| method != AuthMethod::None.as_str());
+    methods
+}
+
+/// Pairwise subjects take a secret.
+fn subject_types(config: &Config) -> Vec<String> {
+    let pairwise = config.pairwise.map(|_| "pairwise");
+    iter::once("public").chain(pairwise).map(str::to_owned).collect()
 }
 
 /// Answers with the metadata.

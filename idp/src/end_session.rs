@@ -5,7 +5,7 @@ use crate::account::SignOut;
 use crate::event::{self, Event};
 use crate::platform::{Objects, Platform};
 use crate::sign_in::{COOKIE, Refused, session};
-use crate::tokens::{HintClaims, read_id_token_hint};
+use crate::subject::Hint;
 use crate::words::Endpoint;
 use crate::{Idp, ask, page};
 use http::{Method, StatusCode};
@@ -39,8 +39,7 @@ pub async fn respond<P: Platform>(
     let client_name = client_name(idp, &form).await?;
     let Some(current) = current else { return Ok(done(&client_name, after, false)) };
 
-    let is_its_client =
-        hint.is_some_and(|hint| (hint.sub, hint.sid) == (current.object, current.item));
+    let is_its_client = hint.is_some_and(|hint| hint.is_of(current, idp.config));
     let confirmed = request.method() == Method::POST
         && form.get("confirm") == Some("yes")
         && ask::is_from_ourselves(request.headers(), &idp.config.issuer)
@@ -67,26 +66,25 @@ async fn hint<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     now: UnixTime,
-) -> Result<Option<HintClaims>, Refused> {
+) -> Result<Option<Hint>, Refused> {
     let Some(text) = form.get("id_token_hint") else { return Ok(None) };
-    let keys = idp.published(now).await?;
-    let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
+    let hint = Hint::read(idp, text, now).await?;
     // LO-03: a hint that belongs to another client than the one that asks is no hint.
     let asks = form.get("client_id");
-    Ok(hint.filter(|hint| asks.is_none_or(|asks| asks == hint.aud)))
+    Ok(hint.filter(|hint| asks.is_none_or(|asks| asks == hint.client.id)))
 }
 
 /// Where the client wants the person next, if it has registered that, §3.
 async fn after<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
-    hint: Option<&HintClaims>,
+    hint: Option<&Hint>,
 ) -> Result<Option<String>, Refused> {
     // A hint that was sent and is none says nothing good about whoever sent it (LO-03).
     if hint.is_none() && form.has("id_token_hint") {
         return Ok(None);
     }
-    let asks = hint.map(|hint| hint.aud.as_str()).or(form.get("client_id"));
+    let asks = hint.map(|hint| hint.client.id.as_str()).or(form.get("client_id"));
     let Some((asks, wanted)) = asks.zip(form.get("post_logout_redirect_uri")) else {
         return Ok(None);
     };

@@ -3,12 +3,14 @@
 use crate::Idp;
 use crate::account::NewGrant;
 use crate::authorize::{self, AuthorizationRequest};
+use crate::client::Client;
+use crate::config::Config;
 use crate::grant::Particulars;
 use crate::interaction::Interaction;
 use crate::page::{self, Problem};
 use crate::platform::Platform;
 use crate::sign_in::Refused;
-use crate::tokens::read_id_token_hint;
+use crate::subject::{Hint, Names};
 use crate::words::{Acr, Endpoint, GrantType};
 use http::StatusCode;
 use rand_core::CryptoRng;
@@ -19,6 +21,7 @@ use shared::respond::see_other;
 use shared::scope::Scope;
 use shared::secret::{Code, Digest, random, random_uuid};
 use shared::time::UnixTime;
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// What somebody signs in for.
@@ -28,6 +31,23 @@ pub enum Errand {
     Client(Box<AuthorizationRequest>),
     /// Their own page.
     OwnPage,
+}
+
+/// Whom a client means, when it means somebody.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    client: Rc<Client>,
+    /// By the names that the client knows them by.
+    subjects: Option<Vec<String>>,
+}
+
+impl Expected {
+    /// Whether it may be this account.
+    #[must_use]
+    pub fn may_be(&self, account: Uuid, config: &Config) -> bool {
+        let name = || Names::of(&self.client, config).name(account);
+        self.subjects.as_ref().is_none_or(|subjects| subjects.contains(&name()))
+    }
 }
 
 impl<P: Platform> Idp<'_, P> {
@@ -154,7 +174,9 @@ impl AuthorizationRequest {
     }
 
     /// Whom the client means, by an ID token of theirs or by the value of `sub`, OpenID Connect Core
-    /// §3.1.2.1 and §5.5.1: nobody else will do. A hint proves nothing and may have expired.
+    /// §3.1.2.1 and §5.5.1: nobody else will do. A hint proves nothing and may have expired. One of
+    /// a client that people are called otherwise to is none: two sectors that show each other's
+    /// would learn who is the same.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -162,28 +184,26 @@ impl AuthorizationRequest {
         &self,
         idp: &Idp<'_, P>,
         now: UnixTime,
-    ) -> Result<Option<Vec<Uuid>>, Refused> {
+    ) -> Result<Expected, Refused> {
         let subjects = self.claims.subjects.as_ref().map(|subjects| {
-            subjects.iter().filter_map(|subject| subject.as_str()?.parse().ok()).collect()
+            subjects.iter().filter_map(|subject| subject.as_str().map(str::to_owned)).collect()
         });
         let Some(text) = &self.id_token_hint else { return self.somebody(subjects) };
-        let keys = idp.published(now).await?;
-        let hint = read_id_token_hint(text, idp.config, &keys, &idp.verifier).await;
+        let hint = Hint::read(idp, text, now).await?;
+        let hint = hint.filter(|hint| hint.client.subject == self.client.subject);
         let words = "id_token_hint is not an ID token of this issuer";
         let hint = hint.ok_or_else(|| self.refuse(ErrorCode::InvalidRequest, words))?;
-        let mut subjects = subjects.unwrap_or_else(|| vec![hint.sub]);
-        subjects.retain(|subject| *subject == hint.sub);
+        let mut subjects = subjects.unwrap_or_else(|| vec![hint.subject().to_owned()]);
+        subjects.retain(|subject| subject == hint.subject());
         self.somebody(Some(subjects))
     }
 
     /// Where nobody can be meant, nobody need sign in.
-    fn somebody(&self, subjects: Option<Vec<Uuid>>) -> Result<Option<Vec<Uuid>>, Refused> {
-        match subjects {
-            Some(subjects) if subjects.is_empty() => {
-                Err(self.refuse(ErrorCode::LoginRequired, "nobody is whom the client means"))
-            }
-            subjects => Ok(subjects),
+    fn somebody(&self, subjects: Option<Vec<String>>) -> Result<Expected, Refused> {
+        if subjects.as_ref().is_some_and(Vec::is_empty) {
+            return Err(self.refuse(ErrorCode::LoginRequired, "nobody is whom the client means"));
         }
+        Ok(Expected { client: Rc::clone(&self.client), subjects })
     }
 
     /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252

@@ -397,6 +397,34 @@ impl Live {
         Self { generation, rotated_at, repeats: 0, answered, answered_for, idle_until, ..self }
     }
 
+    /// Since when, if that is known, and until when a refresh token of a client that authenticates is
+    /// good, if it is: whether [`Grant::refresh`] would answer it, without doing it.
+    #[must_use]
+    pub fn life_of(
+        &self,
+        generation: u32,
+        secret: Bits,
+        seed: &Seed,
+        now: UnixTime,
+        policy: Policy,
+    ) -> Option<(Option<UnixTime>, UnixTime)> {
+        let client_id = self.facts.client_id.clone();
+        let scope = Some(self.answered.clone());
+        let asked = self.answered_for.clone();
+        let target = Target { allowed: asked.clone(), asked, audience: String::new() };
+        let with = Refresh { generation, secret, client_id, is_public: false, scope, target };
+        let ends = self.idle_until.min(self.absolute_until);
+        match Grant::Live(self.clone()).refresh(seed, &with, now, policy).1 {
+            Rotation::Rotated(_) => Some((Some(self.rotated_at), ends)),
+            // The last second in which it is repeated is still one of its life.
+            Rotation::Repeated(_) => {
+                let repeats = REPEAT_SECONDS.max(policy.access_token).saturating_add(1);
+                Some((None, self.rotated_at.plus(repeats).min(ends)))
+            }
+            _ => None,
+        }
+    }
+
     fn repeats_for(&self, is_public: bool, now: UnixTime, policy: Policy) -> bool {
         let age = now.since(self.rotated_at);
         if is_public {

@@ -24,6 +24,7 @@ pub mod errand;
 pub mod event;
 pub mod grant;
 pub mod interaction;
+pub mod introspect;
 pub mod known;
 pub mod ledger;
 pub mod outbound;
@@ -42,6 +43,7 @@ pub mod rows;
 pub mod session;
 pub mod sign_in;
 pub mod signing;
+pub mod subject;
 pub mod token;
 pub mod tokens;
 pub mod upstream;
@@ -154,6 +156,7 @@ impl<P: Platform> Idp<'_, P> {
             Endpoint::Token => return token::respond(self, request, now, rng).await,
             Endpoint::UserInfo => return userinfo::respond(self, request, now).await,
             Endpoint::Revoke => return revoke::respond(self, request, now).await,
+            Endpoint::Introspect => return introspect::respond(self, request, now).await,
             Endpoint::Home => {
                 let home = page::home(self.config.issuer.as_str());
                 return page::respond(StatusCode::OK, home, None);

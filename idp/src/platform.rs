@@ -2,7 +2,8 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, Told,
+    Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
+    SignOut, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -63,6 +64,12 @@ pub trait Objects {
         command: Revoke,
         now: UnixTime,
     ) -> Result<bool, Unavailable>;
+    async fn introspect(
+        &self,
+        account: Uuid,
+        command: Introspect,
+        now: UnixTime,
+    ) -> Result<Option<Alive>, Unavailable>;
     async fn userinfo(
         &self,
         account: Uuid,

@@ -104,6 +104,9 @@ pub struct Registration {
     /// Further resources it may have tokens for, RFC 8707. The operator's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
+    /// The resources that it is itself: it may introspect access tokens for them. The operator's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resource_server: Vec<String>,
     /// Origins of scripts that may read its token answers. The operator's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allowed_origins: Vec<Origin>,
@@ -206,6 +209,15 @@ impl Registration {
         if !self.resources.iter().all(is_resource) {
             mistakes.push(("resources", "absolute URIs without a fragment"));
         }
+        // Every access token with `openid` is for the issuer: it would see all of them.
+        let itself = |resource: &String| resource.is_empty() || resource == house.issuer;
+        if self.resource_server.iter().any(itself) {
+            mistakes.push(("resource_server", "audiences of access tokens, other than the issuer"));
+        }
+        if !self.resource_server.is_empty() && authentication == Authentication::None {
+            mistakes
+                .push(("resource_server", "absent for a public client, who may not introspect"));
+        }
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -233,6 +245,7 @@ impl Registration {
             back_channel: self.backchannel_logout_uri.map(|uri| BackChannel { uri }),
             audience: self.audience.unwrap_or_else(|| house.issuer.to_owned()),
             resources: self.resources,
+            resource_server: self.resource_server,
             allowed_origins: self.allowed_origins,
             standing: match self.first_party {
                 Some(false) => Standing::ThirdParty,
@@ -246,7 +259,10 @@ impl Registration {
              client also a private-use scheme with a dot in it)";
         const WEB: &str = "an https URL without credentials or fragment (http on this machine)";
         let is_native = self.application_type == ApplicationType::Native;
-        if self.redirect_uris.is_empty() {
+        let grants = self.grant_types.as_deref();
+        // A client that sends nobody to sign in, such as a resource server, needs none.
+        let sends = grants.is_none_or(|grants| grants.contains(&GrantType::AuthorizationCode));
+        if self.redirect_uris.is_empty() && sends {
             mistakes.push(("redirect_uris", "at least one URI"));
         }
         let lists = [

@@ -57,11 +57,12 @@ async fn revoke<P: Platform>(
     }
     let keys = idp.published(now).await?;
     let token = read_unexpired_access_token(text, idp.config, &keys, &idp.verifier, now).await;
-    match token.filter(|token| token.client_id == client_id) {
+    let token = token.filter(|token| token.client_id == client_id);
+    match token.and_then(|token| token.comes_from(idp.config)) {
         None => Ok(None),
-        Some(token) => {
-            let command = Revoke { grant: token.jti.grant, client_id, refresh_token: None };
-            end(idp, token.sub, command, now).await
+        Some((account, id)) => {
+            let command = Revoke { grant: id.grant, client_id, refresh_token: None };
+            end(idp, account, command, now).await
         }
     }
 }

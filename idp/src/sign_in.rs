@@ -23,7 +23,6 @@ use shared::form::Form;
 use shared::handle::{Handle, Kind};
 use shared::secret::{Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
-use uuid::Uuid;
 
 /// A larger request would not come back from the sign-in page, whose form has to hold it, sealed.
 const LARGEST_REQUEST: usize = 40 * 1024;
@@ -115,7 +114,7 @@ pub async fn authorize<P: Platform>(
     }
     let stale = asked.needs_sign_in();
     let found = session(idp, request.headers())
-        .filter(|session| !stale && is_expected(expected.as_deref(), session.object));
+        .filter(|session| !stale && expected.may_be(session.object, idp.config));
     if found.is_some() && asked.may_be_anybodys() {
         // Any program of this machine could have sent the browser here: a person has to see it.
         if asked.prompts.is_silent() {
@@ -275,7 +274,7 @@ pub async fn complete<P: Platform>(
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     if let Some(asked) = errand.asked()
-        && !is_expected(asked.expected(idp, now).await?.as_deref(), account)
+        && !asked.expected(idp, now).await?.may_be(account, idp.config)
     {
         return Err(asked.refuse(ErrorCode::LoginRequired, "somebody else signed in"));
     }
@@ -308,11 +307,6 @@ pub async fn complete<P: Platform>(
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
     let event = Event::SignedIn { account, session, amr: proof.amr };
     Ok(event::note(response, event))
-}
-
-/// Whether a client that means somebody means this one.
-fn is_expected(expected: Option<&[Uuid]>, account: Uuid) -> bool {
-    expected.is_none_or(|expected| expected.contains(&account))
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

@@ -7,6 +7,7 @@ use crate::grant::Facts;
 use crate::platform::Signer;
 use crate::resource::Resources;
 use crate::rows::Unavailable;
+use crate::subject::{Names, comes_from};
 use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,8 +29,8 @@ const ACCESS_TOKEN: &str = "at+jwt";
 pub struct AccessClaims {
     /// Us.
     pub iss: String,
-    /// The account.
-    pub sub: Uuid,
+    /// What the account is called to the client.
+    pub sub: String,
     /// The resources, or else the client's audience, and our userinfo endpoint where `openid` was granted.
     pub aud: Vec<String>,
     /// When it stops being good.
@@ -37,20 +38,28 @@ pub struct AccessClaims {
     /// When it was issued.
     pub iat: UnixTime,
     /// The grant and the generation: unique, and the same when an answer is repeated.
-    pub jti: TokenId,
+    pub jti: String,
     /// Whose it is.
     pub client_id: String,
     /// What it is good for.
     pub scope: Scope,
-    /// The sign-in session.
-    pub sid: Uuid,
+    /// What the sign-in session is called to the client.
+    pub sid: String,
     /// When the person proved who they are.
     pub auth_time: UnixTime,
     /// How.
     pub amr: Vec<String>,
 }
 
-/// The `jti` of an access token.
+impl AccessClaims {
+    /// The account it is about, and which of its tokens it is.
+    #[must_use]
+    pub fn comes_from(&self, config: &Config) -> Option<(Uuid, TokenId)> {
+        comes_from(&self.sub, &self.jti, config)
+    }
+}
+
+/// Which of an account's tokens an access token is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TokenId {
     /// The grant it comes from.
@@ -59,28 +68,11 @@ pub struct TokenId {
     pub generation: u32,
 }
 
-impl Serialize for TokenId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}.{}", self.grant, self.generation))
-    }
-}
-
-impl<'de> Deserialize<'de> for TokenId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let parts = text.split_once('.');
-        let id = parts.and_then(|(grant, generation)| {
-            Some(Self { grant: grant.parse().ok()?, generation: generation.parse().ok()? })
-        });
-        id.ok_or_else(|| serde::de::Error::custom("not a token id of ours"))
-    }
-}
-
 /// What an ID token says, OpenID Connect Core §2.
 #[derive(Debug, Serialize)]
 struct IdClaims<'a> {
     iss: &'a str,
-    sub: Uuid,
+    sub: String,
     aud: &'a str,
     exp: UnixTime,
     iat: UnixTime,
@@ -88,7 +80,7 @@ struct IdClaims<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     nonce: Option<&'a str>,
     at_hash: String,
-    sid: Uuid,
+    sid: String,
     amr: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     acr: Option<Acr>,
@@ -134,16 +126,17 @@ impl Subject<'_> {
         if self.scope.has("openid") && !aud.contains(&issuer) {
             aud.push(issuer.clone());
         }
+        let names = Names::of(client, config);
         let claims = AccessClaims {
             iss: issuer,
-            sub: self.account,
+            sub: names.name(self.account),
             aud,
             exp: self.issued_at.plus(config.lifetimes.access_token),
             iat: self.issued_at,
-            jti: self.id,
+            jti: names.token(self.account, self.id),
             client_id: client.id.clone(),
             scope: self.scope.clone(),
-            sid: self.facts.session,
+            sid: names.session(self.facts.session),
             auth_time: self.facts.auth_time,
             amr: self.facts.amr.clone(),
         };
@@ -161,16 +154,17 @@ impl Subject<'_> {
         access_token: &AccessToken,
         signer: &impl Signer,
     ) -> Result<IdToken, Unavailable> {
+        let names = Names::of(client, config);
         let claims = IdClaims {
             iss: config.issuer.as_str(),
-            sub: self.account,
+            sub: names.name(self.account),
             aud: &client.id,
             exp: self.issued_at.plus(config.lifetimes.id_token),
             iat: self.issued_at,
             auth_time: self.facts.auth_time,
             nonce: self.nonce,
             at_hash: signer.alg().half_hash(access_token.expose()),
-            sid: self.facts.session,
+            sid: names.session(self.facts.session),
             amr: &self.facts.amr,
             acr: self.facts.acr,
             claims: self.claims,
@@ -179,7 +173,11 @@ impl Subject<'_> {
     }
 }
 
-async fn sign(
+/// Signs a token that says what it is.
+///
+/// # Errors
+/// [`Unavailable`].
+pub async fn sign(
     typ: &str,
     claims: &impl Serialize,
     signer: &impl Signer,
@@ -239,10 +237,10 @@ pub async fn read_id_token_hint(
 pub struct HintClaims {
     /// Us.
     pub iss: String,
-    /// The account.
-    pub sub: Uuid,
+    /// What the account is called to that client.
+    pub sub: String,
     /// The client it was issued to.
     pub aud: String,
-    /// The sign-in session.
-    pub sid: Uuid,
+    /// What the sign-in session is called to it.
+    pub sid: String,
 }

@@ -7,8 +7,8 @@ use crate::claims::opening;
 use crate::client::Client;
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
-use crate::tokens::{AccessClaims, read_access_token};
-use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use crate::tokens::{AccessClaims, read_access_token, sign};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 use shared::cause;
@@ -77,8 +77,8 @@ impl Refused {
 
 /// Runs the endpoint and renders what it said.
 pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: UnixTime) -> Response {
-    match claims(idp, request, now).await {
-        Ok(claims) => respond::json(StatusCode::OK, &claims),
+    match tell(idp, request, now).await {
+        Ok(response) => response,
         Err(refused) => {
             let (status, challenge, error) = refused.public();
             let mut response = match refused {
@@ -94,15 +94,17 @@ pub async fn respond<P: Platform>(idp: &Idp<'_, P>, request: &Request, now: Unix
     }
 }
 
-async fn claims<P: Platform>(
+async fn tell<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
     now: UnixTime,
-) -> Result<Map<String, Value>, Refused> {
+) -> Result<Response, Refused> {
     let token = token(request)?;
     let keys = idp.published(now).await?;
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
-    let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Refused::Invalid)?;
+    let token = token.ok_or(Refused::Invalid)?;
+    let (account, id) = token.comes_from(idp.config).ok_or(Refused::Invalid)?;
+    let AccessClaims { sub, aud, scope, client_id, .. } = token;
     let client = idp.client(&client_id).await?.ok_or(Refused::Invalid)?;
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
@@ -110,10 +112,20 @@ async fn claims<P: Platform>(
     if !scope.has("openid") {
         return Err(Refused::Scope);
     }
-    let told = idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Refused::Invalid)?;
+    let told = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
     let mut claims = within(told, &scope, &client);
-    claims.insert("sub".to_owned(), Value::String(sub.to_string()));
-    Ok(claims)
+    claims.insert("sub".to_owned(), Value::String(sub));
+    let Some(alg) = client.userinfo_alg else {
+        return Ok(respond::json(StatusCode::OK, &claims));
+    };
+    // §5.3.2: signed, it says by whom and for whom. It has no `exp` and no `sid`, so it is no ID token.
+    let signer = idp.signer(alg, now).await?;
+    claims.insert("iss".to_owned(), Value::String(idp.config.issuer.to_string()));
+    claims.insert("aud".to_owned(), Value::String(client_id));
+    let mut response = respond::empty(StatusCode::OK);
+    *response.body_mut() = sign("JWT", &claims, &signer).await?.into_bytes();
+    respond::put(&mut response, CONTENT_TYPE, "application/jwt");
+    Ok(response)
 }
 
 /// The one token of a request: in the header, or in the body of a POST (RFC 6750 §2), and never in

@@ -23,6 +23,8 @@ pub enum Endpoint {
     UserInfo,
     /// RFC 7009.
     Revoke,
+    /// RFC 7662.
+    Introspect,
     /// RP-Initiated Logout 1.0 §2.
     EndSession,
     /// Where the sign-in page posts a name and a password.
@@ -38,7 +40,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -46,6 +48,7 @@ impl Endpoint {
         Self::Token,
         Self::UserInfo,
         Self::Revoke,
+        Self::Introspect,
         Self::EndSession,
         Self::SignIn,
         Self::Upstream,
@@ -65,6 +68,7 @@ impl Endpoint {
             Self::Token => "/token",
             Self::UserInfo => "/userinfo",
             Self::Revoke => "/revoke",
+            Self::Introspect => "/introspect",
             Self::EndSession => "/end_session",
             Self::SignIn => "/sign-in",
             Self::Upstream => "/sign-in/upstream",
@@ -78,7 +82,7 @@ impl Endpoint {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
+            Self::Token | Self::Revoke | Self::Introspect | Self::SignIn | Self::Upstream => "POST",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
             Self::UpstreamCallback => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",

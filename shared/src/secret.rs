@@ -72,6 +72,13 @@ impl Bits {
         Self(bits)
     }
 
+    /// Reads the base64url form of 32 bytes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        Some(Self(bytes.try_into().ok()?))
+    }
+
     /// The bits themselves. Every call site is a place where a secret can leak.
     #[must_use]
     pub const fn expose(self) -> [u8; 32] {

@@ -104,7 +104,6 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
     }
     for absent in [
         "registration_endpoint",
-        "introspection_endpoint",
         "device_authorization_endpoint",
         "pushed_authorization_request_endpoint",
         "check_session_iframe",
@@ -116,7 +115,6 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
     }
     for path in [
         "/register",
-        "/introspect",
         "/device",
         "/par",
         "/admin",

@@ -66,6 +66,7 @@ fn ds_03_deep_json_breaks_nothing() {
     for token in [format!("{deep}.e30.x"), format!("eyJhbGciOiJFUzI1NiJ9.{deep}.x")] {
         assert_eq!(userinfo(&token).send(&issuer).status(), StatusCode::UNAUTHORIZED);
         assert_eq!(C1.revoke(&token).send(&issuer).status(), StatusCode::OK);
+        assert_eq!(C1.introspect(&token).send(&issuer).status(), StatusCode::OK);
         let ask = Ask::of(C1).set("prompt", "none");
         Browser::new(&issuer).get(&ask.url(&issuer));
         let url = format!("{}?id_token_hint={token}", issuer.at("/end_session"));
@@ -82,7 +83,7 @@ fn ds_05_long_urls_and_headers_break_nothing() {
         assert!(answer.status().as_u16() < 500, "{path}: {}", answer.status());
     }
     for name in ["authorization", "cookie", "origin", "x-anything", "if-none-match"] {
-        for path in ["/token", "/userinfo", "/authorize", "/jwks"] {
+        for path in ["/token", "/userinfo", "/introspect", "/authorize", "/jwks"] {
             let answer = Draft::post(path, &[]).header(name, &long).send(&issuer);
             assert!(answer.status().as_u16() < 500, "{path} {name}: {}", answer.status());
         }
@@ -101,6 +102,8 @@ fn lk_01_no_secret_is_in_what_the_operator_reads() {
     signed_in.redeem().send(&issuer);
     C1.refresh(first.refresh()).send(&issuer);
     C1.refresh(&second.access).send(&issuer);
+    C1.introspect(&second.access).send(&issuer);
+    C1.introspect(second.refresh()).send(&issuer);
     C1.revoke(second.refresh()).send(&issuer);
     C1.redeem(&code, &signed_in.ask).set("code_verifier", "wrong").send(&issuer);
     C1.refresh("x").auth("c1", tests::client::Auth::Basic("a wrong secret")).send(&issuer);

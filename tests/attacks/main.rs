@@ -4,7 +4,12 @@
 //! A row about a check on one grant is also put to its siblings: both grants of `/token`, and
 //! `/revoke`. Rows about features that are not there are left out; that they are not there is
 //! `dj_06` and `az_22` to `az_24`.
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says what it expects by panicking"
+)]
 
 mod authorize;
 mod claims;
@@ -15,9 +20,11 @@ mod code;
 mod discovery;
 mod flood;
 mod hint;
+mod introspect;
 mod keys;
 mod logout;
 mod own_page;
+mod pairwise;
 mod pkce;
 mod prompt;
 mod redirect_uri;

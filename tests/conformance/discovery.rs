@@ -21,19 +21,25 @@ fn oidcc_discovery_endpoint_verification() {
             list.iter().map(|word| word.as_str().unwrap()).collect::<Vec<_>>()
         };
         assert_eq!(list("response_types_supported"), ["code"]);
-        assert_eq!(list("subject_types_supported"), ["public"]);
+        assert_eq!(list("subject_types_supported"), ["public", "pairwise"]);
         assert_eq!(list("grant_types_supported"), ["authorization_code", "refresh_token"]);
         // RS256 is required.
         let algs = list("id_token_signing_alg_values_supported");
         assert_eq!(algs, ["ES256", "RS256", "EdDSA"]);
         assert!(list("id_token_signing_alg_values_supported").contains(&"RS256"), "required");
         // RFC 8414 §2: where assertions are taken, their algorithms are listed.
-        for endpoint in ["token", "revocation"] {
+        for endpoint in ["token", "revocation", "introspection"] {
             let methods = list(&format!("{endpoint}_endpoint_auth_methods_supported"));
             assert!(methods.contains(&"private_key_jwt"), "{methods:?}");
             let algs = list(&format!("{endpoint}_endpoint_auth_signing_alg_values_supported"));
             assert!(algs.contains(&"ES256") && !algs.contains(&"none"), "{algs:?}");
         }
+        for what in ["id_token", "userinfo", "introspection"] {
+            let algs = list(&format!("{what}_signing_alg_values_supported"));
+            assert_eq!(algs, ["ES256", "RS256", "EdDSA"], "{what}");
+        }
+        let methods = list("introspection_endpoint_auth_methods_supported");
+        assert!(methods.contains(&"client_secret_basic") && !methods.contains(&"none"));
         assert!(list("scopes_supported").contains(&"openid"), "required");
         assert!(list("claims_supported").contains(&"sub"));
         assert_eq!(said["claims_parameter_supported"], Value::Bool(true));

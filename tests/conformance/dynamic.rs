@@ -1,15 +1,16 @@
 //! `oidcc-dynamic-certification-test-plan`, with clients that are registered already.
 
 use http::{Method, StatusCode};
+use jsonwebtoken::Algorithm::RS256 as RS;
 use serde_json::Value;
 use tests::assertion::{self, Assertion, Key};
 use tests::believe;
 use tests::browser::Browser;
 use tests::client::{
-    AFAR, Ask, Auth, C1, C5, Draft, EDDSA, MANY, RS256, SignedIn, Tokens, json, offline_tokens,
-    tokens,
+    AFAR, Ask, Auth, C1, C5, Draft, EDDSA, MANY, RS256, SIGNED, SignedIn, Tokens, json,
+    offline_tokens, tokens, userinfo,
 };
-use tests::expect::{invalid_client, local};
+use tests::expect::{header, invalid_client, local, no_store};
 use tests::world::{Issuer, issuer, needs_clock};
 
 #[test]
@@ -86,6 +87,33 @@ fn oidcc_refresh_token_rp_key_rotation() {
     let draft = AFAR.refresh(first.refresh());
     Tokens::of(&draft.clone().auth(AFAR.id, Auth::PrivateKeyJwt(Key::Ec(0xc6))).send(&issuer));
     invalid_client(&draft.send(&issuer), false, "the key before");
+}
+
+#[test]
+fn oidcc_userinfo_rs256() {
+    let issuer = issuer();
+    let ask = Ask::of(SIGNED).set("scope", "openid profile email");
+    let signed_in = SignedIn::new(&issuer, ask);
+    let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
+    let claims = believe::id_token(&issuer, &signed_in.ask, &tokens);
+    let post = Draft::post("/userinfo", &[("access_token", &tokens.access)]);
+    for answer in [userinfo(&tokens.access).send(&issuer), post.send(&issuer)] {
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(header(&answer, "content-type"), "application/jwt");
+        no_store(&answer);
+        let token = std::str::from_utf8(answer.body()).unwrap();
+        let required = ["iss", "aud", "sub"];
+        let told = believe::signed(&issuer, token, RS, "JWT", SIGNED.id, &required).unwrap();
+        assert_eq!(told["sub"], claims["sub"]);
+        assert_eq!(told["aud"], SIGNED.id, "OpenID Connect Core §5.3.2");
+        assert!(told["email"].is_string() && told["name"].is_string());
+        // What could be taken for an ID token has these.
+        assert!(["exp", "nonce", "sid", "at_hash"].iter().all(|name| !told.contains_key(*name)));
+    }
+    let refused = userinfo("x").send(&issuer);
+    assert_eq!(header(&refused, "content-type"), "application/json", "an error is JSON");
+    let plain = userinfo(&tests::client::tokens(&issuer, C1).access).send(&issuer);
+    assert_eq!(header(&plain, "content-type"), "application/json", "nobody else asked for it");
 }
 
 fn kids(issuer: &Issuer) -> Vec<Value> {

@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a test says what it expects by panicking")]
 
 mod endings;
+mod one_request;
 mod strangers;
 mod upstream;
 

@@ -27,7 +27,19 @@ await subject("oauth4webapi", async (it) => {
     redirect_uris: [redirectUri],
     grant_types: ["authorization_code", "refresh_token"],
     audience,
-  }]);
+  }, {
+    client_id: "signed",
+    client_secret_sha256: secretDigest("s"),
+    redirect_uris: [redirectUri],
+    subject_type: "pairwise",
+    userinfo_signed_response_alg: "RS256",
+    introspection_signed_response_alg: "ES256",
+  }, {
+    client_id: "api",
+    client_secret_sha256: secretDigest("s"),
+    grant_types: [],
+    resource_server: [audience],
+  }], { PAIRWISE_SECRET: key() });
   const client = { client_id: "web+app/1:x" };
   const basic = oauth.ClientSecretBasic(secret);
   const scope = "openid profile email offline_access";
@@ -42,19 +54,19 @@ await subject("oauth4webapi", async (it) => {
   });
 
   // The browser's part: a checked authorization response, with what is needed to redeem it.
-  const authorize = async (somebody = client) => {
+  const authorize = async (who = client) => {
     const [verifier, state, nonce] = [oauth.generateRandomCodeVerifier(), oauth.generateRandomState(), oauth.generateRandomNonce()];
     const url = new URL(server.authorization_endpoint);
     const parameters = {
-      client_id: somebody.client_id, redirect_uri: redirectUri, response_type: "code", scope, state, nonce,
+      client_id: who.client_id, redirect_uri: redirectUri, response_type: "code", scope, state, nonce,
       code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256",
     };
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-    const back = oauth.validateAuthResponse(server, somebody, await signIn(new Visitor(), url), state);
+    const back = oauth.validateAuthResponse(server, who, await signIn(new Visitor(), url), state);
     return { back, verifier, nonce };
   };
-  const redeem = ({ back, verifier }, auth = basic, uri = redirectUri) =>
-    oauth.authorizationCodeGrantRequest(server, client, auth, back, uri, verifier, insecure);
+  const redeem = ({ back, verifier }, auth = basic, uri = redirectUri, who = client) =>
+    oauth.authorizationCodeGrantRequest(server, who, auth, back, uri, verifier, insecure);
 
   const enter = async () => {
     const asked = await authorize();
@@ -181,6 +193,46 @@ await subject("oauth4webapi", async (it) => {
     await assert.rejects(processed(redeem(asked, oauth.ClientSecretPost(secret))), (fault) => fault.status === 401 || fault.status === 400);
     const response = await redeem(asked, oauth.ClientSecretBasic("the one before"));
     await oauth.processAuthorizationCodeResponse(server, client, response, { expectedNonce: asked.nonce });
+  });
+
+  // What somebody is told about a token, with the signature checked where there is one.
+  const introspect = async (who, auth, token, options = {}) => {
+    const response = await oauth.introspectionRequest(server, who, auth, token, { ...options, ...insecure });
+    const about = await oauth.processIntrospectionResponse(server, who, response);
+    if (options.requestJwtResponse ?? who.introspection_signed_response_alg) {
+      await oauth.validateApplicationLevelSignature(server, response, insecure);
+    }
+    return about;
+  };
+  const theirs = oauth.ClientSecretBasic("s");
+
+  await it("RFC 7662, RFC 9701: a client and a resource are told about its access token, in JSON or signed", async () => {
+    const { access_token: token, refresh_token: refresh } = await enter();
+    const claims = await believe(token);
+    const api = { client_id: "api" };
+    const expected = { active: true, token_type: "Bearer", ...claims };
+    for (const requestJwtResponse of [false, true]) {
+      assert.deepEqual(await introspect(client, basic, token, { requestJwtResponse }), expected);
+      assert.deepEqual(await introspect(api, theirs, token, { requestJwtResponse }), expected);
+      assert.deepEqual(await introspect(api, theirs, refresh, { requestJwtResponse }), { active: false });
+    }
+    assert.equal((await introspect(client, basic, refresh)).active, true);
+    await oauth.processRevocationResponse(await oauth.revocationRequest(server, client, basic, token, insecure));
+    assert.deepEqual(await introspect(api, theirs, token), { active: false });
+  });
+
+  await it("a pairwise client that asked for it gets signed userinfo and introspection", async () => {
+    const who = { client_id: "signed", userinfo_signed_response_alg: "RS256", introspection_signed_response_alg: "ES256" };
+    const entering = await authorize(who);
+    const response = await redeem(entering, theirs, redirectUri, who);
+    const entered = await oauth.processAuthorizationCodeResponse(server, who, response, { expectedNonce: entering.nonce });
+    const { sub } = oauth.getValidatedIdTokenClaims(entered);
+    assert.notEqual(sub, oauth.getValidatedIdTokenClaims(tokens).sub);
+    const told = await oauth.userInfoRequest(server, who, entered.access_token, insecure);
+    const about = await oauth.processUserInfoResponse(server, who, sub, told);
+    await oauth.validateApplicationLevelSignature(server, told, insecure);
+    assert.equal(about.email, "alice@example.com");
+    assert.equal((await introspect(who, theirs, entered.access_token)).sub, sub);
   });
 
   await it("a revoked access token opens userinfo no more", async () => {

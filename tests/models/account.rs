@@ -10,7 +10,8 @@ use crate::story::{
     claims, cookie, credential, session,
 };
 use idp::account::{
-    Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem, Revoke, Rotate, SignIn, SignOut,
+    Identity, Introspect, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem, Revoke, Rotate,
+    SignIn, SignOut,
 };
 use idp::config::Config;
 use idp::grant::{Particulars, Redeemed, Rotation};
@@ -61,6 +62,12 @@ enum Command {
     Userinfo {
         grant: usize,
     },
+    /// About a refresh token, or an access token.
+    Introspect {
+        grant: usize,
+        token: Option<Token>,
+        is_clients: bool,
+    },
     /// The operator changes the accounts.
     Configure(Accounts),
 }
@@ -89,8 +96,8 @@ fn turns() -> impl Strategy<Value = Turn> {
     let earlier = weighted(&[(2, None), (2, Some(0)), (1, Some(1))]);
     let max_age = weighted(&[(4, None), (1, Some(0)), (1, Some(200))]);
     let flaw = prop_oneof![6 => Just(Flaw::None), 1 => flaws()];
-    let by = prop::option::weighted(0.7, tokens());
-    let is_clients = weighted(&[(6, true), (1, false)]);
+    let by = || prop::option::weighted(0.7, tokens());
+    let is_clients = || weighted(&[(6, true), (1, false)]);
     let accounts =
         weighted(&[(4, Accounts::There), (1, Accounts::WithAnotherPassword), (1, Accounts::Gone)]);
     let command = prop_oneof![
@@ -103,8 +110,11 @@ fn turns() -> impl Strategy<Value = Turn> {
         30 => (which(), presented()).prop_map(|(grant, presented)| {
             Command::Rotate { grant, presented }
         }),
-        1 => (which(), by, is_clients).prop_map(|(grant, token, is_clients)| {
+        1 => (which(), by(), is_clients()).prop_map(|(grant, token, is_clients)| {
             Command::Revoke { grant, token, is_clients }
+        }),
+        5 => (which(), by(), is_clients()).prop_map(|(grant, token, is_clients)| {
+            Command::Introspect { grant, token, is_clients }
         }),
         5 => which().prop_map(|grant| Command::Userinfo { grant }),
         1 => accounts.prop_map(Command::Configure),
@@ -195,6 +205,8 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
         "not revoked",
         "told who",
         "not told who",
+        "active",
+        "not active",
         "answer lost",
     ];
     let configs = [Accounts::There, Accounts::WithAnotherPassword, Accounts::Gone];
@@ -361,6 +373,17 @@ impl Pair<'_> {
                 let answer = answer.map(|told| told.map(|told| told.claims));
                 let expected = self.story.userinfo(index, now);
                 let outcome = if expected.is_some() { "told who" } else { "not told who" };
+                self.agree(turn, answer, &expected, outcome)
+            }
+            Command::Introspect { grant, token, is_clients } => {
+                let index = self.family_at(grant);
+                let refresh_token = token.map(|token| self.story.grants[index].history.name(token));
+                let client_id = if is_clients { CLIENT } else { "evil" }.into();
+                let command = Introspect { grant: grant_id(index), client_id, refresh_token };
+                let answer = block_on(self.objects.introspect(ACCOUNT, command, now));
+                let answer = answer.map(|found| found.is_some());
+                let expected = self.story.introspect(index, token, is_clients, now);
+                let outcome = if expected { "active" } else { "not active" };
                 self.agree(turn, answer, &expected, outcome)
             }
             Command::Configure(_) => Ok(()),

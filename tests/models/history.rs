@@ -273,6 +273,15 @@ impl History {
         Refresh { generation, secret, client_id, is_public: self.is_public, scope, target }
     }
 
+    /// Whether a client that authenticates would get tokens for it, in one scope or the other.
+    pub(crate) fn is_good(&self, token: Token, now: UnixTime) -> bool {
+        [Asked::Everything, Asked::Narrow].into_iter().any(|asked| {
+            let mut history = Self { is_public: false, ..self.clone() };
+            let answer = history.refresh(Presented { token, is_clients: true, asked }, now);
+            matches!(answer, Rotation::Rotated(_) | Rotation::Repeated(_))
+        })
+    }
+
     /// Rules (i) to (v).
     pub(crate) fn refresh(&mut self, presented: Presented, now: UnixTime) -> Rotation {
         if self.ended_at().is_some() {

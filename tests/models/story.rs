@@ -330,4 +330,17 @@ impl Story {
         let is_allowed = is_honoured && (offline || self.is_on(session, now));
         (is_live && in_time && is_allowed).then(|| claims(self.sign_ins.len() - 1))
     }
+
+    /// A token is good as long as its account says who it is about; asking changes nothing.
+    pub(crate) fn introspect(
+        &mut self,
+        index: usize,
+        token: Option<Token>,
+        is_clients: bool,
+        now: UnixTime,
+    ) -> bool {
+        let is_told = self.userinfo(index, now).is_some();
+        let history = &self.grants[index].history;
+        is_told && is_clients && token.is_none_or(|token| history.is_good(token, now))
+    }
 }

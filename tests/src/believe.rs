@@ -31,6 +31,29 @@ pub fn claims(
     typ: &str,
     audience: &str,
 ) -> Result<Map<String, Value>, String> {
+    let required = ["exp", "iss", "aud", "sub"];
+    let claims = signed(issuer, token, alg, typ, audience, &required)?;
+    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(UnixTime);
+    let (made, ends) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
+    let now = issuer.now();
+    if made > now.plus(1) || ends <= now || ends <= made {
+        return Err(format!("from {made:?} to {ends:?}, and it is {now:?}"));
+    }
+    Ok(claims)
+}
+
+/// The same for a JWT that is no token, and has the claims that are `required` and perhaps no times.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn signed(
+    issuer: &Issuer,
+    token: &str,
+    alg: Algorithm,
+    typ: &str,
+    audience: &str,
+    required: &[&str],
+) -> Result<Map<String, Value>, String> {
     let keys = Value::Object(json(&Draft::new(Method::GET, "/jwks").send(issuer)));
     let keys: JwkSet = serde_json::from_value(keys).map_err(|error| error.to_string())?;
     let header = decode_header(token).map_err(|error| error.to_string())?;
@@ -40,20 +63,13 @@ pub fn claims(
     let key = header.kid.as_deref().and_then(|kid| keys.find(kid)).ok_or("no such key")?;
     let key = DecodingKey::from_jwk(key).map_err(|error| error.to_string())?;
     let mut validation = Validation::new(alg);
-    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_required_spec_claims(required);
     validation.set_issuer(&[issuer.url()]);
     validation.set_audience(&[audience]);
     // The issuer's clock decides, which need not be this machine's.
     validation.validate_exp = false;
-    let claims: Map<String, Value> =
-        decode(token, &key, &validation).map_err(|error| error.to_string())?.claims;
-    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(UnixTime);
-    let (made, ends) = (time("iat").ok_or("no iat")?, time("exp").ok_or("no exp")?);
-    let now = issuer.now();
-    if made > now.plus(1) || ends <= now || ends <= made {
-        return Err(format!("from {made:?} to {ends:?}, and it is {now:?}"));
-    }
-    Ok(claims)
+    let token = decode(token, &key, &validation).map_err(|error| error.to_string())?;
+    Ok(token.claims)
 }
 
 /// The claims of an access token for `audience`.

@@ -77,6 +77,17 @@ pub const BRIEF: Client = client("brief", Auth::Basic("brief-secret"), "https://
 pub const MANY: Client = client("many", Auth::Basic("many-secret"), "https://a.b.test/cb");
 /// Has a colon in its name, and every letter that needs encoding in its secret.
 pub const ODD: Client = client("odd:id", Auth::Basic("t:w%o +&=\u{e9}"), "https://odd.test/cb");
+/// Pairwise, of the sector `pair-a.test`.
+pub const PAIR_A: Client = client("pair-a", Auth::Basic("pair-a-secret"), "https://pair-a.test/cb");
+/// Pairwise, of the same sector.
+pub const PAIR_A2: Client =
+    client("pair-a2", Auth::Basic("pair-a2-secret"), "https://pair-a2.test/cb");
+/// Pairwise, of another sector; its access tokens are for `https://api.test`.
+pub const PAIR_B: Client = client("pair-b", Auth::Basic("pair-b-secret"), "https://pair-b.test/cb");
+/// Has its userinfo and introspection answers signed with RS256.
+pub const SIGNED: Client = client("signed", Auth::Basic("signed-secret"), "https://signed.test/cb");
+/// The resource `https://api.test`. Sends nobody to sign in.
+pub const SERVER: Client = client("rs", Auth::Basic("rs-secret"), "");
 
 /// One of each kind, all of which may refresh.
 pub const KINDS: [Client; 9] = [C1, C2, C3, C4, C5, AFAR, RS256, EDDSA, API];
@@ -346,6 +357,11 @@ impl Client {
     /// Revokes.
     pub fn revoke(self, token: &str) -> Draft {
         Draft::post("/revoke", &[("token", token)]).by_client(self)
+    }
+
+    /// Asks about a token.
+    pub fn introspect(self, token: &str) -> Draft {
+        Draft::post("/introspect", &[("token", token)]).by_client(self)
     }
 }
 

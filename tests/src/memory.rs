@@ -5,8 +5,8 @@
 use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
-    Account, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
-    Told,
+    Account, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
+    SignIn, SignOut, Told,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
@@ -37,9 +37,23 @@ type Stored = BTreeMap<Place, (String, Option<UnixTime>)>;
 #[derive(Clone, Debug)]
 pub struct Moment(Stored);
 
+/// What the objects were asked, and what it took.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Work {
+    /// The object of each command.
+    pub asked: Vec<String>,
+    /// How often a row was read.
+    pub read: usize,
+    /// How often a row was written or removed.
+    pub written: usize,
+    /// How often a whole table was read.
+    pub listed: usize,
+}
+
 #[derive(Debug, Default)]
 struct State {
     rows: RefCell<Stored>,
+    work: RefCell<Work>,
     faults: Faults,
 }
 
@@ -57,6 +71,11 @@ impl Memory {
     /// Whether what was arranged has not happened yet.
     pub fn is_failing(&self) -> bool {
         self.0.faults.is_failing()
+    }
+
+    /// What was done since this was asked last.
+    pub fn work(&self) -> Work {
+        self.0.work.take()
     }
 
     /// Remembers everything, so that what is tried out can be undone.
@@ -105,6 +124,7 @@ impl Object<'_> {
 impl Rows for Object<'_> {
     fn all<T: DeserializeOwned>(&self, table: Table) -> Result<Vec<(String, T)>, Unavailable> {
         self.memory.storage()?;
+        self.memory.0.work.borrow_mut().listed += 1;
         let rows = self.memory.0.rows.borrow();
         let ours = rows.iter().filter(|((object, kind, _), (_, until))| {
             let alive = until.is_none_or(|until| until >= self.now);
@@ -119,12 +139,14 @@ impl Rows for Object<'_> {
 
     fn remove(&self, table: Table, key: &str) -> Result<(), Unavailable> {
         self.memory.storage()?;
+        self.memory.0.work.borrow_mut().written += 1;
         self.memory.0.rows.borrow_mut().remove(&self.place(table, key));
         Ok(())
     }
 
     fn load<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, Unavailable> {
         self.memory.storage()?;
+        self.memory.0.work.borrow_mut().read += 1;
         let rows = self.memory.0.rows.borrow();
         let row = rows.get(&self.place(table, key));
         let row = row.filter(|(_, until)| until.is_none_or(|until| until >= self.now));
@@ -139,6 +161,7 @@ impl Rows for Object<'_> {
         until: Option<UnixTime>,
     ) -> Result<(), Unavailable> {
         self.memory.storage()?;
+        self.memory.0.work.borrow_mut().written += 1;
         let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
         let mut rows = self.memory.0.rows.borrow_mut();
         rows.insert(self.place(table, key), (json, until));
@@ -169,6 +192,7 @@ impl Objects {
         step: impl FnOnce(&Object<'_>, C) -> Result<A, Unavailable>,
     ) -> Result<A, Unavailable> {
         let command = over_the_wire(command);
+        self.memory.0.work.borrow_mut().asked.push(name.clone());
         turns(1).await;
         if self.memory.0.faults.command_is_lost() {
             return Err(Unavailable);
@@ -228,6 +252,15 @@ impl platform::Objects for Objects {
 
     async fn revoke(&self, to: Uuid, command: Revoke, now: UnixTime) -> Result<bool, Unavailable> {
         self.account(to, &command, now, |account, command| account.revoke(&command, now)).await
+    }
+
+    async fn introspect(
+        &self,
+        to: Uuid,
+        command: Introspect,
+        now: UnixTime,
+    ) -> Result<Option<Alive>, Unavailable> {
+        self.account(to, &command, now, |account, command| account.introspect(&command, now)).await
     }
 
     async fn userinfo(

@@ -45,6 +45,8 @@ pub fn net() -> Net {
     let callback = format!("{}{CALLBACK}", settings()["ISSUER"].as_str().expect("text"));
     above.insert("ISSUER".to_owned(), UPSTREAM.into());
     above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
+    above
+        .insert("PAIRWISE_SECRET".to_owned(), "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA".into());
     above["CLIENTS"].as_array_mut().expect("a list").push(json!({
         "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
     }));

@@ -1,7 +1,7 @@
 //! What an account is told to do, and what it answers: both travel as JSON between a Worker and the
 //! object.
 
-use crate::grant::{Particulars, Redemption, Refresh, Rotation};
+use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
 use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -172,6 +172,28 @@ pub struct Told {
     pub claims: Map<String, Value>,
     /// The names that the client asked for singly.
     pub asked: BTreeSet<String>,
+}
+
+/// Somebody who may asks whether a token is good.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Introspect {
+    /// The grant that the token names.
+    pub grant: Uuid,
+    /// Whose token it has to be.
+    pub client_id: String,
+    /// As in [`Revoke`].
+    pub refresh_token: Option<(u32, Bits)>,
+}
+
+/// What [`Introspect`] found, when the token is good.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Alive {
+    /// What the person agreed to.
+    pub facts: Facts,
+    /// When a refresh token was made; nobody remembers that of the one before the current.
+    pub since: Option<UnixTime>,
+    /// When it stops being good unless it is used.
+    pub until: UnixTime,
 }
 
 /// Ends a sign-in session.

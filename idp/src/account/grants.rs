@@ -1,7 +1,9 @@
 //! Grants of an account: redeemed, refreshed, revoked, and asked about.
 
-use super::{Account, GrantRow, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated, Told};
-use crate::grant::{Answer, Begun, Grant, Redeemed, Rotation, Seed};
+use super::{
+    Account, Alive, GrantRow, Introspect, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated, Told,
+};
+use crate::grant::{Answer, Begun, Grant, Live, Redeemed, Rotation, Seed};
 use crate::rows::{Rows, Table, Unavailable};
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -113,15 +115,51 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`].
     pub fn userinfo(&self, grant: Uuid, now: UnixTime) -> Result<Option<Told>, Unavailable> {
-        let Some(GrantRow { grant: Grant::Live(live), credential, .. }) = self.grant(grant)? else {
+        let living = self.living(grant, now)?;
+        Ok(living.map(|(live, _, Profile { claims, .. })| {
+            let asked = live.facts.particulars.claims.userinfo;
+            Told { claims, asked }
+        }))
+    }
+
+    /// Whether a token is good, and what it is good for. A refresh token is good when using it would
+    /// bring tokens; asking is not using, and changes nothing.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub fn introspect(
+        &self,
+        command: &Introspect,
+        now: UnixTime,
+    ) -> Result<Option<Alive>, Unavailable> {
+        let Some((live, seed, _)) = self.living(command.grant, now)? else { return Ok(None) };
+        if live.facts.client_id != command.client_id {
             return Ok(None);
+        }
+        let Some((generation, secret)) = command.refresh_token else {
+            let Live { facts, absolute_until, .. } = live;
+            return Ok(Some(Alive { facts, since: None, until: absolute_until }));
         };
+        let seed = self.seed(command.grant, &seed)?;
+        let good = live.life_of(generation, secret, &seed, now, self.grants());
+        Ok(good.map(|(since, until)| Alive { facts: live.facts, since, until }))
+    }
+
+    /// A grant whose tokens are good, with its sealed seed and the person: neither it nor its session
+    /// has ended, and the person may sign in.
+    fn living(
+        &self,
+        grant: Uuid,
+        now: UnixTime,
+    ) -> Result<Option<(Live, String, Profile)>, Unavailable> {
+        let Some(row) = self.grant(grant)? else { return Ok(None) };
+        let GrantRow { grant: Grant::Live(live), credential, seed } = row else { return Ok(None) };
         let signed_in = live.facts.offline || self.has_session(live.facts.session, now)?;
-        if !signed_in || live.absolute_until <= now || self.is_disabled(credential)? {
+        if !signed_in || live.absolute_until <= now {
             return Ok(None);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        let asked = live.facts.particulars.claims.userinfo;
-        Ok(profile.map(|profile| Told { claims: profile.claims, asked }))
+        let profile = profile.filter(|profile| !self.is_unwanted(profile, credential));
+        Ok(profile.map(|profile| (live, seed, profile)))
     }
 }

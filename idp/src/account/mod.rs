@@ -80,15 +80,19 @@ impl<R: Rows> Account<'_, R> {
     /// signed in with the new one since brings nothing back that began with the old one.
     fn is_disabled(&self, began_with: Option<Digest>) -> Result<bool, Unavailable> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        let Some(Profile { identity, credential, .. }) = profile else { return Ok(true) };
+        Ok(profile.is_none_or(|profile| self.is_unwanted(&profile, began_with)))
+    }
+
+    fn is_unwanted(&self, profile: &Profile, began_with: Option<Digest>) -> bool {
+        let Profile { identity, credential, .. } = profile;
         if identity.upstream == LOCAL {
             let account = self.config.accounts.iter();
             let account = account.filter(|known| known.username == identity.subject);
-            let wanted = began_with.or(credential);
-            return Ok(account.map(LocalAccount::credential).all(|known| Some(known) != wanted));
+            let wanted = began_with.or(*credential);
+            return account.map(LocalAccount::credential).all(|known| Some(known) != wanted);
         }
         let upstream = self.config.upstream.as_ref();
-        Ok(upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream))
+        upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream)
     }
 
     /// A seed that no key opens is not the client's fault: nothing is known about its token.

@@ -4,8 +4,8 @@
 use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
-    Account as Steps, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut, Told,
+    Account as Steps, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
+    Rotated, SignIn, SignOut, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -103,6 +103,15 @@ impl Objects for Stubs {
 
     async fn revoke(&self, to: Uuid, command: Revoke, now: UnixTime) -> Result<bool, Unavailable> {
         self.account(to, "revoke", command, now).await
+    }
+
+    async fn introspect(
+        &self,
+        to: Uuid,
+        command: Introspect,
+        now: UnixTime,
+    ) -> Result<Option<Alive>, Unavailable> {
+        self.account(to, "introspect", command, now).await
     }
 
     async fn userinfo(
@@ -212,6 +221,9 @@ fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
         "revoke" => {
             one(storage, text, |rows, command, now| Steps { rows, config }.revoke(&command, now))
         }
+        "introspect" => one(storage, text, |rows, command, now| {
+            Steps { rows, config }.introspect(&command, now)
+        }),
         "userinfo" => {
             one(storage, text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now))
         }
