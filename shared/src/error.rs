@@ -31,6 +31,8 @@ pub enum ErrorCode {
     InsufficientScope,
     /// `prompt=none` and nobody is signed in.
     LoginRequired,
+    /// `prompt=none` and the person has not agreed to what is asked for.
+    ConsentRequired,
     /// `prompt=none` and a page would have to be shown.
     InteractionRequired,
     /// Request objects are not taken.
@@ -62,6 +64,7 @@ impl ErrorCode {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::InteractionRequired => "interaction_required",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",

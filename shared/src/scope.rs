@@ -45,6 +45,12 @@ impl Scope {
         Self(self.0.intersection(&other.0).cloned().collect())
     }
 
+    /// The words that either set has.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
     /// The set without `word`.
     #[must_use]
     pub fn without(mut self, word: &str) -> Self {
