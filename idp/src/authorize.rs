@@ -37,6 +37,8 @@ pub struct AuthorizationRequest {
     pub scope: Scope,
     /// What may be shown.
     pub prompt: Option<Prompt>,
+    /// Whether the consent page has to be shown.
+    wants_consent: bool,
     /// The oldest proof of identity that will do, in seconds.
     pub max_age: Option<u64>,
     /// Who is expected to sign in.
@@ -150,10 +152,19 @@ pub fn read(
         challenge,
         scope,
         prompt,
+        wants_consent: form.get("prompt").is_some_and(|words| words.contains("consent")),
         max_age,
         login_hint,
         id_token_hint,
     })
+}
+
+impl AuthorizationRequest {
+    /// Whether the person is to be asked whatever they agreed to before, OpenID Connect Core §3.1.2.1.
+    #[must_use]
+    pub const fn wants_consent(&self) -> bool {
+        self.wants_consent
+    }
 }
 
 /// The parameters, with the client that sent them.
@@ -239,8 +250,8 @@ impl Asked<'_> {
         Ok(nonce)
     }
 
-    /// `none` stands alone. `select_account` and `consent` show the sign-in page, where another
-    /// account can be chosen and turning back says no; other words are not known.
+    /// `none` stands alone. `select_account` shows the sign-in page, where another account can be
+    /// chosen; `consent` is [`AuthorizationRequest::wants_consent`]; other words are not known.
     fn prompt(&self) -> Result<Option<Prompt>, OAuthError> {
         let words: Vec<_> = self.form.get("prompt").unwrap_or_default().split(' ').collect();
         if words.contains(&"none") && words.len() > 1 {
@@ -250,7 +261,8 @@ impl Asked<'_> {
         for word in words.into_iter().filter(|word| !word.is_empty()) {
             match (Prompt::parse(word), word) {
                 (Some(prompt), _) => found = Some(prompt),
-                (None, "select_account" | "consent") => found = Some(Prompt::Login),
+                (None, "consent") => {}
+                (None, "select_account") => found = Some(Prompt::Login),
                 (None, _) => return Err(invalid("prompt is not a value that this issuer knows")),
             }
         }

@@ -25,6 +25,8 @@ pub enum Endpoint {
     EndSession,
     /// Where the sign-in page posts a name and a password.
     SignIn,
+    /// Where the consent page posts what the person decided.
+    Consent,
     /// Where the sign-in page starts a sign-in with the upstream.
     Upstream,
     /// Where the upstream sends the browser back.
@@ -36,7 +38,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -46,6 +48,7 @@ impl Endpoint {
         Self::Revoke,
         Self::EndSession,
         Self::SignIn,
+        Self::Consent,
         Self::Upstream,
         Self::UpstreamCallback,
         Self::OwnPage,
@@ -65,6 +68,7 @@ impl Endpoint {
             Self::Revoke => "/revoke",
             Self::EndSession => "/end_session",
             Self::SignIn => "/sign-in",
+            Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback",
             Self::OwnPage => "/account",
@@ -76,7 +80,7 @@ impl Endpoint {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Token | Self::Revoke | Self::SignIn | Self::Upstream => "POST",
+            Self::Token | Self::Revoke | Self::SignIn | Self::Consent | Self::Upstream => "POST",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
             Self::UpstreamCallback => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",

@@ -68,6 +68,48 @@ pub struct NewGrant {
     pub refreshable: bool,
     /// Whether it outlives the session.
     pub offline: bool,
+    /// How the person's consent to it stands.
+    pub consent: Consent,
+}
+
+/// How a person's consent to a grant stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Consent {
+    /// Nobody is asked: the client is the operator's own.
+    NotNeeded,
+    /// They have to have agreed before, to everything that is asked for now.
+    Remembered,
+    /// They have to be asked, whatever they agreed to before.
+    Required,
+    /// They were asked, and agree. Once: the grant is named by the page that asked them.
+    Given {
+        /// Whether it counts the next time.
+        remember: bool,
+        /// When the page can no longer be answered.
+        until: UnixTime,
+    },
+}
+
+/// What has to be known to ask a person whether they agree.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Asking {
+    /// What they call themselves here; perhaps empty.
+    pub name: String,
+    /// What they have agreed to before.
+    pub agreed: Option<Scope>,
+}
+
+/// What a person has agreed to for one client, and has not withdrawn.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Consented {
+    /// The client.
+    pub client_id: String,
+    /// To what.
+    pub scope: Scope,
+    /// When first.
+    pub since: UnixTime,
+    /// When the client last came by it.
+    pub last: UnixTime,
 }
 
 /// Somebody has proved who they are.
@@ -92,6 +134,15 @@ pub struct SignIn {
     pub grant: Option<NewGrant>,
 }
 
+/// What became of [`SignIn`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Uuid,
+    /// The person has to be asked first: no grant was made.
+    pub asking: Option<Asking>,
+}
+
 /// A browser that is signed in asks for a code.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Proceed {
@@ -106,10 +157,14 @@ pub struct Proceed {
 }
 
 /// What became of [`Proceed`].
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Proceeded {
     /// The code is good.
     Issued,
+    /// The person has to be asked first.
+    ConsentNeeded(Asking),
+    /// The page has been answered before, and the code that came of it is used up.
+    Finished,
     /// The person has to prove again who they are.
     TooLongAgo,
     /// Nobody is signed in.

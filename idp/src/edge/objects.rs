@@ -4,8 +4,8 @@
 use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
-    Account as Steps, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut,
+    Account as Steps, Consented, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
+    SignIn, SignOut, SignedIn,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -71,7 +71,12 @@ impl Stubs {
 }
 
 impl Objects for Stubs {
-    async fn sign_in(&self, to: Uuid, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
+    async fn sign_in(
+        &self,
+        to: Uuid,
+        command: SignIn,
+        now: UnixTime,
+    ) -> Result<SignedIn, Unavailable> {
         self.account(to, "sign_in", command, now).await
     }
 
@@ -131,6 +136,19 @@ impl Objects for Stubs {
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable> {
         self.account(to, "own", command, now).await
+    }
+
+    async fn withdraw(
+        &self,
+        to: Uuid,
+        client_id: &str,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable> {
+        self.account(to, "withdraw", client_id, now).await
+    }
+
+    async fn consents(&self, to: Uuid, now: UnixTime) -> Result<Vec<Consented>, Unavailable> {
+        self.account(to, "consents", (), now).await
     }
 
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
@@ -220,6 +238,10 @@ fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
             one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
         }
         "own" => one(storage, text, |rows, command, now| Steps { rows, config }.own(&command, now)),
+        "withdraw" => one(storage, text, |rows, client_id: String, now| {
+            Steps { rows, config }.withdraw(&client_id, now)
+        }),
+        "consents" => one(storage, text, |rows, (), _| Steps { rows, config }.consents()),
         _ => Err(Failed::from("no such function")),
     }
 }
