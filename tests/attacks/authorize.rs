@@ -202,7 +202,7 @@ fn az_16_az_17_none_stands_alone_and_shows_nothing() {
 fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
     let issuer = issuer();
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
-    for prompt in ["login", "select_account", "login consent"] {
+    for prompt in ["login", "select_account"] {
         let ask = Ask::of(C1).set("prompt", prompt);
         let page = browser.get(&ask.url(&issuer));
         assert!(is_sign_in(&page), "{prompt}");

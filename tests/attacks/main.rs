@@ -9,6 +9,7 @@
 mod authorize;
 mod client_auth;
 mod code;
+mod consent;
 mod discovery;
 mod flood;
 mod keys;
