@@ -202,7 +202,7 @@ fn az_16_az_17_none_stands_alone_and_shows_nothing() {
 fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
     let issuer = issuer();
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
-    for prompt in ["login", "select_account"] {
+    for prompt in ["login", "select_account", "login consent"] {
         let ask = Ask::of(C1).set("prompt", prompt);
         let page = browser.get(&ask.url(&issuer));
         assert!(is_sign_in(&page), "{prompt}");
@@ -210,7 +210,11 @@ fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
         let form = sign_in_form(&page);
         assert!(is_refused(&browser.submit(issuer.url(), &form, &[("username", "alice")])));
         assert!(is_refused(&browser.get(&issuer.at("/sign-in"))));
-        Reply::of(&browser.sign_in(&page, ALICE)).code();
+        let mut answer = browser.sign_in(&page, ALICE);
+        if prompt.contains("consent") {
+            answer = browser.decide(issuer.url(), &answer, "allow");
+        }
+        Reply::of(&answer).code();
     }
 }
 

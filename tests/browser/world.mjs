@@ -1,16 +1,19 @@
 // Chromium in front of our pair, and what every walk through it needs.
 import { freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
 import { people, signIn } from "./chromium.mjs";
+import { calendar, scopes } from "./consenting.mjs";
 
 export const accessTokenSeconds = 8;
 
 export async function world() {
-  const [nobody] = await freePorts(1);
+  const [nobody, theirs] = await freePorts(2);
+  const calendarAt = `http://localhost:${theirs}`;
   const pair = await ourPair({
-    idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) },
+    idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds), SCOPES: scopes },
+    clients: [calendar(calendarAt)],
     gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
   });
-  return { ...pair, person: await people() };
+  return { ...pair, calendarAt, person: await people() };
 }
 
 // Opens a page of the gateway and signs in on the way.

@@ -2,12 +2,20 @@
 
 use super::person::{BOUND, Family, OFFLINE, PUBLIC, Person};
 use crate::Life;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
+use idp::platform::Objects as _;
+use idp::rows::Unavailable;
+use pollster::block_on;
+use serde_json::Value;
 use shared::fetch::Response;
 use shared::form::append;
+use shared::respond;
 use std::ops::RangeInclusive;
-use tests::browser::{Browser, is_sign_in};
-use tests::client::{Ask, C1, RS256, Tokens, userinfo};
+use tests::browser::{Browser, is_consent, is_sign_in};
+use tests::client::{Ask, C1, C5, RS256, Tokens, tokens, userinfo};
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
 use tests::world::Issuer;
@@ -47,7 +55,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 16] = [
+pub(crate) const FLOWS: [Flow; 20] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -154,6 +162,36 @@ pub(crate) const FLOWS: [Flow; 16] = [
             let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
             if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
         },
+        ..PLAIN
+    },
+    Flow {
+        name: "allowing what somebody else's client asks for",
+        storage: 12,
+        commands: 2,
+        patience: EVER..=600,
+        run: |person| allow(person, 1),
+        ..PLAIN
+    },
+    Flow {
+        name: "allowing it, and pressing the button again when nothing comes",
+        storage: 12,
+        commands: 2,
+        patience: EVER..=600,
+        run: |person| allow(person, 2),
+        ..PLAIN
+    },
+    Flow {
+        name: "a code for what was allowed before",
+        storage: 6,
+        prepare: |person| allow(person, 1).unwrap(),
+        run: |person| person.pass(Ask::of(C5)),
+        ..PLAIN
+    },
+    Flow {
+        name: "withdrawing what was allowed",
+        storage: 4,
+        prepare: |person| person.families.push(Family::new(C5, tokens(person.issuer, C5))),
+        run: withdraw,
         ..PLAIN
     },
     Flow {
@@ -271,6 +309,44 @@ fn revoke(person: &mut Person<'_>, family: usize, token: &str) -> Result<(), Res
     }
     person.families[family].life = Life::Over;
     Ok(())
+}
+
+/// The button is pressed as often as that, or until something comes of it.
+fn allow(person: &mut Person<'_>, presses: usize) -> Result<(), Response> {
+    let ask = Ask::of(C5).set("prompt", "consent");
+    let page = person.browser.get(&ask.url(person.issuer));
+    person.pause();
+    if !is_consent(&page) {
+        return Err(page);
+    }
+    let press = || person.browser.decide(person.issuer.url(), &page, "allow");
+    let mut answers = (0..presses).map(|_| press());
+    let broken = |answer: &Response| answer.status().is_server_error();
+    let first = answers.next().expect("pressed once");
+    let answer = if broken(&first) { answers.next().unwrap_or(first) } else { first };
+    person.receive(ask, answer)
+}
+
+/// As the person's own page will: no client has a say in it.
+fn withdraw(person: &mut Person<'_>) -> Result<(), Response> {
+    let newest = person.families.last_mut().expect("a family");
+    newest.life = Life::Ending;
+    let claims = newest.last().access.split('.').nth(1).expect("claims");
+    let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    let account = claims["sub"].as_str().expect("a subject").parse().expect("an account");
+    let objects = person.issuer.inside().objects();
+    match block_on(objects.withdraw(account, C5.id, person.issuer.now())) {
+        Ok(_) => {
+            newest.life = Life::Over;
+            Ok(())
+        }
+        Err(Unavailable) => {
+            let mut answer = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
+            respond::put(&mut answer, RETRY_AFTER, "1");
+            Err(answer)
+        }
+    }
 }
 
 fn sign_out<'i>(
