@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { later } from "../foreign/checks.mjs";
+import { secretDigest } from "../foreign/pair.mjs";
 import { picture, signIn } from "./chromium.mjs";
 
 const logo = "https://pictures.calendar.test/logo.svg";
@@ -10,12 +11,12 @@ const drawing = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48"><re
 
 export const scopes = { "reports:read": { description: "Read your reports" } };
 
-// The application, which answers at `there`.
-export const calendar = (there) => ({
+// The application, which answers at `there`, and another of the same people for a desk.
+export const theirs = (there) => [{
   client_id: "calendar",
   client_name: "Shared Calendar",
-  token_endpoint_auth_method: "none",
-  redirect_uris: [`${there}/callback`, "https://calendar.test/callback"],
+  client_secret_sha256: secretDigest("calendar-secret"),
+  redirect_uris: [`${there}/callback`],
   scope: "openid profile email offline_access reports:read",
   grant_types: ["authorization_code", "refresh_token"],
   first_party: false,
@@ -23,18 +24,27 @@ export const calendar = (there) => ({
   client_uri: "https://calendar.test/",
   policy_uri: "https://calendar.test/privacy",
   tos_uri: "https://calendar.test/terms",
-});
+}, {
+  client_id: "desk",
+  client_name: "Desk Calendar",
+  token_endpoint_auth_method: "none",
+  application_type: "native",
+  redirect_uris: ["http://localhost/callback"],
+  first_party: false,
+}];
 
 export async function consenting(it, { issuer, calendarAt, person }) {
-  const landing = "https://calendar.test/callback";
+  const landing = `${calendarAt}/callback`;
+  const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<link rel=icon href=data:,><h1>Back</h1>"));
+  await new Promise((resolve) => server.listen(new URL(calendarAt).port, "localhost", resolve));
+  later(() => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }));
   const request = (scope, more = {}) => `${issuer}/authorize?${new URLSearchParams({
     response_type: "code", client_id: "calendar", redirect_uri: landing, scope, state: "s",
     code_challenge: createHash("sha256").update("v".repeat(43)).digest("base64url"), code_challenge_method: "S256", ...more,
   })}`;
   const someone = async (options) => {
     const one = await person(options);
-    // The hosts of the application do not exist; what the browser asks them for is answered here.
-    await one.context.route("https://calendar.test/**", (route) => route.fulfill({ contentType: "text/html", body: "<h1>Back</h1>" }));
+    // The host of the picture does not exist; what the browser asks it for is answered here.
     await one.context.route(logo, (route) => route.fulfill({ contentType: "image/svg+xml", body: drawing }));
     return one;
   };
@@ -54,7 +64,7 @@ export async function consenting(it, { issuer, calendarAt, person }) {
     assert.equal(await page.title(), "Allow Shared Calendar?");
     assert.deepEqual(await wishes(), ["See your email address", "Recognize you when you sign in"]);
     assert.ok(await page.getByText("Signed in as alice").count());
-    assert.ok(await page.getByText("You’ll be sent to calendar.test.").count());
+    assert.ok(await page.getByText(`You’ll be sent to ${new URL(calendarAt).host}.`).count());
     assert.ok(await page.locator("img").evaluate((image) => image.complete && image.naturalWidth > 0), "no picture");
     for (const link of await page.getByRole("link").all()) assert.equal(await link.getAttribute("rel"), "noopener noreferrer");
     await picture(page, "consent-light");
@@ -123,15 +133,12 @@ export async function consenting(it, { issuer, calendarAt, person }) {
   });
 
   await it("an application of this machine is asked about each time", async () => {
-    const server = createServer((_, response) => response.setHeader("content-type", "text/html").end("<h1>Back</h1>"));
-    await new Promise((resolve) => server.listen(new URL(calendarAt).port, "localhost", resolve));
-    later(() => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }));
     for (let visit = 0; visit < 2; visit += 1) {
-      await page.goto(request("openid email", { redirect_uri: `${calendarAt}/callback` }));
+      await page.goto(request("openid email", { client_id: "desk" }));
       await page.getByText("a program on this device").waitFor();
       if (!visit) await picture(page, "consent-device");
       await allow.click();
-      await page.waitForURL((url) => url.href.startsWith(`${calendarAt}/callback?code=`));
+      assert.ok((await back()).get("code"));
     }
   });
   await context.close();

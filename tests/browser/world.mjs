@@ -1,16 +1,16 @@
 // Chromium in front of our pair, and what every walk through it needs.
 import { freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
 import { people, signIn } from "./chromium.mjs";
-import { calendar, scopes } from "./consenting.mjs";
+import { scopes, theirs } from "./consenting.mjs";
 
 export const accessTokenSeconds = 8;
 
 export async function world() {
-  const [nobody, theirs] = await freePorts(2);
-  const calendarAt = `http://localhost:${theirs}`;
+  const [nobody, calendarPort] = await freePorts(2);
+  const calendarAt = `http://localhost:${calendarPort}`;
   const pair = await ourPair({
     idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds), SCOPES: scopes },
-    clients: [calendar(calendarAt)],
+    clients: theirs(calendarAt),
     gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
   });
   return { ...pair, calendarAt, person: await people() };
