@@ -29,12 +29,12 @@ use uuid::Uuid;
 
 const PURPOSE: &str = "consent";
 
-/// What a person has just seen of a request.
+/// What a person has just done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Seen {
+pub enum After {
     /// Nothing: the session alone would answer.
     Nothing,
-    /// The sign-in page, which names the client.
+    /// Signed in, on a page that names the client.
     SignIn,
 }
 
@@ -66,11 +66,11 @@ struct Shown {
 impl AuthorizationRequest {
     /// What has to be known of the person's consent before there is a code.
     #[must_use]
-    pub fn consent(&self, seen: Seen) -> Consent {
+    pub fn consent(&self, after: After) -> Consent {
         let may_be_anybodys = self.may_be_anybodys();
-        match (self.client.standing, seen) {
+        match (self.client.standing, after) {
             _ if self.wants_consent() => Consent::Required,
-            (Standing::FirstParty, Seen::Nothing) if may_be_anybodys => Consent::Required,
+            (Standing::FirstParty, After::Nothing) if may_be_anybodys => Consent::Required,
             (Standing::FirstParty, _) => Consent::NotNeeded,
             (Standing::ThirdParty | Standing::Registered, _) if may_be_anybodys => {
                 Consent::Required
@@ -223,7 +223,11 @@ fn view<'a, P: Platform>(
 ) -> page::Consent<'a> {
     let client = &*asked.client;
     let agreed = asking.agreed.as_ref();
-    let wishes = asked.scope.words().map(|word| page::Wish {
+    // The standard words in the order of their table, the operator's own after them.
+    let mut asked_for: Vec<_> = asked.scope.words().collect();
+    let place = |word: &str| ScopeWord::ALL.iter().position(|known| known.as_str() == word);
+    asked_for.sort_by_key(|word| place(word).unwrap_or(usize::MAX));
+    let permissions = asked_for.into_iter().map(|word| page::Permission {
         words: words(word, idp),
         is_new: agreed.is_some_and(|agreed| !agreed.has(word)),
     });
@@ -236,10 +240,10 @@ fn view<'a, P: Platform>(
         id_host: id_host(&client.id),
         account: &asking.name,
         interaction,
-        wishes: if client.standing == Standing::FirstParty && !asked.wants_consent() {
+        permissions: if client.standing == Standing::FirstParty && !asked.wants_consent() {
             Vec::new()
         } else {
-            wishes.collect()
+            permissions.collect()
         },
         logo: https(&client.links.logo).filter(|logo| page::picture_origin(logo).is_some()),
         home: https(&client.links.client),

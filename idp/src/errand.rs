@@ -3,7 +3,7 @@
 use crate::Idp;
 use crate::account::{Consent, NewGrant};
 use crate::authorize::{self, AuthorizationRequest};
-use crate::consent::Seen;
+use crate::consent::After;
 use crate::interaction::Interaction;
 use crate::page::{self, Problem};
 use crate::platform::Platform;
@@ -75,7 +75,7 @@ impl Errand {
         rng: &mut impl CryptoRng,
     ) -> (Option<NewGrant>, Option<Code>) {
         let grant = |asked: &AuthorizationRequest| {
-            asked.grant(session, asked.consent(Seen::SignIn), idp, rng)
+            asked.grant(session, asked.consent(After::SignIn), idp, rng)
         };
         self.asked().map(grant).unzip()
     }

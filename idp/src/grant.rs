@@ -195,15 +195,6 @@ const PUBLIC_REPEAT_SECONDS: u64 = 10;
 const PUBLIC_REPEATS: u8 = 2;
 
 impl Grant {
-    /// What was agreed to, while it is good for something.
-    #[must_use]
-    pub const fn facts(&self) -> Option<&Facts> {
-        match self {
-            Self::Issued(Issued { facts, .. }) | Self::Live(Live { facts, .. }) => Some(facts),
-            Self::Revoked => None,
-        }
-    }
-
     /// Exchanges a code for a family. Everything is checked before anything is consumed.
     #[must_use]
     pub fn redeem(self, with: &Redemption, now: UnixTime, policy: Policy) -> (Self, Redeemed) {

@@ -2,8 +2,7 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Consented, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
-    SignedIn,
+    Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -83,13 +82,6 @@ pub trait Objects {
         command: Own,
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable>;
-    async fn withdraw(
-        &self,
-        account: Uuid,
-        client_id: &str,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable>;
-    async fn consents(&self, account: Uuid, now: UnixTime) -> Result<Vec<Consented>, Unavailable>;
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
     async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;

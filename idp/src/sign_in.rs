@@ -3,7 +3,7 @@
 use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
 use crate::authorize;
 use crate::brake::Attempt;
-use crate::consent::{self, Seen};
+use crate::consent::{self, After};
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
@@ -123,7 +123,7 @@ pub async fn authorize<P: Platform>(
         .filter(|session| !stale && expected.is_none_or(|expected| expected == session.object));
     let mut asking = None;
     if let Some(session) = found {
-        let (grant, code) = asked.grant(session, asked.consent(Seen::Nothing), idp, rng);
+        let (grant, code) = asked.grant(session, asked.consent(After::Nothing), idp, rng);
         let command = Proceed {
             session: session.item,
             cookie: Digest::of(session.secret),

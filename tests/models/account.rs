@@ -6,10 +6,10 @@ use crate::story::{
     Accounts, Agree, Asks, Client, FAMILIES, Kind, PAGE_SECONDS, SESSION_ABSOLUTE, SESSION_IDLE,
     SignedIn, Story, When, amr, claims, cookie, credential, session,
 };
-use crate::turns::{Command, Turn, sequences};
+use crate::turns::{Command, Turn, Wishes, sequences};
 use idp::account::{
-    self, Consent, Consented, Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem,
-    Revoke, Rotate, SignIn, SignOut,
+    self, Consent, Identity, LOCAL, NewGrant, Overview, Own, Proceed, Proceeded, Profile, Redeem,
+    Revoke, Rotate, SignIn, SignOut, Wish,
 };
 use idp::config::Config;
 use idp::grant::{Redeemed, Rotation};
@@ -63,7 +63,6 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
         "asked",
         "asked for more",
         "withdrawn",
-        "nothing to withdraw",
         "listed",
         "nothing to list",
         "too long ago",
@@ -281,24 +280,40 @@ impl Pair<'_> {
                 let outcome = if expected.is_some() { "told who" } else { "not told who" };
                 self.agree(turn, answer, &expected, outcome)
             }
-            Command::Withdraw { is_clients } => {
-                let client_id = if is_clients { CLIENT } else { "evil" };
-                let answer = block_on(self.objects.withdraw(ACCOUNT, client_id, now));
-                let expected = is_clients && self.story.withdraw(now);
-                let outcome = if expected { "withdrawn" } else { "nothing to withdraw" };
-                self.agree(turn, answer, &expected, outcome)
-            }
-            Command::Consents => {
-                let answer = block_on(self.objects.consents(ACCOUNT, now));
-                let times = self.story.agreed.first().zip(self.story.agreed.last());
-                let consented = self.story.consent().zip(times).map(|(scope, (first, last))| {
-                    Consented { client_id: CLIENT.into(), scope, since: first.0, last: last.0 }
-                });
-                let outcome = if consented.is_some() { "listed" } else { "nothing to list" };
-                self.agree(turn, answer, &Vec::from_iter(consented), outcome)
-            }
+            Command::Own { sign_in, wish } => self.own(sign_in, wish, now, turn),
             Command::Configure(_) => Ok(()),
         }
+    }
+
+    fn own(&mut self, sign_in: usize, wish: Wishes, now: UnixTime, turn: Turn) -> Checked {
+        let index = self.sign_in_at(sign_in);
+        let SignedIn { session, cookie, .. } = self.story.sign_ins[index];
+        let wish = match wish {
+            Wishes::Look => Wish::Look,
+            Wishes::Remove { is_clients: true } => Wish::Remove(CLIENT.into()),
+            Wishes::Remove { is_clients: false } => Wish::Remove("evil".into()),
+        };
+        let is_removed = wish == Wish::Remove(CLIENT.into());
+        let command = Own { session, cookie, wish };
+        let answer = block_on(self.objects.own(ACCOUNT, command, now));
+        let consents = |overview: Overview| -> Vec<_> {
+            let apps = overview.apps.into_iter();
+            apps.filter_map(|app| Some((app.client_id, app.consent?))).collect()
+        };
+        let answer = answer.map(|overview| overview.map(consents));
+        let before = self.story.consented();
+        let is_let_in = self.story.own(index, now);
+        if is_let_in && is_removed {
+            self.story.withdraw(now);
+        }
+        let consented = self.story.consented().map(|consented| (CLIENT.to_owned(), consented));
+        let outcome = match (is_let_in, &consented) {
+            (false, _) => "not signed in",
+            (true, Some(_)) => "listed",
+            (true, None) if before.is_some() => "withdrawn",
+            (true, None) => "nothing to list",
+        };
+        self.agree(turn, answer, &is_let_in.then(|| Vec::from_iter(consented)), outcome)
     }
 
     fn sign_in(

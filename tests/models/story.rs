@@ -4,7 +4,7 @@
 
 use crate::history::{CLIENT, Flaw, History, Presented, Token, scope};
 use crate::run::moved;
-use idp::account::{Asking, Proceeded};
+use idp::account::{Asking, Consented, Proceeded};
 use idp::grant::{Facts, Policy, Redeemed, Rotation};
 use serde_json::{Map, Value, json};
 use shared::scope::Scope;
@@ -305,21 +305,35 @@ impl Story {
         pages.rev().nth(back)
     }
 
+    /// Whether a browser is let in to the person's own page.
+    pub(crate) fn own(&mut self, index: usize, now: UnixTime) -> bool {
+        let is_honoured = self.is_honoured(index);
+        let sign_in = self.with_cookie(index).filter(|sign_in| sign_in.is_on(now));
+        let Some(sign_in) = sign_in.filter(|_| is_honoured) else { return false };
+        sign_in.is_used(now);
+        self.sweep(now);
+        true
+    }
+
+    /// What the person's own page says of consent.
+    pub(crate) fn consented(&self) -> Option<Consented> {
+        let (first, last) = self.agreed.first().zip(self.agreed.last())?;
+        Some(Consented { scope: self.consent()?, since: first.0, last: last.0 })
+    }
+
     /// Withdraws what was agreed to, and ends everything that came of it or of anything else.
-    pub(crate) fn withdraw(&mut self, now: UnixTime) -> bool {
+    pub(crate) fn withdraw(&mut self, now: UnixTime) {
         let alive: Vec<_> = (0..self.grants.len())
             .filter(|index| {
                 self.grant(*index, now).is_some_and(|history| history.ended_at().is_none())
             })
             .collect();
-        let had_any = !alive.is_empty() || !self.agreed.is_empty();
         for index in alive {
             let mut history = self.grants[index].history.clone();
             history.revoke(now);
             self.happened(index, history, now);
         }
         self.agreed.clear();
-        had_any
     }
 
     /// Returns the session, and what has to be asked first.

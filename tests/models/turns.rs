@@ -39,13 +39,23 @@ pub(crate) enum Command {
     Userinfo {
         grant: usize,
     },
-    /// Withdraws what was agreed to for this client, or for another.
-    Withdraw {
-        is_clients: bool,
+    /// The browser of a sign-in opens the person's own page.
+    Own {
+        sign_in: usize,
+        wish: Wishes,
     },
-    Consents,
     /// The operator changes the accounts.
     Configure(Accounts),
+}
+
+/// What is wished for on the person's own page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wishes {
+    Look,
+    /// The end of everything of the client, or of another.
+    Remove {
+        is_clients: bool,
+    },
 }
 
 /// A command, when it comes, and whether the answer to it arrives.
@@ -88,7 +98,11 @@ fn turns() -> impl Strategy<Value = Turn> {
     let flaw = prop_oneof![6 => Just(Flaw::None), 1 => flaws()];
     let by = prop::option::weighted(0.7, tokens());
     let is_clients = weighted(&[(6, true), (1, false)]);
-    let is_clients_withdrawn = weighted(&[(3, true), (1, false)]);
+    let wish = weighted(&[
+        (6, Wishes::Look),
+        (3, Wishes::Remove { is_clients: true }),
+        (1, Wishes::Remove { is_clients: false }),
+    ]);
     let accounts =
         weighted(&[(4, Accounts::There), (1, Accounts::WithAnotherPassword), (1, Accounts::Gone)]);
     let command = prop_oneof![
@@ -105,8 +119,7 @@ fn turns() -> impl Strategy<Value = Turn> {
             Command::Revoke { grant, token, is_clients }
         }),
         5 => which().prop_map(|grant| Command::Userinfo { grant }),
-        1 => is_clients_withdrawn.prop_map(|is_clients| Command::Withdraw { is_clients }),
-        2 => Just(Command::Consents),
+        3 => (which(), wish).prop_map(|(sign_in, wish)| Command::Own { sign_in, wish }),
         1 => accounts.prop_map(Command::Configure),
     ];
     let turning = &[

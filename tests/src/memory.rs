@@ -5,8 +5,8 @@
 use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
-    Account, Consented, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut, SignedIn,
+    Account, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn, SignOut,
+    SignedIn,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
@@ -261,21 +261,6 @@ impl platform::Objects for Objects {
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable> {
         self.account(to, &command, now, |account, command| account.own(&command, now)).await
-    }
-
-    async fn withdraw(
-        &self,
-        to: Uuid,
-        client_id: &str,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable> {
-        let client_id = client_id.to_owned();
-        self.account(to, &client_id, now, |account, client_id| account.withdraw(&client_id, now))
-            .await
-    }
-
-    async fn consents(&self, to: Uuid, now: UnixTime) -> Result<Vec<Consented>, Unavailable> {
-        self.account(to, &(), now, |account, ()| account.consents()).await
     }
 
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {

@@ -246,12 +246,6 @@ impl Inside {
         *self.deployment.borrow_mut() = deployment;
     }
 
-    /// Its objects, for what no endpoint asks of them.
-    pub fn objects(&self) -> Objects {
-        let config = Rc::clone(&self.deployment.borrow().config);
-        Objects { memory: self.memory.clone(), config }
-    }
-
     /// What it said to its operator since it was asked last.
     pub fn causes(&self) -> Vec<String> {
         self.causes.take()

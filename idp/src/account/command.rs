@@ -45,6 +45,18 @@ impl Profile {
         });
         told.unwrap_or(&self.identity.subject).to_owned()
     }
+
+    /// What tells the account from another of the same person: the name they sign in with, or what
+    /// the upstream tells.
+    #[must_use]
+    pub fn known_as(&self) -> String {
+        if self.identity.upstream == LOCAL {
+            return self.identity.subject.clone();
+        }
+        let told = |name| self.claims.get(name).and_then(Value::as_str);
+        let mut names = ["email", "preferred_username", "name"].into_iter().filter_map(told);
+        names.next().unwrap_or_default().to_owned()
+    }
 }
 
 /// A grant to be.
@@ -102,8 +114,6 @@ pub struct Asking {
 /// What a person has agreed to for one client, and has not withdrawn.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Consented {
-    /// The client.
-    pub client_id: String,
     /// To what.
     pub scope: Scope,
     /// When first.
@@ -254,7 +264,7 @@ pub struct Overview {
     pub name: String,
     /// Where they are signed in: this browser first, then by last use.
     pub sessions: Vec<Seen>,
-    /// Which clients may act for them, by name.
+    /// Which clients may act for them or come back for it, by name.
     pub apps: Vec<App>,
 }
 
@@ -282,4 +292,6 @@ pub struct App {
     pub used_at: UnixTime,
     /// Whether it goes on after the person has signed out.
     pub offline: bool,
+    /// What it may come back for without the person being asked.
+    pub consent: Option<Consented>,
 }

@@ -1,23 +1,12 @@
 //! Consents of an account: what the person has agreed to, for which client. Given, remembered, listed
 //! and withdrawn.
 
-use super::{Account, Asking, Consent, Consented, GrantRow, LOCAL, NewGrant, PROFILE, Profile};
+use super::{Account, Asking, Consent, Consented, GrantRow, NewGrant, PROFILE, Profile};
 use crate::grant::{Grant, Issued};
 use crate::rows::{Rows, Table, Unavailable};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use shared::scope::Scope;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
-
-/// A row of [`Table::Consent`], whose key is the client.
-#[derive(Debug, Deserialize, Serialize)]
-struct Agreed {
-    scope: Scope,
-    since: UnixTime,
-    last: UnixTime,
-}
 
 /// Whether a page that asked the person has been answered.
 pub(super) enum Given {
@@ -31,43 +20,33 @@ pub(super) enum Given {
 }
 
 impl<R: Rows> Account<'_, R> {
-    /// Withdraws the consent to a client, and ends everything that it has of this person: codes,
-    /// refresh tokens, access tokens. False when there was nothing.
+    /// Withdraws the consent to a client, or to all of them, and ends everything that came of it or of
+    /// anything else: codes, refresh tokens, access tokens.
     ///
     /// # Errors
     /// [`Unavailable`]: some of it may still be alive.
-    pub fn withdraw(&self, client_id: &str, now: UnixTime) -> Result<bool, Unavailable> {
-        let agreed: Option<Agreed> = self.rows.load(Table::Consent, client_id)?;
-        let mut had_any = agreed.is_some();
-        // The consent last: until everything is ended the list shows that something is there.
-        for (id, row) in self.rows.all::<GrantRow>(Table::Grant)? {
-            if row.grant.facts().is_some_and(|facts| facts.client_id == client_id) {
-                let id = Uuid::parse_str(&id).map_err(|_| Unavailable)?;
+    pub(super) fn withdraw(
+        &self,
+        client_id: Option<&str>,
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let is_meant = |of: &str| client_id.is_none_or(|client_id| client_id == of);
+        for (key, row) in self.rows.all::<GrantRow>(Table::Grant)? {
+            let meant = row.grant.facts().is_some_and(|facts| is_meant(&facts.client_id));
+            if let (true, Ok(id)) = (meant, key.parse()) {
                 self.save_grant(id, &GrantRow { grant: Grant::Revoked, ..row }, now)?;
-                had_any = true;
             }
         }
-        if agreed.is_some() {
-            self.rows.remove(Table::Consent, client_id)?;
+        // Last: until everything is ended the person sees that something is there.
+        for (of, _) in self.consents()?.iter().filter(|(of, _)| is_meant(of)) {
+            self.rows.remove(Table::Consent, of)?;
         }
-        Ok(had_any)
+        Ok(())
     }
 
-    /// What the person has agreed to, by client.
-    ///
-    /// # Errors
-    /// [`Unavailable`].
-    pub fn consents(&self) -> Result<Vec<Consented>, Unavailable> {
-        let rows = self.rows.all::<Agreed>(Table::Consent)?.into_iter();
-        let consented = |(client_id, Agreed { scope, since, last })| Consented {
-            client_id,
-            scope,
-            since,
-            last,
-        };
-        let mut all: Vec<_> = rows.map(consented).collect();
-        all.sort_by(|one, other| one.client_id.cmp(&other.client_id));
-        Ok(all)
+    /// What the person has agreed to, by client; in no order.
+    pub(super) fn consents(&self) -> Result<Vec<(String, Consented)>, Unavailable> {
+        self.rows.all(Table::Consent)
     }
 
     /// Whether the page that would make this grant has made it before.
@@ -98,21 +77,23 @@ impl<R: Rows> Account<'_, R> {
         if consent == Consent::NotNeeded {
             return self.issue(new, session, proof, now).map(|()| None);
         }
-        let agreed: Option<Agreed> = self.rows.load(Table::Consent, &new.client_id)?;
+        let agreed: Option<Consented> = self.rows.load(Table::Consent, &new.client_id)?;
         let next = match (consent, agreed) {
             (Consent::Remembered, Some(agreed)) if new.scope.within(&agreed.scope) => {
-                Some(Agreed { last: now, ..agreed })
+                Some(Consented { last: now, ..agreed })
             }
             (Consent::Given { remember: true, .. }, agreed) => Some(match agreed {
-                Some(Agreed { scope, since, .. }) => {
-                    Agreed { scope: scope.or(&new.scope), since, last: now }
+                Some(Consented { scope, since, .. }) => {
+                    Consented { scope: scope.or(&new.scope), since, last: now }
                 }
-                None => Agreed { scope: new.scope.clone(), since: now, last: now },
+                None => Consented { scope: new.scope.clone(), since: now, last: now },
             }),
             (Consent::Given { remember: false, .. } | Consent::NotNeeded, _) => None,
             (Consent::Remembered | Consent::Required, agreed) => {
                 let agreed = agreed.map(|agreed| agreed.scope);
-                return Ok(Some(Asking { name: self.name()?, agreed }));
+                let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
+                let name = profile.map(|profile| profile.known_as()).unwrap_or_default();
+                return Ok(Some(Asking { name, agreed }));
             }
         };
         if let Some(next) = next {
@@ -124,17 +105,5 @@ impl<R: Rows> Account<'_, R> {
             self.rows.save(Table::Answered, &id.to_string(), &(), Some(until))?;
         }
         Ok(None)
-    }
-
-    /// What the person calls themselves: the name they sign in with, or what the upstream tells.
-    fn name(&self) -> Result<String, Unavailable> {
-        let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        let Some(Profile { identity, claims, .. }) = profile else { return Ok(String::new()) };
-        if identity.upstream == LOCAL {
-            return Ok(identity.subject);
-        }
-        let told = |name| claims.get(name).and_then(Value::as_str);
-        let mut names = ["email", "preferred_username", "name"].into_iter().filter_map(told);
-        Ok(names.next().unwrap_or_default().to_owned())
     }
 }

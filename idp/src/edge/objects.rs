@@ -4,8 +4,8 @@
 use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
-    Account as Steps, Consented, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
-    SignIn, SignOut, SignedIn,
+    Account as Steps, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
+    SignOut, SignedIn,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -138,19 +138,6 @@ impl Objects for Stubs {
         self.account(to, "own", command, now).await
     }
 
-    async fn withdraw(
-        &self,
-        to: Uuid,
-        client_id: &str,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable> {
-        self.account(to, "withdraw", client_id, now).await
-    }
-
-    async fn consents(&self, to: Uuid, now: UnixTime) -> Result<Vec<Consented>, Unavailable> {
-        self.account(to, "consents", (), now).await
-    }
-
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
         let shard = format!("shard-{}", entry.shard());
         self.send("DIRECTORY", &shard, "claim", (entry, fresh), UnixTime::default()).await
@@ -238,10 +225,6 @@ fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
             one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
         }
         "own" => one(storage, text, |rows, command, now| Steps { rows, config }.own(&command, now)),
-        "withdraw" => one(storage, text, |rows, client_id: String, now| {
-            Steps { rows, config }.withdraw(&client_id, now)
-        }),
-        "consents" => one(storage, text, |rows, (), _| Steps { rows, config }.consents()),
         _ => Err(Failed::from("no such function")),
     }
 }

@@ -21,7 +21,7 @@ pub struct Consent<'a> {
     /// The sealed page that both forms carry.
     pub interaction: &'a str,
     /// What is asked for; nothing when it is only about going on.
-    pub wishes: Vec<Wish<'a>>,
+    pub permissions: Vec<Permission<'a>>,
     /// An `https` address of a picture.
     pub logo: Option<&'a str>,
     /// The client's home page, `https`.
@@ -34,7 +34,7 @@ pub struct Consent<'a> {
 
 /// One thing that is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Wish<'a> {
+pub struct Permission<'a> {
     /// What, in the person's words.
     pub words: &'a str,
     /// Whether they have agreed to other things before, and not to this.
@@ -44,13 +44,13 @@ pub struct Wish<'a> {
 /// The consent page. Its two forms carry `interaction` and post a `decision`.
 #[must_use]
 pub fn consent(view: &Consent<'_>) -> String {
-    let Consent { client_name, is_on_this_device, account, wishes, .. } = view;
+    let Consent { client_name, is_on_this_device, account, permissions, .. } = view;
     let client = name_or(client_name, "the application");
     let account = name_or(account, "your account");
     let interaction = escape(view.interaction);
     let hidden = format!("<input type=\"hidden\" name=\"interaction\" value=\"{interaction}\">\n");
 
-    let asks = !wishes.is_empty();
+    let asks = !permissions.is_empty();
     let plain = |name: &str| name.replace("<bdi>", "").replace("</bdi>", "");
     let (title, heading, allow) = if asks {
         (format!("Allow {}?", plain(&client)), format!("Allow {client}?"), "Allow".to_owned())
@@ -77,7 +77,7 @@ pub fn consent(view: &Consent<'_>) -> String {
     } else {
         ""
     };
-    let list = list(wishes);
+    let list = list(permissions);
     let links = links(view, &client);
     page(
         &title,
@@ -87,12 +87,12 @@ pub fn consent(view: &Consent<'_>) -> String {
              <form class=\"who\" method=\"post\" action=\"/consent\">\n{hidden}\
              <p>Signed in as <b>{account}</b></p>\n\
              <button class=\"quiet\" name=\"decision\" value=\"somebody-else\">Not you?</button>\n\
-             </form>\n{warning}{list}\
+             </form>\n{warning}{list}{started}\
              <form method=\"post\" action=\"/consent\">\n{hidden}\
              <button class=\"primary\" name=\"decision\" value=\"allow\">{allow}</button>\n\
              <button name=\"decision\" value=\"deny\">Cancel</button>\n\
              </form>\n\
-             <p class=\"host\">You\u{2019}ll be sent to {host}.</p>\n{started}{links}"
+             <p class=\"host\">You\u{2019}ll be sent to {host}.</p>\n{links}"
         ),
     )
 }
@@ -108,16 +108,16 @@ fn unchecked(host: Option<&str>) -> String {
     )
 }
 
-fn list(wishes: &[Wish<'_>]) -> String {
-    if wishes.is_empty() {
+fn list(permissions: &[Permission<'_>]) -> String {
+    if permissions.is_empty() {
         return String::new();
     }
-    let item = |Wish { words, is_new }: &Wish<'_>| {
+    let item = |Permission { words, is_new }: &Permission<'_>| {
         let mark = if *is_new { " <strong class=\"new\">New</strong>" } else { "" };
         format!("<li>{}{mark}</li>\n", name_or(words, "Something without a name"))
     };
-    let items = wishes.iter().map(item).collect::<Vec<_>>().concat();
-    format!("<p class=\"asks\">It will be able to:</p>\n<ul class=\"wishes\">\n{items}</ul>\n")
+    let items = permissions.iter().map(item).collect::<Vec<_>>().concat();
+    format!("<p class=\"asks\">It will be able to:</p>\n<ul class=\"permissions\">\n{items}</ul>\n")
 }
 
 /// What the client says about itself, elsewhere.
@@ -144,8 +144,8 @@ fn links(view: &Consent<'_>, client: &str) -> String {
 mod tests {
     use super::*;
 
-    const EMAIL: Wish<'_> = Wish { words: "See your email address", is_new: false };
-    const REPORTS: Wish<'_> = Wish { words: "Read your reports", is_new: true };
+    const EMAIL: Permission<'_> = Permission { words: "See your email address", is_new: false };
+    const REPORTS: Permission<'_> = Permission { words: "Read your reports", is_new: true };
 
     fn plain() -> Consent<'static> {
         Consent {
@@ -156,7 +156,7 @@ mod tests {
             id_host: None,
             account: "alice",
             interaction: "sealed-text",
-            wishes: vec![EMAIL],
+            permissions: vec![EMAIL],
             logo: None,
             home: None,
             policy: None,
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn ui_03_what_is_new_is_marked() {
-        let page = consent(&Consent { wishes: vec![EMAIL, REPORTS], ..plain() });
+        let page = consent(&Consent { permissions: vec![EMAIL, REPORTS], ..plain() });
         assert_eq!(page.matches("class=\"new\"").count(), 1);
         assert!(page.contains("<bdi>Read your reports</bdi> <strong"));
     }
@@ -210,8 +210,8 @@ mod tests {
     #[test]
     fn rfc8252_8_6_going_on_to_a_program_of_this_device_is_said_so() {
         for client_host in [Some("127.0.0.1:51004".to_owned()), None] {
-            let (is_on_this_device, wishes) = (true, Vec::new());
-            let view = Consent { client_host, is_on_this_device, wishes, ..plain() };
+            let (is_on_this_device, permissions) = (true, Vec::new());
+            let view = Consent { client_host, is_on_this_device, permissions, ..plain() };
             let page = consent(&view);
             assert!(page.contains("a program on this device") && !page.contains("<ul"));
             assert!(page.contains("Continue as <bdi>alice</bdi></button>"));

@@ -8,7 +8,7 @@ mod own;
 mod plain;
 mod sign_in;
 
-pub use consent::{Consent, Wish, consent};
+pub use consent::{Consent, Permission, consent};
 pub use own::{OwnPage, own};
 pub use plain::{ProblemPage, SignedOut, confirm_sign_out, home, onward, problem, signed_out};
 pub use shared::page::{escape, picture_origin, policy, respond, respond_with_picture};
@@ -37,7 +37,7 @@ mod tests {
             id_host: Some(text.to_owned()),
             account: text,
             interaction: text,
-            wishes: vec![Wish { words: text, is_new: true }],
+            permissions: vec![Permission { words: text, is_new: true }],
             logo: None,
             home: Some(text),
             policy: Some(text),

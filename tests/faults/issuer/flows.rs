@@ -2,17 +2,9 @@
 
 use super::person::{BOUND, Family, OFFLINE, PUBLIC, Person};
 use crate::Life;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
-use idp::platform::Objects as _;
-use idp::rows::Unavailable;
-use pollster::block_on;
-use serde_json::Value;
 use shared::fetch::Response;
 use shared::form::append;
-use shared::respond;
 use std::ops::RangeInclusive;
 use tests::browser::{Browser, is_consent, is_sign_in};
 use tests::client::{Ask, C1, C5, RS256, Tokens, tokens, userinfo};
@@ -327,26 +319,15 @@ fn allow(person: &mut Person<'_>, presses: usize) -> Result<(), Response> {
     person.receive(ask, answer)
 }
 
-/// As the person's own page will: no client has a say in it.
 fn withdraw(person: &mut Person<'_>) -> Result<(), Response> {
-    let newest = person.families.last_mut().expect("a family");
-    newest.life = Life::Ending;
-    let claims = newest.last().access.split('.').nth(1).expect("claims");
-    let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64url");
-    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
-    let account = claims["sub"].as_str().expect("a subject").parse().expect("an account");
-    let objects = person.issuer.inside().objects();
-    match block_on(objects.withdraw(account, C5.id, person.issuer.now())) {
-        Ok(_) => {
-            newest.life = Life::Over;
-            Ok(())
-        }
-        Err(Unavailable) => {
-            let mut answer = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
-            respond::put(&mut answer, RETRY_AFTER, "1");
-            Err(answer)
-        }
+    person.families.last_mut().expect("a family").life = Life::Ending;
+    let there = person.issuer.at("/account");
+    let answer = person.browser.post(&there, &[("app", C5.id)]);
+    if answer.status() != StatusCode::SEE_OTHER {
+        return Err(answer);
     }
+    person.families.last_mut().expect("a family").life = Life::Over;
+    Ok(())
 }
 
 fn sign_out<'i>(
