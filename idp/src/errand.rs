@@ -1,10 +1,11 @@
 //! What somebody signs in for: a client's authorization request, or their own page here.
 
 use crate::Idp;
-use crate::account::NewGrant;
+use crate::account::{Consent, NewGrant};
 use crate::authorize::{self, AuthorizationRequest};
 use crate::client::Client;
 use crate::config::Config;
+use crate::consent::After;
 use crate::grant::Particulars;
 use crate::interaction::Interaction;
 use crate::page::{self, Problem};
@@ -87,7 +88,7 @@ impl Errand {
         }
     }
 
-    /// The grant to be, and its code, in the account of `session`.
+    /// The grant to be, and its code, in the account of `session`, whose person has just signed in.
     #[must_use]
     pub fn grant<P: Platform>(
         &self,
@@ -95,7 +96,10 @@ impl Errand {
         idp: &Idp<'_, P>,
         rng: &mut impl CryptoRng,
     ) -> (Option<NewGrant>, Option<Code>) {
-        self.asked().map(|asked| asked.grant(session, idp, rng)).unzip()
+        let grant = |asked: &AuthorizationRequest| {
+            asked.grant(session, asked.consent(After::SignIn), idp, rng)
+        };
+        self.asked().map(grant).unzip()
     }
 
     /// Sends the browser where it wanted to go.
@@ -120,13 +124,12 @@ impl Errand {
         problem: Option<Problem>,
     ) -> Response {
         let asked = self.asked();
-        let host = asked.and_then(|asked| asked.reply.redirect().origin());
-        let host = host.as_deref().and_then(|origin| origin.split_once("://"));
+        let host = asked.and_then(AuthorizationRequest::host);
         let will_do = |acr| asked.is_none_or(|asked| asked.is_met_by(acr));
         let upstream = idp.config.upstream.as_ref().filter(|_| will_do(Acr::Upstream));
         let view = page::SignIn {
             client_name: asked.map_or("your account", |asked| &asked.client.name),
-            client_host: host.map(|(_, host)| host),
+            client_host: host.as_deref(),
             interaction,
             username,
             problem,
@@ -152,11 +155,10 @@ impl AuthorizationRequest {
         Refused::Request(authorize::Refused::Client(self.reply.clone(), error))
     }
 
-    /// Whether the sign-in page is shown even to somebody who is signed in. It stands in for the
-    /// question of consent: turning back there says no.
+    /// Whether the sign-in page is shown even to somebody who is signed in.
     #[must_use]
     pub fn needs_sign_in(&self) -> bool {
-        self.prompts.wants_sign_in() || self.prompts.wants_consent() || self.max_age == Some(0)
+        self.prompts.wants_sign_in() || self.max_age == Some(0)
     }
 
     /// Whether `acr` is a way to prove who one is that the client takes, OpenID Connect Core
@@ -206,12 +208,12 @@ impl AuthorizationRequest {
         Ok(Expected { client: Rc::clone(&self.client), subjects })
     }
 
-    /// Whether whoever listens at the redirect URI may be another program than the client, RFC 8252
-    /// §8.6: a native application without a domain of its own to answer at.
+    /// Where the answer goes, for people to read: the host of the redirect URI; none for a
+    /// private-use scheme.
     #[must_use]
-    pub fn may_be_anybodys(&self) -> bool {
-        let https = self.reply.redirect().as_str().starts_with("https:");
-        self.client.is_native && self.client.is_public() && !https
+    pub fn host(&self) -> Option<String> {
+        let origin = self.reply.redirect().origin()?;
+        origin.split_once("://").map(|(_, host)| host.to_owned())
     }
 
     /// A grant of what was asked for, in the account of `session`, and its code.
@@ -219,15 +221,23 @@ impl AuthorizationRequest {
     pub fn grant<P: Platform>(
         &self,
         session: Handle,
+        consent: Consent,
         idp: &Idp<'_, P>,
         rng: &mut impl CryptoRng,
     ) -> (NewGrant, Code) {
-        let handle = Handle {
-            object: session.object,
-            item: random_uuid(rng),
-            generation: 0,
-            secret: random(rng),
-        };
+        let (item, secret) = (random_uuid(rng), random(rng));
+        let code = Handle { object: session.object, item, generation: 0, secret };
+        self.grant_as(code, consent, idp)
+    }
+
+    /// The same with the name and the secret of the code.
+    #[must_use]
+    pub fn grant_as<P: Platform>(
+        &self,
+        handle: Handle,
+        consent: Consent,
+        idp: &Idp<'_, P>,
+    ) -> (NewGrant, Code) {
         let grant = NewGrant {
             id: handle.item,
             code: Digest::of(handle.secret),
@@ -242,6 +252,7 @@ impl AuthorizationRequest {
             },
             refreshable: self.client.may(GrantType::RefreshToken),
             offline: self.scope.has("offline_access"),
+            consent,
         };
         (grant, Code::new(handle.seal(Kind::Code, &idp.config.keys)))
     }

@@ -39,6 +39,13 @@ pub enum Event {
         /// What.
         what: Wish,
     },
+    /// Somebody allowed a client what it asked for.
+    ConsentGiven {
+        /// Who.
+        account: Uuid,
+        /// The client.
+        client: String,
+    },
     /// A code came a second time; what it had produced is revoked.
     CodeReused {
         /// Who had given it.

@@ -8,6 +8,7 @@
 use crate::config::Config;
 use http::header::HeaderMap;
 use rand_core::CryptoRng;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::cookie;
 use shared::fetch::Response;
@@ -39,6 +40,8 @@ pub enum Lost {
     Unreadable,
     /// The person took too long.
     Expired,
+    /// It is over: the person has answered before.
+    Finished,
 }
 
 /// The browser, as the seal of an interaction sees it.
@@ -68,6 +71,33 @@ impl Browser {
         Self::known(headers).unwrap_or_else(|| Self { id: random_text(rng), is_new: true })
     }
 
+    /// Seals what a page of this browser holds; `purpose` says what for.
+    pub fn seal(
+        &self,
+        purpose: &'static str,
+        held: &impl Serialize,
+        config: &Config,
+        rng: &mut impl CryptoRng,
+    ) -> String {
+        let plain = serde_json::to_vec(held).unwrap_or_default();
+        config.keys.seal(Purpose::new(purpose, &self.id), &plain, rng)
+    }
+
+    /// What a page of this browser holds.
+    ///
+    /// # Errors
+    /// [`Lost::Unreadable`].
+    pub fn open<T: DeserializeOwned>(
+        &self,
+        purpose: &'static str,
+        text: &str,
+        config: &Config,
+    ) -> Result<T, Lost> {
+        let plain = config.keys.open(Purpose::new(purpose, &self.id), text);
+        let plain = plain.ok_or(Lost::Unreadable)?;
+        serde_json::from_slice(&plain).map_err(|_| Lost::Unreadable)
+    }
+
     /// Has a new browser remember itself.
     pub fn remember(&self, response: &mut Response) {
         if self.is_new {
@@ -87,8 +117,13 @@ impl Interaction {
     /// The text for the page.
     #[must_use]
     pub fn seal(&self, browser: &Browser, config: &Config, rng: &mut impl CryptoRng) -> String {
-        let plain = serde_json::to_vec(self).unwrap_or_default();
-        config.keys.seal(Purpose::new(PURPOSE, &browser.id), &plain, rng)
+        browser.seal(PURPOSE, self, config, rng)
+    }
+
+    /// When it stops waiting.
+    #[must_use]
+    pub const fn until(&self) -> UnixTime {
+        self.expires_at
     }
 
     /// The interaction that a page of this browser holds.
@@ -102,9 +137,7 @@ impl Interaction {
         now: UnixTime,
     ) -> Result<(Self, Browser), Lost> {
         let browser = Browser::known(headers).ok_or(Lost::NoCookie)?;
-        let plain = config.keys.open(Purpose::new(PURPOSE, &browser.id), text);
-        let plain = plain.ok_or(Lost::Unreadable)?;
-        let found: Self = serde_json::from_slice(&plain).map_err(|_| Lost::Unreadable)?;
+        let found: Self = browser.open(PURPOSE, text, config)?;
         if found.expires_at <= now {
             return Err(Lost::Expired);
         }

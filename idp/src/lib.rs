@@ -17,6 +17,7 @@ pub mod client;
 pub mod client_auth;
 pub mod client_keys;
 pub mod config;
+pub mod consent;
 pub mod directory;
 pub mod discovery;
 pub mod end_session;
@@ -163,6 +164,7 @@ impl<P: Platform> Idp<'_, P> {
             }
             Endpoint::Authorize => sign_in::authorize(self, request, now, rng).await,
             Endpoint::SignIn => sign_in::with_password(self, request, now, rng).await,
+            Endpoint::Consent => consent::respond(self, request, now, rng).await,
             Endpoint::Upstream => upstream::leave(self, request, now, rng).await,
             Endpoint::UpstreamCallback => upstream::come_back(self, request, now, rng).await,
             Endpoint::OwnPage => own_page::respond(self, request, now, rng).await,

@@ -3,7 +3,7 @@
 
 use crate::account::{
     Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut, Told,
+    SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -39,7 +39,7 @@ pub trait Objects {
         account: Uuid,
         command: SignIn,
         now: UnixTime,
-    ) -> Result<Uuid, Unavailable>;
+    ) -> Result<SignedIn, Unavailable>;
     async fn proceed(
         &self,
         account: Uuid,

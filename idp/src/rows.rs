@@ -16,6 +16,10 @@ pub enum Table {
     Session,
     /// Grants of an account.
     Grant,
+    /// What the person of an account has agreed to, by client.
+    Consent,
+    /// In an account: pages that asked the person and were answered, by the grant they made.
+    Answered,
     /// In a directory shard: which account an identity has.
     Identity,
     /// In a ledger shard: guesses at a password.
@@ -34,6 +38,8 @@ impl Table {
             Self::Profile => "profile",
             Self::Session => "session",
             Self::Grant => "grant",
+            Self::Consent => "consent",
+            Self::Answered => "answered",
             Self::Identity => "identity",
             Self::Brake => "brake",
             Self::Spent => "spent",

@@ -1,8 +1,9 @@
 //! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
 
-use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut};
+use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
 use crate::authorize::{self, UNMET};
 use crate::brake::Attempt;
+use crate::consent::{self, After};
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
@@ -41,6 +42,8 @@ pub enum Refused {
     Form(ask::NoForm),
     /// Posted from somebody else's page.
     CrossSite,
+    /// The person who was asked is not the one who answers.
+    SomebodyElse,
     /// There is no such way to sign in here.
     Off,
     /// The upstream cannot be used, or said no; for the log.
@@ -75,10 +78,13 @@ impl Refused {
             Self::Interaction(Lost::NoCookie) => {
                 (StatusCode::BAD_REQUEST, ProblemPage::cookies_blocked(correlation_id))
             }
-            Self::Interaction(Lost::Unreadable | Lost::Expired) => {
+            Self::Interaction(Lost::Unreadable | Lost::Expired | Lost::Finished) => {
                 (StatusCode::BAD_REQUEST, ProblemPage::expired(correlation_id))
             }
             Self::CrossSite => (StatusCode::FORBIDDEN, ProblemPage::cross_site(correlation_id)),
+            Self::SomebodyElse => {
+                (StatusCode::BAD_REQUEST, ProblemPage::somebody_else(correlation_id))
+            }
             Self::Off => (StatusCode::NOT_FOUND, ProblemPage::not_found(correlation_id)),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id)),
             Self::Unavailable => {
@@ -115,14 +121,9 @@ pub async fn authorize<P: Platform>(
     let stale = asked.needs_sign_in();
     let found = session(idp, request.headers())
         .filter(|session| !stale && expected.may_be(session.object, idp.config));
-    if found.is_some() && asked.may_be_anybodys() {
-        // Any program of this machine could have sent the browser here: a person has to see it.
-        if asked.prompts.is_silent() {
-            let words = "a native application cannot have a code without the person";
-            return Err(asked.refuse(ErrorCode::InteractionRequired, words));
-        }
-    } else if let Some(session) = found {
-        let (grant, code) = asked.grant(session, idp, rng);
+    let mut asking = None;
+    if let Some(session) = found {
+        let (grant, code) = asked.grant(session, asked.consent(After::Nothing), idp, rng);
         let command = Proceed {
             session: session.item,
             cookie: Digest::of(session.secret),
@@ -132,17 +133,31 @@ pub async fn authorize<P: Platform>(
         };
         match idp.objects.proceed(session.object, command, now).await? {
             Proceeded::Issued => return Ok(asked.reply.code(&code)),
-            Proceeded::TooLongAgo | Proceeded::OtherWay | Proceeded::SignedOut => {}
+            Proceeded::ConsentNeeded(of) => asking = Some((session.object, of)),
+            Proceeded::TooLongAgo
+            | Proceeded::OtherWay
+            | Proceeded::SignedOut
+            | Proceeded::Finished => {}
         }
     }
     if asked.prompts.is_silent() {
-        return Err(asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"));
+        return Err(match asking {
+            Some(_) => asked.needs_consent(),
+            None => asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"),
+        });
     }
     if encoded.len() > LARGEST_REQUEST {
         return Err(asked.refuse(ErrorCode::InvalidRequest, "the request is too large"));
     }
     let interaction = Interaction::begin(encoded, now);
-    Ok(begin(idp, request.headers(), &Errand::Client(Box::new(asked)), &interaction, rng))
+    let headers = request.headers();
+    Ok(match asking {
+        Some((account, asking)) => {
+            let question = consent::Question { account, asking, interaction: &interaction };
+            consent::ask(idp, headers, &asked, &question, now, rng)
+        }
+        None => begin(idp, headers, &Errand::Client(Box::new(asked)), &interaction, rng),
+    })
 }
 
 /// The sign-in page, for somebody who is not signed in or has to prove it again.
@@ -216,8 +231,9 @@ pub async fn with_password<P: Platform>(
                 Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
             let claims = account.claims.clone();
             let profile = Profile { identity, credential: Some(account.credential()), claims };
-            let proof = Proof { auth_time: now, amr: vec!["pwd".to_owned()] };
-            let mut response = complete(idp, headers, &errand, profile, proof, now, rng).await?;
+            let proof = Proof { profile, auth_time: now, amr: vec!["pwd".to_owned()] };
+            let came_for = (&errand, &interaction);
+            let mut response = complete(idp, headers, came_for, proof, now, rng).await?;
             Known::remember(headers, username, idp.config, &mut response, rng);
             Ok(response)
         }
@@ -243,9 +259,11 @@ pub fn resume<P: Platform>(
     Ok((form, interaction))
 }
 
-/// How and when somebody proved who they are.
+/// Who somebody proved to be, how and when.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Proof {
+    /// Who.
+    pub profile: Profile,
     /// When; not after now.
     pub auth_time: UnixTime,
     /// How, RFC 8176.
@@ -253,19 +271,20 @@ pub struct Proof {
 }
 
 /// Somebody has proved who they are: finds their account, opens a session, and sends the browser
-/// where it wanted to go, with a code when a client sent it.
+/// where it wanted to go, with a code when a client sent it; or asks the person first whether the
+/// client may have one.
 ///
 /// # Errors
 /// See [`Refused`].
 pub async fn complete<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
-    errand: &Errand,
-    profile: Profile,
+    (errand, interaction): (&Errand, &Interaction),
     proof: Proof,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
+    let Proof { profile, auth_time, amr } = proof;
     if let Some(asked) = errand.asked()
         && !asked.is_met_by(Acr::of(profile.credential.as_ref()))
     {
@@ -284,8 +303,8 @@ pub async fn complete<P: Platform>(
     let (grant, code) = errand.grant(fresh, idp, rng);
     let command = SignIn {
         profile,
-        auth_time: proof.auth_time.min(now),
-        amr: proof.amr.clone(),
+        auth_time: auth_time.min(now),
+        amr: amr.clone(),
         cookie: Digest::of(fresh.secret),
         previous: before
             .filter(|before| before.object == account)
@@ -294,7 +313,7 @@ pub async fn complete<P: Platform>(
         agent: agent::describe(headers),
         grant,
     };
-    let session = idp.objects.sign_in(account, command, now).await?;
+    let SignedIn { session, asking } = idp.objects.sign_in(account, command, now).await?;
     // Somebody else was signed in here: the cookie is about to be overwritten, so nobody could sign
     // them out any more. That it fails is no reason to refuse the one who has signed in.
     if let Some(other) = before.filter(|before| before.object != account) {
@@ -302,10 +321,16 @@ pub async fn complete<P: Platform>(
         let _: Result<_, Unavailable> = idp.objects.sign_out(other.object, command, now).await;
     }
     let handle = Handle { item: session, ..fresh };
-    let mut response = errand.done(code.as_ref(), idp);
+    let mut response = match (errand.asked(), asking) {
+        (Some(asked), Some(asking)) => {
+            let question = consent::Question { account, asking, interaction };
+            consent::ask(idp, headers, asked, &question, now, rng)
+        }
+        _ => errand.done(code.as_ref(), idp),
+    };
     let age = Some(idp.config.lifetimes.session_absolute);
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
-    let event = Event::SignedIn { account, session, amr: proof.amr };
+    let event = Event::SignedIn { account, session, amr };
     Ok(event::note(response, event))
 }
 

@@ -129,11 +129,13 @@ pub async fn come_back<P: Platform>(
     }
     // Truthfully: an upstream that remembers the person says since when. What it does not say is
     // not older than this, for all that we know.
-    let proof = Proof { auth_time: claims.auth_time.unwrap_or(now), amr: amr(&told) };
+    let (auth_time, amr) = (claims.auth_time.unwrap_or(now), amr(&told));
     let identity =
         Identity { upstream: client.issuer.to_string(), subject: claims.subject.clone() };
     let profile = Profile { identity, credential: None, claims: standard(told) };
-    let mut response = complete(idp, request.headers(), &errand, profile, proof, now, rng).await?;
+    let proof = Proof { profile, auth_time, amr };
+    let came_for = (&errand, &away.interaction);
+    let mut response = complete(idp, request.headers(), came_for, proof, now, rng).await?;
     jar::delete(response.headers_mut(), request.headers(), &name);
     Ok(response)
 }

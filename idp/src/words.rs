@@ -29,6 +29,8 @@ pub enum Endpoint {
     EndSession,
     /// Where the sign-in page posts a name and a password.
     SignIn,
+    /// Where the consent page posts what the person decided.
+    Consent,
     /// Where the sign-in page starts a sign-in with the upstream.
     Upstream,
     /// Where the upstream sends the browser back.
@@ -40,7 +42,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -51,6 +53,7 @@ impl Endpoint {
         Self::Introspect,
         Self::EndSession,
         Self::SignIn,
+        Self::Consent,
         Self::Upstream,
         Self::UpstreamCallback,
         Self::OwnPage,
@@ -71,6 +74,7 @@ impl Endpoint {
             Self::Introspect => "/introspect",
             Self::EndSession => "/end_session",
             Self::SignIn => "/sign-in",
+            Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback",
             Self::OwnPage => "/account",
@@ -82,7 +86,12 @@ impl Endpoint {
     #[must_use]
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Token | Self::Revoke | Self::Introspect | Self::SignIn | Self::Upstream => "POST",
+            Self::Token
+            | Self::Revoke
+            | Self::Introspect
+            | Self::SignIn
+            | Self::Consent
+            | Self::Upstream => "POST",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
             Self::UpstreamCallback => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",

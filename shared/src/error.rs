@@ -31,6 +31,8 @@ pub enum ErrorCode {
     InsufficientScope,
     /// `prompt=none` and nobody is signed in.
     LoginRequired,
+    /// `prompt=none` and the person has not agreed to what is asked for.
+    ConsentRequired,
     /// `prompt=none` and a page would have to be shown.
     InteractionRequired,
     /// Nobody can prove who they are here in the way that the client insists on, OpenID Connect Core
@@ -65,6 +67,7 @@ impl ErrorCode {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::InteractionRequired => "interaction_required",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",

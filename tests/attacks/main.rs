@@ -17,6 +17,7 @@ mod client_assertion;
 mod client_auth;
 mod client_keys;
 mod code;
+mod consent;
 mod discovery;
 mod flood;
 mod hint;

@@ -12,7 +12,6 @@ use tests::client::{
 };
 use tests::expect::{error, invalid_client, invalid_grant};
 use tests::memory::Fault;
-use tests::people::ALICE;
 use tests::world::{Issuer, issuer, needs_clock};
 
 fn is_good(answer: &Response) -> bool {
@@ -253,7 +252,7 @@ fn rt_14_without_offline_access_the_family_ends_with_the_session() {
         let mut answer = online.browser.get(&ask.url(&issuer));
         if client == C3 {
             // A native application gets no code without the person, RFC 8252 §8.6.
-            answer = online.browser.sign_in(&answer, ALICE);
+            answer = online.browser.decide(issuer.url(), &answer, "allow");
         }
         let reply = tests::browser::Reply::of(&answer);
         let with = Tokens::of(&client.redeem(&reply.code(), &ask).send(&issuer));

@@ -55,6 +55,6 @@ export async function signIn(page, { username, password } = alice) {
 
 export const onSignInPage = (page, issuer) => page.waitForURL((url) => url.href.startsWith(`${issuer}/authorize?`));
 
-export async function picture(page, name) {
-  await page.screenshot({ path: join(screenshots, `${name}.png`) });
+export async function picture(page, name, options = {}) {
+  await page.screenshot({ path: join(screenshots, `${name}.png`), ...options });
 }

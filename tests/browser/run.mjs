@@ -1,6 +1,7 @@
 // Chromium signs in, stays and signs out at our pair. Pictures of the pages go to .gatelatch/screenshots/.
 import { subject } from "../foreign/checks.mjs";
 import { posting } from "./posting.mjs";
+import { consenting } from "./consenting.mjs";
 import { signingIn } from "./signing-in.mjs";
 import { signingOut } from "./signing-out.mjs";
 import { staying } from "./staying.mjs";
@@ -8,5 +9,5 @@ import { world } from "./world.mjs";
 
 await subject("browser", async (it) => {
   const here = await world();
-  for (const walk of [signingIn, posting, staying, signingOut]) await walk(it, here);
+  for (const walk of [signingIn, posting, staying, consenting, signingOut]) await walk(it, here);
 });

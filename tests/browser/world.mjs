@@ -2,18 +2,21 @@
 import { freePorts, ourPair, routesTo } from "../foreign/pair.mjs";
 import { people, signIn } from "./chromium.mjs";
 import { poster, posterClient } from "./posting.mjs";
+import { scopes, theirs } from "./consenting.mjs";
 
 export const accessTokenSeconds = 8;
 
 export async function world() {
-  const [nobody, posterPort] = await freePorts(2);
+  const [nobody, posterPort, calendarPort] = await freePorts(3);
   const client = `http://localhost:${posterPort}`;
+  const calendarAt = `http://localhost:${calendarPort}`;
+  const registration = { client_id: poster.id, client_name: "Poster", token_endpoint_auth_method: "none", redirect_uris: [`${client}${poster.path}`] };
   const pair = await ourPair({
-    clients: [{ client_id: poster.id, client_name: "Poster", token_endpoint_auth_method: "none", redirect_uris: [`${client}${poster.path}`] }],
-    idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds) },
+    clients: [registration, ...theirs(calendarAt)],
+    idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds), SCOPES: scopes },
     gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
   });
-  return { ...pair, poster: { origin: client, posts: await posterClient(posterPort) }, person: await people() };
+  return { ...pair, poster: { origin: client, posts: await posterClient(posterPort) }, calendarAt, person: await people() };
 }
 
 // Opens a page of the gateway and signs in on the way.

@@ -2,7 +2,7 @@
 
 use crate::issuer;
 use http::StatusCode;
-use tests::browser::{Browser, Reply, is_sign_in, sign_in_form};
+use tests::browser::{Browser, Reply, is_consent, sign_in_form, text};
 use tests::client::{Ask, C1, C2, C3, C4, SignedIn, Tokens};
 use tests::people::{ALICE, BOB, Person};
 use tests::world::Issuer;
@@ -11,7 +11,10 @@ use tests::world::Issuer;
 fn rfc8252_8_6_a_native_application_has_no_code_without_the_person() {
     let issuer = issuer();
     let browser = SignedIn::new(&issuer, Ask::of(C1)).browser;
-    assert!(is_sign_in(&browser.get(&Ask::of(C3).url(&issuer))));
+    let page = browser.get(&Ask::of(C3).url(&issuer));
+    assert!(text(&page).contains("Continue as"));
+    Reply::of(&browser.decide(issuer.url(), &page, "allow")).code();
+    assert!(is_consent(&browser.get(&Ask::of(C3).url(&issuer))), "each time");
     let silent = Reply::of(&browser.get(&Ask::of(C3).set("prompt", "none").url(&issuer)));
     assert_eq!(silent.get("error"), Some("interaction_required"));
     // A public client with a domain of its own to answer at is known by it.

@@ -1,17 +1,15 @@
 //! A whole account, over the rows of its object, against its [`Story`].
 
-use crate::history::{
-    CLIENT, CODE_SECONDS, Flaw, Presented, SEED, Token, binding, flaws, presented, redemption,
-    scope, tokens,
-};
-use crate::run::{Checked, NOON, Tally, any_of, run, waits, weighted};
+use crate::history::{CLIENT, CODE_SECONDS, Presented, SEED, binding, redemption};
+use crate::run::{Checked, NOON, Tally, run};
 use crate::story::{
-    Accounts, Client, FAMILIES, Kind, SESSION_ABSOLUTE, SESSION_IDLE, SignedIn, Story, When, amr,
-    claims, cookie, credential, session,
+    Accounts, Agree, Asks, Client, FAMILIES, Kind, PAGE_SECONDS, SESSION_ABSOLUTE, SESSION_IDLE,
+    SignedIn, Story, When, amr, claims, cookie, credential, session,
 };
+use crate::turns::{Command, Turn, Wishes, sequences};
 use idp::account::{
-    Identity, Introspect, LOCAL, NewGrant, Proceed, Proceeded, Profile, Redeem, Revoke, Rotate,
-    SignIn, SignOut,
+    self, Consent, Identity, Introspect, LOCAL, NewGrant, Overview, Own, Proceed, Proceeded,
+    Profile, Redeem, Revoke, Rotate, SignIn, SignOut, Wish,
 };
 use idp::config::Config;
 use idp::grant::{Particulars, Redeemed, Rotation};
@@ -27,134 +25,6 @@ use tests::world::{settings, text};
 use uuid::Uuid;
 
 const ACCOUNT: Uuid = Uuid::nil();
-
-#[derive(Clone, Copy, Debug)]
-enum Command {
-    /// Somebody signs in, with the cookie of an earlier sign-in in the browser.
-    SignIn {
-        earlier: Option<usize>,
-        kind: Kind,
-    },
-    /// The browser of a sign-in, counted back from the last, asks for another code.
-    Proceed {
-        sign_in: usize,
-        max_age: Option<u64>,
-        kind: Kind,
-    },
-    SignOut {
-        sign_in: usize,
-    },
-    /// And to one of the grants, counted back from the last.
-    Redeem {
-        grant: usize,
-        flaw: Flaw,
-    },
-    Rotate {
-        grant: usize,
-        presented: Presented,
-    },
-    /// By a refresh token, or by an access token.
-    Revoke {
-        grant: usize,
-        token: Option<Token>,
-        is_clients: bool,
-    },
-    Userinfo {
-        grant: usize,
-    },
-    /// About a refresh token, or an access token.
-    Introspect {
-        grant: usize,
-        token: Option<Token>,
-        is_clients: bool,
-    },
-    /// The operator changes the accounts.
-    Configure(Accounts),
-}
-
-/// A command, when it comes, and whether the answer to it arrives.
-#[derive(Clone, Copy, Debug)]
-struct Turn {
-    when: When,
-    command: Command,
-    is_heard: bool,
-}
-
-fn kinds() -> impl Strategy<Value = Kind> {
-    let clients =
-        weighted(&[(4, Client::Confidential), (5, Client::Public), (1, Client::WithoutChallenge)]);
-    let is_refreshable = weighted(&[(4, true), (1, false)]);
-    (clients, is_refreshable, any::<bool>()).prop_map(|(client, is_refreshable, is_offline)| Kind {
-        client,
-        is_refreshable,
-        is_offline,
-    })
-}
-
-fn turns() -> impl Strategy<Value = Turn> {
-    let which = || weighted(&[(10, 0), (4, 1), (1, 2)]);
-    let earlier = weighted(&[(2, None), (2, Some(0)), (1, Some(1))]);
-    let max_age = weighted(&[(4, None), (1, Some(0)), (1, Some(200))]);
-    let flaw = prop_oneof![6 => Just(Flaw::None), 1 => flaws()];
-    let by = || prop::option::weighted(0.7, tokens());
-    let is_clients = || weighted(&[(6, true), (1, false)]);
-    let accounts =
-        weighted(&[(4, Accounts::There), (1, Accounts::WithAnotherPassword), (1, Accounts::Gone)]);
-    let command = prop_oneof![
-        3 => (earlier, kinds()).prop_map(|(earlier, kind)| Command::SignIn { earlier, kind }),
-        6 => (which(), max_age, kinds()).prop_map(|(sign_in, max_age, kind)| {
-            Command::Proceed { sign_in, max_age, kind }
-        }),
-        1 => which().prop_map(|sign_in| Command::SignOut { sign_in }),
-        10 => (which(), flaw).prop_map(|(grant, flaw)| Command::Redeem { grant, flaw }),
-        30 => (which(), presented()).prop_map(|(grant, presented)| {
-            Command::Rotate { grant, presented }
-        }),
-        1 => (which(), by(), is_clients()).prop_map(|(grant, token, is_clients)| {
-            Command::Revoke { grant, token, is_clients }
-        }),
-        5 => (which(), by(), is_clients()).prop_map(|(grant, token, is_clients)| {
-            Command::Introspect { grant, token, is_clients }
-        }),
-        5 => which().prop_map(|grant| Command::Userinfo { grant }),
-        1 => accounts.prop_map(Command::Configure),
-    ];
-    let turning = &[
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 5, 10, 11, 30, 31, 99, 100,
-        101,
-    ];
-    let off = || any_of(&[0, -1, 1]);
-    let whens = prop_oneof![
-        40 => waits(turning, 40).prop_map(When::In),
-        1 => off().prop_map(When::CodeEnd),
-        1 => off().prop_map(When::CodeForgotten),
-        2 => off().prop_map(When::FamilyEnd),
-        1 => off().prop_map(When::IdleEnd),
-        1 => off().prop_map(When::SessionEnd),
-    ];
-    let is_heard = weighted(&[(19, true), (1, false)]);
-    (whens, command, is_heard).prop_map(|(when, command, is_heard)| Turn {
-        when,
-        command,
-        is_heard,
-    })
-}
-
-/// The password is changed, and somebody signs in with the new one.
-fn changed(when: When, accounts: Accounts, earlier: Option<usize>, kind: Kind) -> Vec<Turn> {
-    let turn = |when, command| Turn { when, command, is_heard: true };
-    let sign_in = Command::SignIn { earlier, kind };
-    vec![turn(when, Command::Configure(accounts)), turn(When::In(0), sign_in)]
-}
-
-fn sequences() -> impl Strategy<Value = Vec<Turn>> {
-    let accounts = any_of(&[Accounts::WithAnotherPassword, Accounts::There]);
-    let changed = (any_of(&[0, 1]), accounts, any_of(&[None, Some(0)]), kinds()).prop_map(
-        |(wait, accounts, earlier, kind)| changed(When::In(wait), accounts, earlier, kind),
-    );
-    let part = prop_oneof![12 => turns().prop_map(|turn| vec![turn]), 1 => changed];
-    prop::collection::vec(part, 1..40).prop_map(|parts| parts.concat())
-}
 
 fn grant_id(number: usize) -> Uuid {
     Uuid::from_u128(2_000 + number as u128)
@@ -184,7 +54,17 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
     let outcomes = [
         "signed in anew",
         "signed in again",
+        "asked at sign-in",
         "issued",
+        "issued as agreed before",
+        "agreed",
+        "agreed again",
+        "agreed too late",
+        "asked",
+        "asked for more",
+        "withdrawn",
+        "listed",
+        "nothing to list",
         "too long ago",
         "not signed in",
         "signed out",
@@ -230,12 +110,19 @@ fn tc_11_rt_13_rt_14_an_account_answers_any_sequence_of_commands_as_its_story_sa
     });
 }
 
+const NOT_NEEDED: Asks = Asks { consent: Agree::NotNeeded, is_narrow: false };
+
 /// Every story begins with somebody who signs in.
 const FIRST: Turn = Turn {
     when: When::In(0),
     command: Command::SignIn {
         earlier: None,
-        kind: Kind { client: Client::Confidential, is_refreshable: true, is_offline: false },
+        kind: Kind {
+            client: Client::Confidential,
+            is_refreshable: true,
+            is_offline: false,
+            asks: NOT_NEEDED,
+        },
     },
     is_heard: true,
 };
@@ -293,16 +180,30 @@ impl Pair<'_> {
         families.nth(back).map_or_else(|| self.grant_at(back), |(index, _)| index)
     }
 
-    fn new_grant(&self, kind: Kind) -> NewGrant {
+    fn new_grant(&self, kind: Kind, now: UnixTime) -> NewGrant {
         let bound = binding(kind.is_challenged());
+        let new = self.story.grants.len();
+        let given = |remember, until| Consent::Given { remember, until };
+        let (number, consent) = match kind.asks.consent {
+            Agree::NotNeeded => (new, Consent::NotNeeded),
+            Agree::Remembered => (new, Consent::Remembered),
+            Agree::Required => (new, Consent::Required),
+            Agree::Given { remember } => (new, given(remember, now.plus(PAGE_SECONDS))),
+            Agree::Again(back) => match self.story.page(back, now) {
+                Some((number, until)) => (number, given(true, until)),
+                // There is no such page, and nobody is asked.
+                None => (new, Consent::NotNeeded),
+            },
+        };
         NewGrant {
-            id: grant_id(self.story.grants.len()),
+            id: grant_id(number),
+            consent,
             code: bound.code,
             client_id: CLIENT.into(),
             redirect_uri: bound.redirect_uri,
             challenge: bound.challenge,
             nonce: bound.nonce,
-            scope: scope("openid profile"),
+            scope: kind.asks.scope(),
             particulars: Particulars::default(),
             refreshable: kind.is_refreshable,
             offline: kind.is_offline,
@@ -318,12 +219,21 @@ impl Pair<'_> {
             Command::Proceed { sign_in, max_age, kind } => {
                 let index = self.sign_in_at(sign_in);
                 let SignedIn { session, cookie, .. } = self.story.sign_ins[index];
-                let grant = self.new_grant(kind);
+                let grant = self.new_grant(kind, now);
+                let agreed_before = self.story.consent().is_some();
                 let command = Proceed { session, cookie, max_age, acr: None, grant };
                 let answer = block_on(self.objects.proceed(ACCOUNT, command, now));
                 let expected = self.story.proceed(index, max_age, kind, now);
                 let outcome = match expected {
-                    Proceeded::Issued => "issued",
+                    Proceeded::Issued => match kind.asks.consent {
+                        Agree::Remembered => "issued as agreed before",
+                        Agree::Given { .. } => "agreed",
+                        Agree::Again(_) => "agreed again",
+                        Agree::NotNeeded | Agree::Required => "issued",
+                    },
+                    Proceeded::Finished => "agreed too late",
+                    Proceeded::ConsentNeeded(_) if agreed_before => "asked for more",
+                    Proceeded::ConsentNeeded(_) => "asked",
                     Proceeded::TooLongAgo => "too long ago",
                     Proceeded::OtherWay => "in another way",
                     Proceeded::SignedOut => "not signed in",
@@ -386,8 +296,40 @@ impl Pair<'_> {
                 let outcome = if expected { "active" } else { "not active" };
                 self.agree(turn, answer, &expected, outcome)
             }
+            Command::Own { sign_in, wish } => self.own(sign_in, wish, now, turn),
             Command::Configure(_) => Ok(()),
         }
+    }
+
+    fn own(&mut self, sign_in: usize, wish: Wishes, now: UnixTime, turn: Turn) -> Checked {
+        let index = self.sign_in_at(sign_in);
+        let SignedIn { session, cookie, .. } = self.story.sign_ins[index];
+        let wish = match wish {
+            Wishes::Look => Wish::Look,
+            Wishes::Remove { is_clients: true } => Wish::Remove(CLIENT.into()),
+            Wishes::Remove { is_clients: false } => Wish::Remove("evil".into()),
+        };
+        let is_removed = wish == Wish::Remove(CLIENT.into());
+        let command = Own { session, cookie, wish };
+        let answer = block_on(self.objects.own(ACCOUNT, command, now));
+        let consents = |overview: Overview| -> Vec<_> {
+            let apps = overview.apps.into_iter();
+            apps.filter_map(|app| Some((app.client_id, app.consent?))).collect()
+        };
+        let answer = answer.map(|overview| overview.map(consents));
+        let before = self.story.consented();
+        let is_let_in = self.story.own(index, now);
+        if is_let_in && is_removed {
+            self.story.withdraw(now);
+        }
+        let consented = self.story.consented().map(|consented| (CLIENT.to_owned(), consented));
+        let outcome = match (is_let_in, &consented) {
+            (false, _) => "not signed in",
+            (true, Some(_)) => "listed",
+            (true, None) if before.is_some() => "withdrawn",
+            (true, None) => "nothing to list",
+        };
+        self.agree(turn, answer, &is_let_in.then(|| Vec::from_iter(consented)), outcome)
     }
 
     fn sign_in(
@@ -397,6 +339,9 @@ impl Pair<'_> {
         now: UnixTime,
         turn: Turn,
     ) -> Checked {
+        // Whoever signs in has seen no page that asks.
+        let is_asked = matches!(kind.asks.consent, Agree::Remembered | Agree::Required);
+        let kind = if is_asked { kind } else { Kind { asks: NOT_NEEDED, ..kind } };
         let number = self.story.sign_ins.len();
         let previous = earlier.map(|index| &self.story.sign_ins[index]);
         let is_another = self.story.accounts == Some(Accounts::WithAnotherPassword);
@@ -410,17 +355,16 @@ impl Pair<'_> {
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),
             agent: "A browser".to_owned(),
-            grant: Some(self.new_grant(kind)),
+            grant: Some(self.new_grant(kind, now)),
         };
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));
-        let expected = self.story.sign_in(earlier, kind, now);
-        let is_new = expected == session(number);
-        self.agree(
-            turn,
-            answer,
-            &expected,
-            if is_new { "signed in anew" } else { "signed in again" },
-        )
+        let (expected, asking) = self.story.sign_in(earlier, kind, now);
+        let outcome = match &asking {
+            Some(_) => "asked at sign-in",
+            None if expected == session(number) => "signed in anew",
+            None => "signed in again",
+        };
+        self.agree(turn, answer, &account::SignedIn { session: expected, asking }, outcome)
     }
 
     fn rotate(&mut self, grant: usize, presented: Presented, now: UnixTime, turn: Turn) -> Checked {

@@ -189,6 +189,11 @@ impl History {
         self.when(&Event::Redeemed).map(|at| at.plus(life))
     }
 
+    /// Whether the code can still be redeemed.
+    pub(crate) fn is_waiting(&self, now: UnixTime) -> bool {
+        self.events.is_empty() && now < self.code_ends_at()
+    }
+
     /// When the code stops being good.
     pub(crate) fn code_ends_at(&self) -> UnixTime {
         self.issued_at.plus(CODE_SECONDS)

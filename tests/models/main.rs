@@ -18,3 +18,4 @@ mod ring;
 mod run;
 mod sign_in_session;
 mod story;
+mod turns;

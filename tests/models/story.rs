@@ -4,10 +4,11 @@
 
 use crate::history::{CLIENT, Flaw, History, Presented, Token, scope};
 use crate::run::moved;
-use idp::account::Proceeded;
+use idp::account::{Asking, Consented, Proceeded};
 use idp::grant::{Facts, Particulars, Policy, Redeemed, Rotation};
 use idp::words::Acr;
 use serde_json::{Map, Value, json};
+use shared::scope::Scope;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -17,6 +18,8 @@ pub(crate) const SESSION_IDLE: u64 = 400;
 pub(crate) const SESSION_ABSOLUTE: u64 = 1_500;
 /// How long after its end a code is known as one.
 const CODE_MEMORY: u64 = 600;
+/// How long a page that asks can be answered.
+pub(crate) const PAGE_SECONDS: u64 = 700;
 
 /// What a grant is.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,29 @@ pub(crate) struct Kind {
     pub(crate) client: Client,
     pub(crate) is_refreshable: bool,
     pub(crate) is_offline: bool,
+    pub(crate) asks: Asks,
+}
+
+/// What a grant has to do with consent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asks {
+    pub(crate) consent: Agree,
+    /// Whether it is for less than the others.
+    pub(crate) is_narrow: bool,
+}
+
+/// How the person's consent stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Agree {
+    NotNeeded,
+    Remembered,
+    Required,
+    /// By a new page.
+    Given {
+        remember: bool,
+    },
+    /// By the page that made the last grant of all that pages made, or one before.
+    Again(usize),
 }
 
 /// Whose it is.
@@ -33,6 +59,12 @@ pub(crate) enum Client {
     Public,
     /// Confidential, and registered to send no code challenge.
     WithoutChallenge,
+}
+
+impl Asks {
+    pub(crate) fn scope(self) -> Scope {
+        scope(if self.is_narrow { "openid" } else { "openid profile" })
+    }
 }
 
 impl Kind {
@@ -114,6 +146,8 @@ pub(crate) struct Begun {
     /// What it began with.
     sign_in: usize,
     is_forgotten: bool,
+    /// When the page that it was agreed to by can no longer be answered.
+    page_until: Option<UnixTime>,
 }
 
 impl Begun {
@@ -135,6 +169,9 @@ pub(crate) struct Story {
     /// Every code that was issued.
     pub(crate) grants: Vec<Begun>,
     pub(crate) accounts: Option<Accounts>,
+    /// Each time that somebody agreed to something that counts the next time, since it was withdrawn
+    /// last; the other times are those when it did count.
+    pub(crate) agreed: Vec<(UnixTime, Option<Scope>)>,
 }
 
 impl Story {
@@ -197,6 +234,9 @@ impl Story {
         for begun in &mut self.grants {
             begun.is_forgotten |= begun.kept_until() < now;
         }
+        for begun in &mut self.grants {
+            begun.page_until = begun.page_until.filter(|until| now <= *until);
+        }
         for sign_in in &mut self.sign_ins {
             sign_in.is_gone |= sign_in.ends_at() < now;
         }
@@ -219,7 +259,7 @@ impl Story {
         let SignedIn { session, at: auth_time, .. } = self.sign_ins[sign_in];
         let facts = Facts {
             client_id: CLIENT.into(),
-            scope: scope("openid profile"),
+            scope: kind.asks.scope(),
             particulars: Particulars::default(),
             acr: Some(Acr::Password),
             session,
@@ -230,12 +270,82 @@ impl Story {
         };
         let (is_challenged, is_public) = (kind.is_challenged(), kind.client == Client::Public);
         let history = History::new(facts, now, is_challenged, is_public, FAMILIES);
-        self.grants.push(Begun { history, sign_in, is_forgotten: false });
+        let page = matches!(kind.asks.consent, Agree::Given { .. });
+        let page_until = page.then(|| now.plus(PAGE_SECONDS));
+        self.grants.push(Begun { history, sign_in, is_forgotten: false, page_until });
         self.sweep(now);
     }
 
-    /// Returns the session.
-    pub(crate) fn sign_in(&mut self, earlier: Option<usize>, kind: Kind, now: UnixTime) -> Uuid {
+    /// What was agreed to and not withdrawn.
+    pub(crate) fn consent(&self) -> Option<Scope> {
+        let scopes = self.agreed.iter().filter_map(|(_, scope)| scope.as_ref());
+        scopes.cloned().reduce(|all, scope| all.or(&scope))
+    }
+
+    /// Issues a code, unless somebody has to be asked.
+    fn issue_if_agreed(&mut self, kind: Kind, sign_in: usize, now: UnixTime) -> Option<Asking> {
+        let agreed = self.consent();
+        let scope = kind.asks.scope();
+        let is_agreed = agreed.as_ref().is_some_and(|agreed| scope.within(agreed));
+        match kind.asks.consent {
+            Agree::Required => return Some(Asking { name: "alice".into(), agreed }),
+            Agree::Remembered if !is_agreed => {
+                return Some(Asking { name: "alice".into(), agreed });
+            }
+            Agree::Remembered => self.agreed.push((now, None)),
+            Agree::Given { remember: true } => self.agreed.push((now, Some(scope))),
+            Agree::Given { remember: false } | Agree::NotNeeded | Agree::Again(_) => {}
+        }
+        self.issue(kind, sign_in, now);
+        None
+    }
+
+    /// One of the pages that were answered and would still be taken, counted back from the last: the
+    /// grant it made, and until when.
+    pub(crate) fn page(&self, back: usize, now: UnixTime) -> Option<(usize, UnixTime)> {
+        let until = |index: usize| self.grants[index].page_until.filter(|until| now <= *until);
+        let pages = (0..self.grants.len()).filter_map(|index| Some((index, until(index)?)));
+        pages.rev().nth(back)
+    }
+
+    /// Whether a browser is let in to the person's own page.
+    pub(crate) fn own(&mut self, index: usize, now: UnixTime) -> bool {
+        let is_honoured = self.is_honoured(index);
+        let sign_in = self.with_cookie(index).filter(|sign_in| sign_in.is_on(now));
+        let Some(sign_in) = sign_in.filter(|_| is_honoured) else { return false };
+        sign_in.is_used(now);
+        self.sweep(now);
+        true
+    }
+
+    /// What the person's own page says of consent.
+    pub(crate) fn consented(&self) -> Option<Consented> {
+        let (first, last) = self.agreed.first().zip(self.agreed.last())?;
+        Some(Consented { scope: self.consent()?, since: first.0, last: last.0 })
+    }
+
+    /// Withdraws what was agreed to, and ends everything that came of it or of anything else.
+    pub(crate) fn withdraw(&mut self, now: UnixTime) {
+        let alive: Vec<_> = (0..self.grants.len())
+            .filter(|index| {
+                self.grant(*index, now).is_some_and(|history| history.ended_at().is_none())
+            })
+            .collect();
+        for index in alive {
+            let mut history = self.grants[index].history.clone();
+            history.revoke(now);
+            self.happened(index, history, now);
+        }
+        self.agreed.clear();
+    }
+
+    /// Returns the session, and what has to be asked first.
+    pub(crate) fn sign_in(
+        &mut self,
+        earlier: Option<usize>,
+        kind: Kind,
+        now: UnixTime,
+    ) -> (Uuid, Option<Asking>) {
         let number = self.sign_ins.len();
         let kept = earlier.and_then(|index| self.with_cookie(index));
         let kept = kept.filter(|sign_in| sign_in.is_on(now)).map(|sign_in| sign_in.session);
@@ -244,8 +354,9 @@ impl Story {
         let credential = credential(self.accounts == Some(Accounts::WithAnotherPassword));
         let (at, used_at, is_gone) = (now, now, false);
         self.sign_ins.push(SignedIn { session, cookie, at, used_at, credential, is_gone });
-        self.issue(kind, number, now);
-        session
+        let asking = self.issue_if_agreed(kind, number, now);
+        self.sweep(now);
+        (session, asking)
     }
 
     pub(crate) fn proceed(
@@ -261,8 +372,19 @@ impl Story {
         if max_age.is_some_and(|max_age| now > sign_in.at.plus(max_age)) {
             return Proceeded::TooLongAgo;
         }
-        sign_in.is_used(now);
-        self.issue(kind, index, now);
+        if let Agree::Again(back) = kind.asks.consent
+            && let Some((earlier, _)) = self.page(back, now)
+        {
+            let history = self.grant(earlier, now);
+            let is_good = history.is_some_and(|history| history.is_waiting(now));
+            return if is_good { Proceeded::Issued } else { Proceeded::Finished };
+        }
+        if let Some(asking) = self.issue_if_agreed(kind, index, now) {
+            return Proceeded::ConsentNeeded(asking);
+        }
+        if let Some(sign_in) = self.with_cookie(index) {
+            sign_in.is_used(now);
+        }
         Proceeded::Issued
     }
 
@@ -289,6 +411,10 @@ impl Story {
 
     pub(crate) fn rotate(&mut self, index: usize, presented: Presented, now: UnixTime) -> Rotation {
         let Some(mut history) = self.grant(index, now).cloned() else { return Rotation::Unknown };
+        // A code that was never redeemed has no tokens, also when it is revoked.
+        if history.ends_at().is_none() {
+            return Rotation::Unknown;
+        }
         let rotation = history.refresh(presented, now);
         let Facts { session, offline, .. } = history.facts;
         if matches!(rotation, Rotation::Rotated(_) | Rotation::Repeated(_)) {

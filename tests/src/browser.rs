@@ -166,6 +166,14 @@ impl Browser<'_, Issuer> {
     }
 }
 
+impl<N: Fetch> Browser<'_, N> {
+    /// Presses the button for a decision on the consent page that `page` is, of the issuer at `url`.
+    pub fn decide(&self, url: &str, page: &Response, decision: &str) -> Response {
+        assert!(is_consent(page), "not the consent page but {} {}", page.status(), gist(page));
+        self.submit(url, &forms(page)[0], &[("decision", decision)])
+    }
+}
+
 /// A request without a body.
 pub fn request(method: Method, url: &str) -> Request {
     let mut request = Request::default();
@@ -218,6 +226,11 @@ pub fn forms(page: &Response) -> Vec<Form> {
 pub fn sign_in_form(page: &Response) -> Form {
     let found = forms(page).into_iter().find(|form| form.action == "/sign-in");
     found.unwrap_or_else(|| panic!("not the sign-in page but {} {}", page.status(), gist(page)))
+}
+
+/// Whether a page asks whether a client may have something.
+pub fn is_consent(page: &Response) -> bool {
+    page.status() == StatusCode::OK && text(page).contains("value=\"allow\"")
 }
 
 /// Whether a page asks for a user name and a password.

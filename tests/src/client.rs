@@ -2,7 +2,7 @@
 //! request is a valid one that a test may change before it goes out.
 
 use crate::assertion::{self, Assertion, Key};
-use crate::browser::{Browser, Reply, request};
+use crate::browser::{Browser, Reply, is_consent, request};
 use crate::people::{ALICE, Person};
 use crate::world::Issuer;
 use base64::Engine;
@@ -60,6 +60,10 @@ pub const C5: Client = client("c5", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https:/
 pub const C5_RSA: Auth = Auth::PrivateKeyJwt(Key::Rsa);
 /// Signs assertions too, and has registered where its keys are: at [`assertion::AFAR`].
 pub const AFAR: Client = client("afar", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https://afar.test/cb");
+/// Somebody else's, whom people are asked about; may have `reports.read` and has every link.
+pub const THIRD: Client = client("third", Auth::Basic("c5-secret"), "https://third.test/cb");
+/// Somebody else's native application.
+pub const THIRD_NATIVE: Client = client("third-native", Auth::Public, "http://127.0.0.1/third");
 /// The attacker's own, in good standing.
 pub const C6: Client = client("c6", Auth::Basic("c6-secret"), "https://evil.test/cb");
 /// Has its ID tokens signed with RS256.
@@ -437,11 +441,14 @@ impl<'i> SignedIn<'i> {
         Self::by(issuer, ask, ALICE)
     }
 
-    /// Somebody, in a new browser.
+    /// Somebody, in a new browser, who agrees if they are asked.
     pub fn by(issuer: &'i Issuer, ask: Ask, person: Person) -> Self {
         let browser = Browser::new(issuer);
         let page = browser.get(&ask.url(issuer));
-        let reply = Reply::of(&browser.sign_in(&page, person));
+        let answer = browser.sign_in(&page, person);
+        let asks = is_consent(&answer);
+        let answer = if asks { browser.decide(issuer.url(), &answer, "allow") } else { answer };
+        let reply = Reply::of(&answer);
         assert_eq!(reply.get("error"), None);
         Self { browser, ask, reply }
     }

@@ -6,7 +6,7 @@ use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
     Account, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
-    SignIn, SignOut, Told,
+    SignIn, SignOut, SignedIn, Told,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
@@ -219,7 +219,12 @@ impl Objects {
 }
 
 impl platform::Objects for Objects {
-    async fn sign_in(&self, to: Uuid, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
+    async fn sign_in(
+        &self,
+        to: Uuid,
+        command: SignIn,
+        now: UnixTime,
+    ) -> Result<SignedIn, Unavailable> {
         self.account(to, &command, now, |account, command| account.sign_in(command, now)).await
     }
 

@@ -47,6 +47,18 @@ impl Profile {
         });
         told.unwrap_or(&self.identity.subject).to_owned()
     }
+
+    /// What tells the account from another of the same person: the name they sign in with, or what
+    /// the upstream tells.
+    #[must_use]
+    pub fn known_as(&self) -> String {
+        if self.identity.upstream == LOCAL {
+            return self.identity.subject.clone();
+        }
+        let told = |name| self.claims.get(name).and_then(Value::as_str);
+        let mut names = ["email", "preferred_username", "name"].into_iter().filter_map(told);
+        names.next().unwrap_or_default().to_owned()
+    }
 }
 
 /// A grant to be.
@@ -72,6 +84,55 @@ pub struct NewGrant {
     pub refreshable: bool,
     /// Whether it outlives the session.
     pub offline: bool,
+    /// How the person's consent to it stands.
+    pub consent: Consent,
+}
+
+/// How a person's consent to a grant stands.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Consent {
+    /// Nobody is asked: the client is the operator's own.
+    NotNeeded,
+    /// They have to have agreed before, to everything that is asked for now.
+    Remembered,
+    /// They have to be asked, whatever they agreed to before.
+    Required,
+    /// They were asked, and agree. Once: the grant is named by the page that asked them.
+    Given {
+        /// Whether it counts the next time.
+        remember: bool,
+        /// When the page can no longer be answered.
+        until: UnixTime,
+    },
+}
+
+/// What has to be known to ask a person whether they agree.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Asking {
+    /// What they call themselves here; perhaps empty.
+    pub name: String,
+    /// What they have agreed to before.
+    pub agreed: Option<Scope>,
+}
+
+/// What a person has agreed to for one client, and has not withdrawn.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Consented {
+    /// To what.
+    pub scope: Scope,
+    /// When first.
+    pub since: UnixTime,
+    /// When the client last came by it.
+    pub last: UnixTime,
+}
+
+impl NewGrant {
+    /// What the person has to agree to: the scope, and the words that open the claims which are asked
+    /// for singly.
+    #[must_use]
+    pub fn reveals(&self) -> Scope {
+        self.scope.or(&self.particulars.claims.scope())
+    }
 }
 
 /// Somebody has proved who they are.
@@ -96,6 +157,15 @@ pub struct SignIn {
     pub grant: Option<NewGrant>,
 }
 
+/// What became of [`SignIn`].
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Uuid,
+    /// The person has to be asked first: no grant was made.
+    pub asking: Option<Asking>,
+}
+
 /// A browser that is signed in asks for a code.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Proceed {
@@ -112,10 +182,14 @@ pub struct Proceed {
 }
 
 /// What became of [`Proceed`].
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Proceeded {
     /// The code is good.
     Issued,
+    /// The person has to be asked first.
+    ConsentNeeded(Asking),
+    /// The page has been answered before, and the code that came of it is used up.
+    Finished,
     /// The person has to prove again who they are.
     TooLongAgo,
     /// The person has to prove it in another way.
@@ -238,7 +312,7 @@ pub struct Overview {
     pub name: String,
     /// Where they are signed in: this browser first, then by last use.
     pub sessions: Vec<Seen>,
-    /// Which clients may act for them, by name.
+    /// Which clients may act for them or come back for it, by name.
     pub apps: Vec<App>,
 }
 
@@ -266,4 +340,6 @@ pub struct App {
     pub used_at: UnixTime,
     /// Whether it goes on after the person has signed out.
     pub offline: bool,
+    /// What it may come back for without the person being asked.
+    pub consent: Option<Consented>,
 }

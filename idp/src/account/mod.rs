@@ -1,9 +1,10 @@
 //! What the `Account` object does: each function is one command, one atomic load, step and save.
 //!
-//! One object per person holds the profile, the sign-in sessions and the grants (codes and refresh
-//! token families), so none of these commands asks a second object.
+//! One object per person holds the profile, the sign-in sessions, the consents and the grants
+//! (codes and refresh token families), so none of these commands asks a second object.
 
 mod command;
+mod consents;
 mod grants;
 mod own;
 mod sessions;

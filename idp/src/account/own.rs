@@ -32,10 +32,10 @@ impl<R: Rows> Account<'_, R> {
                 self.end(*id, now)?;
             }
             Wish::EndOthers => self.end_all(Some(*here), now)?,
-            Wish::Remove(client_id) => self.revoke_client(Some(client_id), now)?,
+            Wish::Remove(client_id) => self.withdraw(Some(client_id), now)?,
             Wish::EndEverything => {
                 // The session that asks goes last, so that whoever is told of a failure can ask again.
-                self.revoke_client(None, now)?;
+                self.withdraw(None, now)?;
                 self.end_all(Some(*here), now)?;
                 self.end(*here, now)?;
                 return Ok(Some(Overview::default()));
@@ -49,18 +49,6 @@ impl<R: Rows> Account<'_, R> {
             let id = key.parse().ok().filter(|id| Some(*id) != except);
             if let (Session::Open(_), Some(id)) = (session, id) {
                 self.end(id, now)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Revokes every grant of a client, or of all of them: codes, refresh tokens, access tokens.
-    fn revoke_client(&self, client_id: Option<&str>, now: UnixTime) -> Result<(), Unavailable> {
-        for (key, row) in self.rows.all::<GrantRow>(Table::Grant)? {
-            let of = row.grant.facts().map(|facts| facts.client_id.as_str());
-            let meant = of.is_some_and(|of| client_id.is_none_or(|client_id| client_id == of));
-            if let (true, Ok(id)) = (meant, key.parse()) {
-                self.save_grant(id, &GrantRow { grant: Grant::Revoked, ..row }, now)?;
             }
         }
         Ok(())
@@ -96,10 +84,19 @@ impl<R: Rows> Account<'_, R> {
                 client_id: facts.client_id.clone(),
                 used_at: live.rotated_at,
                 offline: false,
+                consent: None,
             };
             let app = apps.entry(facts.client_id.clone()).or_insert(fresh);
             app.used_at = app.used_at.max(live.rotated_at);
             app.offline |= facts.offline;
+        }
+        for (client_id, consent) in self.consents()? {
+            let used_at = consent.last;
+            let fresh =
+                App { client_id: client_id.clone(), used_at, offline: false, consent: None };
+            let app = apps.entry(client_id).or_insert(fresh);
+            app.used_at = app.used_at.max(used_at);
+            app.consent = Some(consent);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         let name = profile.map(|profile| profile.called()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Sign-in sessions of an account: opened, used, and ended.
 
-use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut};
+use super::consents::Given;
+use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut, SignedIn};
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{Begun, Session, Visit};
 use crate::words::Acr;
@@ -8,11 +9,12 @@ use shared::time::UnixTime;
 use uuid::Uuid;
 
 impl<R: Rows> Account<'_, R> {
-    /// Opens a session, or goes on with the browser's own, and issues a code. Returns the session.
+    /// Opens a session, or goes on with the browser's own, and issues a code, unless the person has to
+    /// be asked first.
     ///
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
-    pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
+    pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
         let SignIn { profile, auth_time, amr, cookie, previous, session, agent, grant } = command;
         let (mut id, mut opened_at) = (session, now);
         if let Some((previous, cookie)) = previous
@@ -27,14 +29,17 @@ impl<R: Rows> Account<'_, R> {
         let session = Session::open(cookie, begun, now, policy);
         // The session last: its cookie changes with it, and when the code could not be written, the
         // browser would not be told. A code that nobody knows harms nobody.
-        if let Some(grant) = grant {
-            self.issue(grant, id, (auth_time, amr, credential), now)?;
-        }
+        let asking = match grant {
+            Some(grant) => self.issue_if_agreed(grant, id, (auth_time, amr, credential), now)?,
+            None => None,
+        };
         self.save_session(id, &session, now)?;
-        Ok(id)
+        Ok(SignedIn { session: id, asking })
     }
 
-    /// Issues a code to a browser that is signed in.
+    /// Issues a code to a browser that is signed in, unless the person has to be asked first. A page
+    /// that asked them is answered once: the same answer again, while nobody has used the code, is
+    /// the same code.
     ///
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
@@ -54,8 +59,16 @@ impl<R: Rows> Account<'_, R> {
                 Ok(Proceeded::OtherWay)
             }
             Visit::SignedIn { auth_time, amr } => {
+                match self.given(&grant, now)? {
+                    Given::Before { is_good: true } => return Ok(Proceeded::Issued),
+                    Given::Before { is_good: false } => return Ok(Proceeded::Finished),
+                    Given::NotYet => {}
+                }
+                let proof = (auth_time, amr, credential);
+                if let Some(asking) = self.issue_if_agreed(grant, id, proof, now)? {
+                    return Ok(Proceeded::ConsentNeeded(asking));
+                }
                 self.save_session(id, &session, now)?;
-                self.issue(grant, id, (auth_time, amr, credential), now)?;
                 Ok(Proceeded::Issued)
             }
         }

@@ -5,7 +5,7 @@ use super::deployment;
 use super::rows::{At, Sqlite};
 use crate::account::{
     Account as Steps, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
-    Rotated, SignIn, SignOut, Told,
+    Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
@@ -70,7 +70,12 @@ impl Stubs {
 }
 
 impl Objects for Stubs {
-    async fn sign_in(&self, to: Uuid, command: SignIn, now: UnixTime) -> Result<Uuid, Unavailable> {
+    async fn sign_in(
+        &self,
+        to: Uuid,
+        command: SignIn,
+        now: UnixTime,
+    ) -> Result<SignedIn, Unavailable> {
         self.account(to, "sign_in", command, now).await
     }
 

@@ -3,13 +3,15 @@
 //! The frame around them is [`shared::page`]. Whatever others wrote goes through [`escape`]; all
 //! other words are fixed.
 
+mod consent;
 mod own;
 mod plain;
 mod sign_in;
 
+pub use consent::{Consent, Permission, consent};
 pub use own::{OwnPage, own};
 pub use plain::{ProblemPage, SignedOut, confirm_sign_out, home, onward, problem, signed_out};
-pub use shared::page::{escape, policy, respond};
+pub use shared::page::{escape, picture_origin, policy, respond, respond_with_picture};
 pub use sign_in::{Problem, SignIn, sign_in};
 
 #[cfg(test)]
@@ -28,9 +30,24 @@ mod tests {
             local: true,
             upstream: Some(text),
         };
+        let asks = Consent {
+            client_name: text,
+            client_host: Some(text.to_owned()),
+            is_on_this_device: true,
+            is_unchecked: true,
+            id_host: Some(text.to_owned()),
+            account: text,
+            interaction: text,
+            permissions: vec![Permission { words: text, is_new: true }],
+            logo: None,
+            home: Some(text),
+            policy: Some(text),
+            terms: Some(text),
+        };
         vec![
             sign_in(&all),
             sign_in(&SignIn { creates: true, ..all }),
+            consent(&asks),
             problem(&ProblemPage { title: "Title", text: "Text.", correlation_id: text }),
             signed_out(&SignedOut { client_name: text, continue_to: Some(text) }),
             onward(text, text),

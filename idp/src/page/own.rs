@@ -66,9 +66,13 @@ fn session(seen: &Seen, now: UnixTime) -> String {
 
 fn app(app: &App, name: &str, now: UnixTime) -> String {
     let label = format!("Remove {name}");
+    let allowed = app
+        .consent
+        .as_ref()
+        .map_or(String::new(), |consent| format!("Allowed {}. ", ago(now.since(consent.since))));
     let stays = if app.offline { ", also while you\u{2019}re signed out" } else { "" };
     format!(
-        "<li><div><b>{}</b><br><span class=\"note\">Last used {}{stays}</span></div>\n{}</li>\n",
+        "<li><div><b>{}</b><br><span class=\"note\">{allowed}Last used {}{stays}</span></div>\n{}</li>\n",
         name_or(name, "An application"),
         ago(now.since(app.used_at)),
         button("app", &app.client_id, &label, "Remove"),
@@ -103,6 +107,8 @@ fn ago(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Consented;
+    use shared::scope::Scope;
     use uuid::Uuid;
 
     const NOON: UnixTime = UnixTime(1_800_000_000);
@@ -115,7 +121,9 @@ mod tests {
             opened_at: NOON.minus(7_200),
             used_at: NOON,
         };
-        let app = App { client_id: "notes".into(), used_at: NOON.minus(86_400), offline: true };
+        let (used_at, since) = (NOON.minus(86_400), NOON.minus(172_800));
+        let consent = Some(Consented { scope: Scope::default(), since, last: used_at });
+        let app = App { client_id: "notes".into(), used_at, offline: true, consent };
         let overview = Overview {
             name: "Alice".into(),
             sessions: vec![seen(1, true), seen(2, false)],
@@ -135,7 +143,7 @@ mod tests {
         assert!(page.contains("name=\"app\" value=\"notes\" aria-label=\"Remove Notes\""));
         assert_eq!(page.matches("this browser").count(), 1);
         assert!(page.contains("Signed in 2 hours ago, used just now"));
-        assert!(page.contains("Last used 1 day ago, also while"));
+        assert!(page.contains("Allowed 2 days ago. Last used 1 day ago, also while"));
     }
 
     #[test]

@@ -48,6 +48,17 @@ impl<'a> ProblemPage<'a> {
         }
     }
 
+    /// Another person has signed in since the page was shown.
+    #[must_use]
+    pub const fn somebody_else(correlation_id: &'a str) -> Self {
+        Self {
+            title: "Somebody else is signed in now",
+            text: "Nothing was allowed: the page was meant for another account than the one that \
+                   is signed in here. Go back to the application and start again.",
+            correlation_id,
+        }
+    }
+
     /// The cookie of the interaction did not come back.
     #[must_use]
     pub const fn cookies_blocked(correlation_id: &'a str) -> Self {

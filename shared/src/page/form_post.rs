@@ -40,7 +40,8 @@ pub fn form_post(action: &str, name: &str, fields: &[(&str, &str)]) -> Response 
     respond::put(&mut response, REFERRER_POLICY, "no-referrer");
     // Where no expression says the redirect URI, nothing is sent.
     let target = source(action).unwrap_or_else(|| "'none'".to_owned());
-    let policy = format!("{} {target}; script-src {}", *STRICT, hash(SCRIPT));
+    let policy =
+        format!("{}; img-src data:; form-action {target}; script-src {}", *STRICT, hash(SCRIPT));
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }

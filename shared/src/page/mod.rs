@@ -8,7 +8,7 @@ mod policy;
 
 pub use escape::escape;
 pub use form_post::form_post;
-pub use policy::{policy, respond};
+pub use policy::{picture_origin, policy, respond, respond_with_picture};
 
 /// The style of all pages, as it stands in them.
 const STYLE: &str = include_str!("style.css");

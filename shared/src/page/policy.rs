@@ -11,17 +11,11 @@ use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 use url::{Host, Url};
 
-/// What holds for every page. `data:` is the icon.
+/// What holds for every page.
 pub(super) static STRICT: LazyLock<String> = LazyLock::new(|| {
     let style = hash(STYLE);
-    format!(
-        "default-src 'none'; style-src {style}; img-src data:; base-uri 'none'; \
-         frame-ancestors 'none'; form-action"
-    )
+    format!("default-src 'none'; style-src {style}; base-uri 'none'; frame-ancestors 'none'")
 });
-
-/// What holds for every page but one.
-static ALWAYS: LazyLock<String> = LazyLock::new(|| format!("{} 'self'", *STRICT));
 
 /// The source expression that allows what is between the tags, byte for byte.
 pub(super) fn hash(inline: &str) -> String {
@@ -38,10 +32,34 @@ pub(super) fn hash(inline: &str) -> String {
 /// leads through unknown hosts before it reaches the client is answered with a page that goes on by itself.
 #[must_use]
 pub fn policy(redirect_uri: Option<&str>) -> String {
-    match redirect_uri.and_then(source) {
-        Some(source) => format!("{} {source}", *ALWAYS),
-        None => ALWAYS.clone(),
-    }
+    policy_with_picture(redirect_uri, None)
+}
+
+/// The policy of a page that shows one picture of somebody else's, at `picture`: pictures of that
+/// origin are allowed besides our icon, which is `data:`.
+fn policy_with_picture(redirect_uri: Option<&str>, picture: Option<&str>) -> String {
+    let spaced = |source: Option<String>| source.map(|source| format!(" {source}"));
+    let pictures = spaced(picture.and_then(picture_origin)).unwrap_or_default();
+    let forms = spaced(redirect_uri.and_then(source)).unwrap_or_default();
+    format!("{}; img-src data:{pictures}; form-action 'self'{forms}", *STRICT)
+}
+
+/// The origin of a picture that a page may show, as a source expression: `https` at a host that the
+/// grammar of sources can name, and nothing else.
+#[must_use]
+pub fn picture_origin(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok().filter(|url| url.scheme() == "https")?;
+    let named = match url.host()? {
+        Host::Domain(host) => is_plain(host),
+        Host::Ipv4(_) => true,
+        Host::Ipv6(_) => false,
+    };
+    named.then(|| url.origin().ascii_serialization())
+}
+
+/// Whether the grammar of sources knows a host name: `_` and `*` it does not.
+fn is_plain(host: &str) -> bool {
+    host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
 }
 
 /// The source expression that allows `uri`, CSP Level 3 §2.3.1. Put together from the parts that
@@ -52,10 +70,7 @@ pub(super) fn source(uri: &str) -> Option<String> {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     match (scheme, url.host()) {
         ("https", Some(_)) => Some("https:".to_owned()),
-        // Of host names only those that the grammar of sources knows: `_` and `*` it does not.
-        ("http", Some(Host::Domain(host)))
-            if host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') =>
-        {
+        ("http", Some(Host::Domain(host))) if is_plain(host) => {
             Some(format!("{scheme}://{host}{port}"))
         }
         ("http", Some(Host::Ipv4(host))) => Some(format!("{scheme}://{host}{port}")),
@@ -70,11 +85,23 @@ pub(super) fn source(uri: &str) -> Option<String> {
 /// A page as a response, with [`policy`] and the other headers a page must not be without.
 #[must_use]
 pub fn respond(status: StatusCode, page: String, redirect_uri: Option<&str>) -> Response {
+    respond_with_picture(status, page, redirect_uri, None)
+}
+
+/// The same for a page that shows the picture at `picture`, if [`picture_origin`] has an origin for
+/// it.
+#[must_use]
+pub fn respond_with_picture(
+    status: StatusCode,
+    page: String,
+    redirect_uri: Option<&str>,
+    picture: Option<&str>,
+) -> Response {
     /// Stands if the real one could not be sent: it forbids even our own style.
     const STRICTEST: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; \
                              frame-ancestors 'none'";
     let mut response = respond::html(status, page, STRICTEST);
-    if let Ok(policy) = HeaderValue::from_str(&policy(redirect_uri)) {
+    if let Ok(policy) = HeaderValue::from_str(&policy_with_picture(redirect_uri, picture)) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
@@ -157,6 +184,27 @@ mod tests {
             assert!(harmless(targets), "{uri}: {policy}");
             assert!(!policy.contains("unsafe"), "{uri}: {policy}");
             assert!(HeaderValue::from_str(&policy).is_ok(), "{uri}: {policy}");
+        }
+    }
+
+    #[test]
+    fn ui_05_ui_06_pictures_are_shown_of_one_https_origin_and_of_no_other() {
+        for (picture, sources) in [
+            ("https://rp.example/logo.png?x=1", "data: https://rp.example"),
+            ("https://rp.example:8443/logo.png", "data: https://rp.example:8443"),
+            ("https://192.0.2.1/logo.png", "data: https://192.0.2.1"),
+            ("http://127.0.0.1/logo.png", "data:"),
+            ("https://[2001:db8::1]/logo.png", "data:"),
+            ("https://a_b.example/logo.png", "data:"),
+            ("https://*.example/logo.png", "data:"),
+            ("https://a.example; script-src *", "data:"),
+            ("data:image/svg+xml,x", "data:"),
+            ("javascript:alert(1)", "data:"),
+            ("", "data:"),
+        ] {
+            let policy = policy_with_picture(Some("https://rp.example/cb"), Some(picture));
+            assert!(directives(&policy).contains(&("img-src", sources)), "{picture}: {policy}");
+            assert_eq!(directives(&policy).len(), 6, "{picture}: {policy}");
         }
     }
 

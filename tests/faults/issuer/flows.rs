@@ -6,8 +6,8 @@ use http::StatusCode;
 use shared::fetch::Response;
 use shared::form::append;
 use std::ops::RangeInclusive;
-use tests::browser::{Browser, is_sign_in};
-use tests::client::{Ask, C1, C5, RS256, Tokens, offline_tokens, userinfo};
+use tests::browser::{Browser, is_consent, is_sign_in};
+use tests::client::{Ask, C1, C5, RS256, THIRD, Tokens, offline_tokens, tokens, userinfo};
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
 use tests::world::Issuer;
@@ -47,7 +47,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 19] = [
+pub(crate) const FLOWS: [Flow; 23] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -106,7 +106,7 @@ pub(crate) const FLOWS: [Flow; 19] = [
         name: "redeeming a code, with an assertion",
         storage: 6,
         commands: 2,
-        prepare: |person| person.pass(Ask::of(C5)).unwrap(),
+        prepare: |person| person.pass(Ask::of(THIRD)).unwrap(),
         ..REDEEM
     },
     Flow {
@@ -180,6 +180,36 @@ pub(crate) const FLOWS: [Flow; 19] = [
             let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
             if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
         },
+        ..PLAIN
+    },
+    Flow {
+        name: "allowing what somebody else's client asks for",
+        storage: 12,
+        commands: 2,
+        patience: EVER..=600,
+        run: |person| allow(person, 1),
+        ..PLAIN
+    },
+    Flow {
+        name: "allowing it, and pressing the button again when nothing comes",
+        storage: 12,
+        commands: 2,
+        patience: EVER..=600,
+        run: |person| allow(person, 2),
+        ..PLAIN
+    },
+    Flow {
+        name: "a code for what was allowed before",
+        storage: 6,
+        prepare: |person| allow(person, 1).unwrap(),
+        run: |person| person.pass(Ask::of(THIRD)),
+        ..PLAIN
+    },
+    Flow {
+        name: "withdrawing what was allowed",
+        storage: 4,
+        prepare: |person| person.families.push(Family::new(THIRD, tokens(person.issuer, THIRD))),
+        run: withdraw,
         ..PLAIN
     },
     Flow {
@@ -303,6 +333,33 @@ fn revoke(person: &mut Person<'_>, family: usize, token: &str) -> Result<(), Res
         return Err(answer);
     }
     person.families[family].life = Life::Over;
+    Ok(())
+}
+
+/// The button is pressed as often as that, or until something comes of it.
+fn allow(person: &mut Person<'_>, presses: usize) -> Result<(), Response> {
+    let ask = Ask::of(THIRD).set("prompt", "consent");
+    let page = person.browser.get(&ask.url(person.issuer));
+    person.pause();
+    if !is_consent(&page) {
+        return Err(page);
+    }
+    let press = || person.browser.decide(person.issuer.url(), &page, "allow");
+    let mut answers = (0..presses).map(|_| press());
+    let broken = |answer: &Response| answer.status().is_server_error();
+    let first = answers.next().expect("pressed once");
+    let answer = if broken(&first) { answers.next().unwrap_or(first) } else { first };
+    person.receive(ask, answer)
+}
+
+fn withdraw(person: &mut Person<'_>) -> Result<(), Response> {
+    person.families.last_mut().expect("a family").life = Life::Ending;
+    let there = person.issuer.at("/account");
+    let answer = person.browser.post(&there, &[("app", THIRD.id)]);
+    if answer.status() != StatusCode::SEE_OTHER {
+        return Err(answer);
+    }
+    person.families.last_mut().expect("a family").life = Life::Over;
     Ok(())
 }
 
