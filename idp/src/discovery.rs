@@ -37,6 +37,8 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         revocation_endpoint: Some(at(Endpoint::Revoke)),
         introspection_endpoint: None,
         end_session_endpoint: Some(at(Endpoint::EndSession)),
+        backchannel_logout_supported: true,
+        backchannel_logout_session_supported: true,
         scopes_supported: ScopeWord::list(),
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),

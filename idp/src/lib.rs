@@ -8,6 +8,7 @@
 pub mod account;
 pub mod ask;
 pub mod authorize;
+pub mod back_channel;
 pub mod brake;
 pub mod budget;
 pub mod client;
@@ -18,6 +19,7 @@ pub mod discovery;
 pub mod end_session;
 pub mod errand;
 pub mod event;
+pub mod farewell;
 pub mod grant;
 pub mod interaction;
 pub mod known;

@@ -16,6 +16,8 @@ pub enum Table {
     Session,
     /// Grants of an account.
     Grant,
+    /// Of an account: ended sessions whose clients have still to be told.
+    Farewell,
     /// In a directory shard: which account an identity has.
     Identity,
     /// In a ledger shard: guesses at a password.
@@ -34,6 +36,7 @@ impl Table {
             Self::Profile => "profile",
             Self::Session => "session",
             Self::Grant => "grant",
+            Self::Farewell => "farewell",
             Self::Identity => "identity",
             Self::Brake => "brake",
             Self::Spent => "spent",
@@ -77,4 +80,10 @@ pub trait Rows {
         row: &impl Serialize,
         until: Option<UnixTime>,
     ) -> Result<(), Unavailable>;
+
+    /// Has the object's alarm ring at `at`, and at no other time: there is one.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it may not ring.
+    fn wake(&self, at: UnixTime) -> Result<(), Unavailable>;
 }

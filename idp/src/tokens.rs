@@ -167,7 +167,11 @@ impl Subject<'_> {
     }
 }
 
-async fn sign(
+/// Signs a token of ours.
+///
+/// # Errors
+/// [`Unavailable`].
+pub(crate) async fn sign(
     typ: &str,
     claims: &impl Serialize,
     signer: &impl Signer,

@@ -7,6 +7,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says what it expects by panicking")]
 
 mod authorize;
+mod back_channel;
 mod client_auth;
 mod code;
 mod discovery;

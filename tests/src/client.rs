@@ -65,6 +65,11 @@ pub const BRIEF: Client = client("brief", Auth::Basic("brief-secret"), "https://
 pub const MANY: Client = client("many", Auth::Basic("many-secret"), "https://a.b.test/cb");
 /// Has a colon in its name, and every letter that needs encoding in its secret.
 pub const ODD: Client = client("odd:id", Auth::Basic("t:w%o +&=\u{e9}"), "https://odd.test/cb");
+/// Is told at `/told` of its own when somebody signs out.
+pub const TOLD: Client = client("told", Auth::Basic("told-secret"), "https://told.test/cb");
+/// The same at `/told-too`; its tokens are signed with RS256.
+pub const TOLD_TOO: Client =
+    client("told-too", Auth::Basic("told-too-secret"), "https://too.test/cb");
 
 /// One of each kind, all of which may refresh.
 pub const KINDS: [Client; 6] = [C1, C2, C3, C4, RS256, API];

@@ -2,15 +2,18 @@
 
 use crate::keys::Keys;
 use crate::line::Line;
-use crate::memory::{Memory, Objects};
+use crate::listener::{Listener, Post};
+use crate::memory::{Memory, Object, Objects};
 use futures_util::future::join_all;
 use http::{HeaderValue, Method};
-use idp::Idp;
 use idp::budget::Budget;
 use idp::config::Config;
+use idp::event::Event;
 use idp::password::Passwords;
 use idp::platform::Platform;
 use idp::ring::Schedule;
+use idp::rows::Unavailable;
+use idp::{Idp, back_channel};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::{Map, Value};
@@ -21,7 +24,9 @@ use shared::origin::Issuer as IssuerUrl;
 use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// Where the clock of an issuer in this process starts.
@@ -56,6 +61,9 @@ pub struct Inside {
     deployment: RefCell<Rc<Deployment>>,
     upstream: RefCell<Option<Line>>,
     causes: RefCell<Vec<String>>,
+    /// Where its clients are told that somebody has signed out.
+    pub listener: Listener,
+    rung: RefCell<Vec<Event>>,
 }
 
 #[derive(Debug)]
@@ -127,6 +135,8 @@ impl Issuer {
             deployment: RefCell::new(deployment),
             upstream: RefCell::default(),
             causes: RefCell::default(),
+            listener: Listener::default(),
+            rung: RefCell::default(),
         }));
         Self { url, target }
     }
@@ -193,6 +203,19 @@ impl Issuer {
         pollster::block_on(self.send(request))
     }
 
+    /// What its clients were told at a path of their own, by now.
+    pub fn posts(&self, path: &str) -> Vec<Post> {
+        match &self.target {
+            Target::InProcess(inside) => inside.listener.posts(path),
+            Target::Http(agent) => {
+                let listener = std::env::var("GATELATCH_LISTENER").expect("http.mjs says where");
+                let url = format!("{listener}{path}");
+                let answer = exchange(agent, crate::browser::request(Method::GET, &url));
+                serde_json::from_slice(answer.body()).expect("a list of what was posted")
+            }
+        }
+    }
+
     /// Sends all of them at the same time.
     pub fn ask_all(&self, requests: Vec<Request>) -> Vec<Response> {
         match &self.target {
@@ -217,9 +240,43 @@ impl Fetch for Issuer {
 }
 
 impl Inside {
-    /// Lets time pass.
+    /// Lets time pass; alarms ring when it is their time.
     pub fn pass(&self, seconds: u64) {
-        self.clock.set(self.clock.get().plus(seconds));
+        let until = self.clock.get().plus(seconds);
+        while let Some(at) = self.memory.first_alarm().filter(|at| *at <= until) {
+            self.clock.set(self.clock.get().max(at));
+            self.ring_alarms();
+        }
+        self.clock.set(until);
+    }
+
+    /// Has the alarms ring whose time has come.
+    pub fn ring_alarms(&self) {
+        pollster::block_on(self.ring());
+    }
+
+    /// The same, and puts the objects away after so many turns; whether they were through by then.
+    pub fn ring_alarms_for(&self, turns: u32) -> bool {
+        let mut ring = pin!(self.ring());
+        let mut context = Context::from_waker(Waker::noop());
+        (0..turns).any(|_| ring.as_mut().poll(&mut context).is_ready())
+    }
+
+    async fn ring(&self) {
+        let now = self.clock.get();
+        let ring = async |rows: &Object<'_>| {
+            let deployment = Rc::clone(&self.deployment.borrow());
+            let (idp, mut rng) = self.idp(&deployment);
+            let events = back_channel::ring(&idp, rows, now, &mut rng).await?;
+            self.rung.borrow_mut().extend(events);
+            Ok::<_, Unavailable>(())
+        };
+        self.memory.ring_alarms(now, ring).await;
+    }
+
+    /// What its alarms said to the operator since they were asked last.
+    pub fn rung(&self) -> Vec<Event> {
+        self.rung.take()
     }
 
     /// Sets its clock forward, or back.
@@ -244,8 +301,8 @@ impl Inside {
         self.causes.take()
     }
 
-    async fn handle(&self, request: &Request) -> Response {
-        let deployment = Rc::clone(&self.deployment.borrow());
+    /// For one request or one alarm.
+    fn idp<'d>(&self, deployment: &'d Deployment) -> (Idp<'d, InProcess>, ChaCha12Rng) {
         let number = self.requests.get();
         self.requests.set(number + 1);
         let idp = Idp::<InProcess> {
@@ -256,10 +313,15 @@ impl Inside {
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),
             verifier: Native,
-            fetch: Out(self.upstream.borrow().clone()),
+            fetch: Out(self.upstream.borrow().clone(), self.listener.clone()),
             correlation_id: format!("request-{number}"),
         };
-        let mut rng = ChaCha12Rng::seed_from_u64(number);
+        (idp, ChaCha12Rng::seed_from_u64(number))
+    }
+
+    async fn handle(&self, request: &Request) -> Response {
+        let deployment = Rc::clone(&self.deployment.borrow());
+        let (idp, mut rng) = self.idp(&deployment);
         let response = idp.handle(request, self.clock.get(), &mut rng).await;
         if let Some(Cause(cause)) = response.extensions().get() {
             self.causes.borrow_mut().push(cause.clone());
@@ -278,12 +340,15 @@ impl Platform for InProcess {
     type Fetch = Out;
 }
 
-/// The way out of an issuer: to its upstream, when it has one.
+/// The way out of an issuer: to its upstream, when it has one, and to its clients.
 #[derive(Debug)]
-struct Out(Option<Line>);
+struct Out(Option<Line>, Listener);
 
 impl Fetch for Out {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        if Listener::is_at(&request) {
+            return self.1.fetch(request).await;
+        }
         let upstream = self.0.as_ref().ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
         Box::pin(upstream.fetch(request)).await

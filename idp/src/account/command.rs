@@ -40,6 +40,8 @@ pub struct Profile {
 pub struct NewGrant {
     /// Its name.
     pub id: Uuid,
+    /// The account that gives it: an object does not know its own name.
+    pub account: Uuid,
     /// Of the code's secret.
     pub code: Digest,
     /// Whose it is.

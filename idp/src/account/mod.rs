@@ -4,10 +4,12 @@
 //! token families), so none of these commands asks a second object.
 
 mod command;
+mod farewells;
 mod grants;
 mod sessions;
 
 pub use command::*;
+pub use farewells::Told;
 
 use crate::config::{Config, LocalAccount};
 use crate::grant;
