@@ -47,7 +47,7 @@ impl<'i> There<'i> {
             tokens.push(Tokens::of(&client.redeem(&code, &ask).send(issuer)));
         }
         let claims = unverified(tokens.first().unwrap().id());
-        let text = |name: &str| claims[name].as_str().unwrap().to_owned();
+        let text = |name: &str| claims.get(name).unwrap().as_str().unwrap().to_owned();
         let (sub, sid) = (text("sub"), text("sid"));
         Self { issuer, browser, tokens, sub, sid }
     }

@@ -285,6 +285,7 @@ impl Pair<'_> {
         let bound = binding(kind.is_challenged());
         NewGrant {
             id: grant_id(self.story.grants.len()),
+            account: ACCOUNT,
             code: bound.code,
             client_id: CLIENT.into(),
             redirect_uri: bound.redirect_uri,
