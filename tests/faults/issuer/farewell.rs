@@ -54,7 +54,7 @@ impl<'i> Alice<'i> {
         inside.jump(-i64::try_from(away).expect("hours"));
     }
 
-    /// Signs out while something goes wrong, and lets an hour pass. Says whether it did.
+    /// Signs out while something goes wrong, and lets a day pass. Says whether it did.
     fn run(&self, what: &str, fails: impl FnOnce(), happened: impl FnOnce() -> bool) -> bool {
         let inside = self.issuer.inside();
         self.back();
@@ -67,9 +67,9 @@ impl<'i> Alice<'i> {
         let happened = happened();
         inside.memory.mend();
         inside.keys.mend();
-        inside.pass(3_600);
         let is_over = is_sign_in(&self.browser.copy().get(&Ask::of(TOLD).url(self.issuer)));
         assert!(is_over || !acknowledged, "{what}: the session is alive");
+        inside.pass(86_400);
         for client in [TOLD, TOLD_TOO] {
             let tokens = told(self.issuer, client, &self.sid);
             assert_eq!(is_over, !tokens.is_empty(), "{what}: {} and {is_over}", client.id);
@@ -87,7 +87,7 @@ fn lo_09_whichever_storage_operation_fails_who_has_signed_out_is_told_of_and_nob
     let issuer = issuer();
     let alice = Alice::new(&issuer);
     let memory = &issuer.inside().memory;
-    let places = at_every_place(12, "storage operation", |place| {
+    let places = at_every_place(9, "storage operation", |place| {
         let fails = || memory.fail(Fault::Storage(place));
         alice.run(&format!("storage operation {place}"), fails, || !memory.is_failing())
     });
