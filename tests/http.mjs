@@ -8,6 +8,7 @@ import { createServer } from "node:net";
 import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { Fault, environment, local, root } from "../scripts/paths.mjs";
+import { listen } from "./listener.mjs";
 
 // Tests of one run share an issuer and its people, and a handful of them at a time is what a brake on guessing allows.
 const threads = "4";
@@ -30,13 +31,17 @@ async function publish(clients) {
   afar.jwks_uri = `http://127.0.0.1:${server.address().port}/jwks`;
 }
 
-// The file as it stands, but for where it listens and stores, and where a client's keys are.
-async function configuration(folder) {
+// The file as it stands, but for where it listens and stores, where a client's keys are, and where its clients listen.
+async function configuration(folder, listener) {
   const config = JSON.parse(readFileSync(join(root, "tests/configs/issuer.json"), "utf8"));
   config.state = relative(root, join(folder, "state"));
   config.idp.port = await freePort();
   config.idp.settings.ISSUER = `http://localhost:${config.idp.port}`;
   await publish(config.idp.settings.CLIENTS);
+  for (const client of config.idp.settings.CLIENTS) {
+    const { backchannel_logout_uri: told } = client;
+    if (told) client.backchannel_logout_uri = new URL(new URL(told).pathname, listener.url).href;
+  }
   const file = join(folder, "config.json");
   writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
   return { file, issuer: config.idp.settings.ISSUER };
@@ -57,9 +62,9 @@ async function serve(file) {
   };
 }
 
-async function test(issuer) {
+async function test(issuer, listener) {
   const args = ["nextest", "run", "-p", "tests", "--test", "conformance", "--test", "attacks", "--test-threads", threads];
-  const env = { ...environment(), GATELATCH_ISSUER: issuer };
+  const env = { ...environment(), GATELATCH_ISSUER: issuer, GATELATCH_LISTENER: listener.url };
   const nextest = spawn("cargo", [...args, ...process.argv.slice(2)], { cwd: root, env, stdio: "inherit" });
   // Asked to end, we end what we started, and then clean up.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => nextest.kill(signal));
@@ -68,17 +73,19 @@ async function test(issuer) {
 }
 
 const folder = join(local, `test-http-${process.pid}`);
+const listener = await listen();
 let stop = async () => {};
 try {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const { file, issuer } = await configuration(folder);
+  const { file, issuer } = await configuration(folder, listener);
   stop = await serve(file);
-  process.exitCode = await test(issuer);
+  process.exitCode = await test(issuer, listener);
 } catch (fault) {
   process.exitCode = 1;
   if (!(fault instanceof Fault)) throw fault;
   console.error(fault.message);
 } finally {
   await stop();
+  listener.close();
   rmSync(folder, { recursive: true, force: true });
 }

@@ -40,6 +40,8 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         revocation_endpoint: Some(at(Endpoint::Revoke)),
         introspection_endpoint: Some(at(Endpoint::Introspect)),
         end_session_endpoint: Some(at(Endpoint::EndSession)),
+        backchannel_logout_supported: true,
+        backchannel_logout_session_supported: true,
         scopes_supported: scopes.collect(),
         response_types_supported: ResponseType::list(),
         response_modes_supported: ResponseMode::list(),

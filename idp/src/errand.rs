@@ -240,6 +240,7 @@ impl AuthorizationRequest {
     ) -> (NewGrant, Code) {
         let grant = NewGrant {
             id: handle.item,
+            account: handle.object,
             code: Digest::of(handle.secret),
             client_id: self.client.id.clone(),
             redirect_uri: self.reply.redirect().as_str().to_owned(),

@@ -67,6 +67,20 @@ pub enum Event {
         /// The client.
         client: String,
     },
+    /// A client could not be told that somebody has signed out.
+    ClientNotTold {
+        /// Who.
+        account: Uuid,
+        /// The sign-in session that has ended.
+        session: Uuid,
+        /// The client.
+        client: String,
+        /// Why, in a word.
+        reason: &'static str,
+        /// When it is tried again, in seconds; absent when it was the last time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        again_in: Option<u64>,
+    },
 }
 
 /// Everything that happened in one request.

@@ -20,6 +20,8 @@ pub enum Table {
     Consent,
     /// In an account: pages that asked the person and were answered, by the grant they made.
     Answered,
+    /// Of an account: ended sessions whose clients have still to be told.
+    Farewell,
     /// In a directory shard: which account an identity has.
     Identity,
     /// In a ledger shard: guesses at a password.
@@ -40,6 +42,7 @@ impl Table {
             Self::Grant => "grant",
             Self::Consent => "consent",
             Self::Answered => "answered",
+            Self::Farewell => "farewell",
             Self::Identity => "identity",
             Self::Brake => "brake",
             Self::Spent => "spent",
@@ -83,4 +86,10 @@ pub trait Rows {
         row: &impl Serialize,
         until: Option<UnixTime>,
     ) -> Result<(), Unavailable>;
+
+    /// Has the object's alarm ring at `at`, and at no other time: there is one.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it may not ring.
+    fn wake(&self, at: UnixTime) -> Result<(), Unavailable>;
 }

@@ -1,8 +1,10 @@
 //! A sign-in session: one browser in which one person is signed in at the issuer (single sign-on).
 
+use crate::farewell::Parties;
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
 use shared::time::UnixTime;
+use uuid::Uuid;
 
 /// The life of a sign-in session.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -36,6 +38,9 @@ pub struct Open {
     pub idle_until: UnixTime,
     /// When it ends whatever happens.
     pub absolute_until: UnixTime,
+    /// Who is told when somebody ends it.
+    #[serde(default)]
+    pub parties: Parties,
 }
 
 /// How a session began.
@@ -94,6 +99,7 @@ impl Session {
             used_at: now,
             idle_until: now.plus(policy.idle).min(absolute_until),
             absolute_until,
+            parties: Parties::default(),
         })
     }
 
@@ -103,6 +109,26 @@ impl Session {
         match self {
             Self::Open(open) => Some(open).filter(|open| open.is_live(now)),
             Self::Ended => None,
+        }
+    }
+
+    /// What comes after another session of this browser: its clients are still signed in.
+    #[must_use]
+    pub fn after(self, parties: Parties) -> Self {
+        match self {
+            Self::Open(open) => Self::Open(Open { parties, ..open }),
+            Self::Ended => Self::Ended,
+        }
+    }
+
+    /// A client gets a code in it, in this account.
+    #[must_use]
+    pub fn joined_by(self, client: &str, account: Uuid) -> Self {
+        match self {
+            Self::Open(open) => {
+                Self::Open(Open { parties: open.parties.joined_by(client, account), ..open })
+            }
+            Self::Ended => Self::Ended,
         }
     }
 

@@ -16,7 +16,12 @@ pub const LARGEST_ANSWER: usize = 256 * 1024;
 /// How many seconds the other party has to answer.
 pub const PATIENCE_SECONDS: u64 = 8;
 
-/// Sends a request and waits for the answer, [`PATIENCE_SECONDS`] at most. Never follows redirects.
+/// How many seconds one request waits, as one of its extensions, where that is to be fewer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Patience(pub u64);
+
+/// Sends a request and waits for the answer, [`PATIENCE_SECONDS`] or its own
+/// [`Patience`] at most. Never follows redirects.
 pub trait Fetch {
     /// # Errors
     /// [`Unreachable`] when no usable response arrived.

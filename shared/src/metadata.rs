@@ -28,6 +28,10 @@ pub struct ProviderMetadata {
     /// RP-Initiated Logout 1.0 §2.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_session_endpoint: Option<String>,
+    /// Back-Channel Logout 1.0 §2.1: whether clients are told when a session ends.
+    pub backchannel_logout_supported: bool,
+    /// Whether they are told which, by `sid`.
+    pub backchannel_logout_session_supported: bool,
     /// Scope words a client may ask for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes_supported: Vec<String>,

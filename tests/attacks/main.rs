@@ -12,6 +12,7 @@
 )]
 
 mod authorize;
+mod back_channel;
 mod claims;
 mod client_assertion;
 mod client_auth;

@@ -238,6 +238,22 @@ await subject(`mod_auth_openidc ${software.version}`, async (it) => {
     assert.match(page.body, /type="password"/);
   });
 
+  await it("back-channel logout: who signs out at the issuer is signed out here, without any token having expired", async () => {
+    const { app, issuer, watched } = world.told;
+    const [visitor, elsewhere] = [new Visitor(), new Visitor()];
+    await enter(visitor, app);
+    await enter(elsewhere, app);
+    watched.forget();
+    const question = await visitor.open(`${issuer}/end_session`);
+    assert.equal((await visitor.submit(question, { confirm: "yes" })).status, 200);
+    while ((await visitor.open(`${app}/echo`)).status === 200) await sleep(100);
+    const page = await visitor.follow(await visitor.open(`${app}/echo`));
+    assert.match(page.body, /type="password"/);
+    // And nobody else is, who is the same person in another browser.
+    assert.equal((await elsewhere.open(`${app}/echo`)).status, 200);
+    assert.deepEqual(watched.to("/token"), []);
+  });
+
   await it("RFC 9068: as a resource server it takes our access token by our keys, and no other", async () => {
     const [{ app, token: expired }] = world.walks;
     const { oidc_access_token: token, oidc_claim_sub: sub } = headersOf(await enter(new Visitor(), app));
@@ -272,7 +288,7 @@ await subject(`mod_auth_openidc ${software.version}`, async (it) => {
 
 // The issuers, the origin, and one Apache with a host for each client.
 async function deploy() {
-  const names = [...variants.map(({ name }) => name), "plain", "late", "resource"];
+  const names = [...variants.map(({ name }) => name), "plain", "late", "told", "resource"];
   const ports = await freePorts(names.length + 1);
   const origin = ports.pop();
   const apps = Object.fromEntries(names.map((name, index) => [name, `http://localhost:${ports[index]}`]));
@@ -291,7 +307,10 @@ async function deploy() {
         client(name, { token_endpoint_auth_method, id_token_signed_response_alg })),
       { ACCESS_TOKEN_SECONDS: accessTokenSeconds },
     ),
-    ourIssuer([client("plain"), client("late")], { ACCESS_TOKEN_SECONDS: 300 }),
+    ourIssuer(
+      [client("plain"), client("late"), client("told", { backchannel_logout_uri: `${apps.told}/back?logout=backchannel` })],
+      { ACCESS_TOKEN_SECONDS: 300 },
+    ),
     serve({ origin: { port: origin } }),
   ]);
 
@@ -324,14 +343,16 @@ async function deploy() {
   const plain = await place("plain", { type: "client-cookie", at: slow });
   // It refreshes with every request.
   const late = await place("late", { type: "client-cookie", at: slow, before: 3600 });
+  // Only where it keeps sessions itself can it end one that it is told of.
+  const told = await place("told", { type: "server-cache", at: slow });
   const resource = [
     `OIDCOAuthServerMetadataURL ${issuer}/.well-known/oauth-authorization-server`,
     ...location("/", "oauth20"),
     `ProxyPass / http://127.0.0.1:${origin}/`,
   ];
-  await startApache(software, [...walks, plain, late, { app: apps.resource, lines: resource }]
+  await startApache(software, [...walks, plain, late, told, { app: apps.resource, lines: resource }]
     .map(({ app, lines }) => ({ port: Number(new URL(app).port), lines })));
-  return { walks: walks.map((walk) => ({ ...walk, visitor: new Visitor() })), plain, late, resource: apps.resource };
+  return { walks: walks.map((walk) => ({ ...walk, visitor: new Visitor() })), plain, late, told, resource: apps.resource };
 }
 
 function location(path, type, ...lines) {

@@ -197,6 +197,7 @@ impl Pair<'_> {
         };
         NewGrant {
             id: grant_id(number),
+            account: ACCOUNT,
             consent,
             code: bound.code,
             client_id: CLIENT.into(),

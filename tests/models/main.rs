@@ -11,6 +11,7 @@ mod account;
 mod book;
 mod brake;
 mod browser_session;
+mod farewell;
 mod grant;
 mod history;
 mod lives;

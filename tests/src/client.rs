@@ -92,6 +92,11 @@ pub const PAIR_B: Client = client("pair-b", Auth::Basic("pair-b-secret"), "https
 pub const SIGNED: Client = client("signed", Auth::Basic("signed-secret"), "https://signed.test/cb");
 /// The resource `https://api.test`. Sends nobody to sign in.
 pub const SERVER: Client = client("rs", Auth::Basic("rs-secret"), "");
+/// Is told at `/told` of its own when somebody signs out.
+pub const TOLD: Client = client("told", Auth::Basic("told-secret"), "https://told.test/cb");
+/// The same at `/told-too`; its tokens are signed with RS256.
+pub const TOLD_TOO: Client =
+    client("told-too", Auth::Basic("told-too-secret"), "https://too.test/cb");
 
 /// One of each kind, all of which may refresh.
 pub const KINDS: [Client; 9] = [C1, C2, C3, C4, C5, AFAR, RS256, EDDSA, API];

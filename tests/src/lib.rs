@@ -24,6 +24,7 @@ pub mod gate;
 pub mod guest;
 pub mod keys;
 pub mod line;
+pub mod listener;
 pub mod memory;
 pub mod objects;
 pub mod origin;

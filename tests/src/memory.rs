@@ -33,9 +33,12 @@ type Place = (String, &'static str, String);
 /// Rows, each with the time after which nobody misses it.
 type Stored = BTreeMap<Place, (String, Option<UnixTime>)>;
 
+/// When the alarm of an object rings, for those that have one.
+type Alarms = BTreeMap<String, UnixTime>;
+
 /// What everything was at some moment.
 #[derive(Clone, Debug)]
-pub struct Moment(Stored);
+pub struct Moment(Stored, Alarms);
 
 /// What the objects were asked, and what it took.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -54,8 +57,12 @@ pub struct Work {
 struct State {
     rows: RefCell<Stored>,
     work: RefCell<Work>,
+    alarms: RefCell<Alarms>,
     faults: Faults,
 }
+
+/// How long after it has failed an alarm rings again, in seconds.
+const ALARM_AGAIN: u64 = 2;
 
 impl Memory {
     /// Arranges for something to go wrong, once.
@@ -80,12 +87,49 @@ impl Memory {
 
     /// Remembers everything, so that what is tried out can be undone.
     pub fn moment(&self) -> Moment {
-        Moment(self.0.rows.borrow().clone())
+        Moment(self.0.rows.borrow().clone(), self.0.alarms.borrow().clone())
     }
 
     /// Everything is as it was.
     pub fn undo(&self, moment: &Moment) {
         self.0.rows.replace(moment.0.clone());
+        self.0.alarms.replace(moment.1.clone());
+    }
+
+    /// When the first alarm rings.
+    pub fn first_alarm(&self) -> Option<UnixTime> {
+        self.0.alarms.borrow().values().copied().min()
+    }
+
+    /// Has every alarm ring whose time has come, and those that are set by that for now. `ring` gets
+    /// the rows of an object; an alarm that fails, or breaks off, rings again a little later.
+    pub async fn ring_alarms<E>(
+        &self,
+        now: UnixTime,
+        ring: impl AsyncFn(&Object<'_>) -> Result<(), E>,
+    ) {
+        loop {
+            let due: Vec<_> = {
+                let alarms = self.0.alarms.borrow();
+                let due = alarms.iter().filter(|(_, at)| **at <= now);
+                due.map(|(name, _)| name.clone()).collect()
+            };
+            if due.is_empty() {
+                return;
+            }
+            for name in due {
+                // Should it break off, it will ring again.
+                let again = now.plus(ALARM_AGAIN);
+                self.0.alarms.borrow_mut().insert(name.clone(), again);
+                if ring(&Object { memory: self, name: name.clone(), now }).await.is_ok() {
+                    let mut alarms = self.0.alarms.borrow_mut();
+                    // What it has set itself stays.
+                    if alarms.get(&name) == Some(&again) {
+                        alarms.remove(&name);
+                    }
+                }
+            }
+        }
     }
 
     /// Everything stored, as text to search in.
@@ -109,7 +153,8 @@ impl Memory {
 }
 
 /// One object's rows, at one time. Rows that nobody has to keep any more are gone.
-struct Object<'m> {
+#[derive(Debug)]
+pub struct Object<'m> {
     memory: &'m Memory,
     name: String,
     now: UnixTime,
@@ -169,6 +214,12 @@ impl Rows for Object<'_> {
         rows.retain(|(object, ..), (_, until)| {
             *object != self.name || until.is_none_or(|until| until >= self.now)
         });
+        Ok(())
+    }
+
+    fn wake(&self, at: UnixTime) -> Result<(), Unavailable> {
+        self.memory.storage()?;
+        self.memory.0.alarms.borrow_mut().insert(self.name.clone(), at);
         Ok(())
     }
 }

@@ -4,11 +4,11 @@ use crate::assertion::{AFAR, Key, jwks};
 use crate::elsewhere::Elsewhere;
 use crate::keys::Keys;
 use crate::line::Line;
-use crate::memory::{Memory, Objects};
+use crate::listener::{Listener, Post};
+use crate::memory::{Memory, Object, Objects};
 use crate::turns::turns;
 use futures_util::future::join_all;
 use http::{HeaderValue, Method, StatusCode};
-use idp::Idp;
 use idp::budget::Budget;
 use idp::client_keys;
 use idp::config::Config;
@@ -16,6 +16,8 @@ use idp::event::{Event, Events};
 use idp::password::Passwords;
 use idp::platform::Platform;
 use idp::ring::Schedule;
+use idp::rows::Unavailable;
+use idp::{Idp, back_channel};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::{Map, Value};
@@ -26,7 +28,9 @@ use shared::origin::Issuer as IssuerUrl;
 use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 /// Where the clock of an issuer in this process starts.
@@ -64,6 +68,9 @@ pub struct Inside {
     upstream: RefCell<Option<Line>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
+    /// Where its clients are told that somebody has signed out.
+    pub listener: Listener,
+    rung: RefCell<Vec<Event>>,
 }
 
 #[derive(Debug)]
@@ -143,6 +150,8 @@ impl Issuer {
             upstream: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
+            listener: Listener::default(),
+            rung: RefCell::default(),
         }));
         Self { url, target }
     }
@@ -209,6 +218,19 @@ impl Issuer {
         pollster::block_on(self.send(request))
     }
 
+    /// What its clients were told at a path of their own, by now.
+    pub fn posts(&self, path: &str) -> Vec<Post> {
+        match &self.target {
+            Target::InProcess(inside) => inside.listener.posts(path),
+            Target::Http(agent) => {
+                let listener = std::env::var("GATELATCH_LISTENER").expect("http.mjs says where");
+                let url = format!("{listener}{path}");
+                let answer = exchange(agent, crate::browser::request(Method::GET, &url));
+                serde_json::from_slice(answer.body()).expect("a list of what was posted")
+            }
+        }
+    }
+
     /// Sends all of them at the same time.
     pub fn ask_all(&self, requests: Vec<Request>) -> Vec<Response> {
         match &self.target {
@@ -233,9 +255,43 @@ impl Fetch for Issuer {
 }
 
 impl Inside {
-    /// Lets time pass.
+    /// Lets time pass; alarms ring when it is their time.
     pub fn pass(&self, seconds: u64) {
-        self.clock.set(self.clock.get().plus(seconds));
+        let until = self.clock.get().plus(seconds);
+        while let Some(at) = self.memory.first_alarm().filter(|at| *at <= until) {
+            self.clock.set(self.clock.get().max(at));
+            self.ring_alarms();
+        }
+        self.clock.set(until);
+    }
+
+    /// Has the alarms ring whose time has come.
+    pub fn ring_alarms(&self) {
+        pollster::block_on(self.ring());
+    }
+
+    /// The same, and puts the objects away after so many turns; whether they were through by then.
+    pub fn ring_alarms_for(&self, turns: u32) -> bool {
+        let mut ring = pin!(self.ring());
+        let mut context = Context::from_waker(Waker::noop());
+        (0..turns).any(|_| ring.as_mut().poll(&mut context).is_ready())
+    }
+
+    async fn ring(&self) {
+        let now = self.clock.get();
+        let ring = async |rows: &Object<'_>| {
+            let deployment = Rc::clone(&self.deployment.borrow());
+            let (idp, mut rng) = self.idp(&deployment);
+            let events = back_channel::ring(&idp, rows, now, &mut rng).await?;
+            self.rung.borrow_mut().extend(events);
+            Ok::<_, Unavailable>(())
+        };
+        self.memory.ring_alarms(now, ring).await;
+    }
+
+    /// What its alarms said to the operator since they were asked last.
+    pub fn rung(&self) -> Vec<Event> {
+        self.rung.take()
     }
 
     /// Sets its clock forward, or back.
@@ -267,8 +323,8 @@ impl Inside {
         self.events.take()
     }
 
-    async fn handle(&self, request: &Request) -> Response {
-        let deployment = Rc::clone(&self.deployment.borrow());
+    /// For one request or one alarm.
+    fn idp<'d>(&self, deployment: &'d Deployment) -> (Idp<'d, InProcess>, ChaCha12Rng) {
         let number = self.requests.get();
         self.requests.set(number + 1);
         let idp = Idp::<InProcess> {
@@ -280,10 +336,19 @@ impl Inside {
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),
             verifier: Native,
-            fetch: Out(self.elsewhere.clone(), self.upstream.borrow().clone()),
+            fetch: Out {
+                elsewhere: self.elsewhere.clone(),
+                upstream: self.upstream.borrow().clone(),
+                listener: self.listener.clone(),
+            },
             correlation_id: format!("request-{number}"),
         };
-        let mut rng = ChaCha12Rng::seed_from_u64(number);
+        (idp, ChaCha12Rng::seed_from_u64(number))
+    }
+
+    async fn handle(&self, request: &Request) -> Response {
+        let deployment = Rc::clone(&self.deployment.borrow());
+        let (idp, mut rng) = self.idp(&deployment);
         let response = idp.handle(request, self.clock.get(), &mut rng).await;
         if let Some(Events(events)) = response.extensions().get() {
             self.events.borrow_mut().extend(events.iter().cloned());
@@ -305,18 +370,26 @@ impl Platform for InProcess {
     type Fetch = Out;
 }
 
-/// The way out of an issuer: to what others serve, and to its upstream, when it has one.
+/// The way out of an issuer: to what others serve, to its clients, and to its upstream, when it has
+/// one.
 #[derive(Debug)]
-struct Out(Elsewhere, Option<Line>);
+struct Out {
+    elsewhere: Elsewhere,
+    upstream: Option<Line>,
+    listener: Listener,
+}
 
 impl Fetch for Out {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        if let Some(answer) = self.0.answer(&request) {
+        if let Some(answer) = self.elsewhere.answer(&request) {
             // Everybody else gets a turn meanwhile.
             turns(1).await;
             return answer;
         }
-        let upstream = self.1.as_ref().ok_or(Unreachable)?;
+        if Listener::is_at(&request) {
+            return self.listener.fetch(request).await;
+        }
+        let upstream = self.upstream.as_ref().ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
         Box::pin(upstream.fetch(request)).await
     }

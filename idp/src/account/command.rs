@@ -66,6 +66,8 @@ impl Profile {
 pub struct NewGrant {
     /// Its name.
     pub id: Uuid,
+    /// The account that gives it: an object does not know its own name.
+    pub account: Uuid,
     /// Of the code's secret.
     pub code: Digest,
     /// Whose it is.

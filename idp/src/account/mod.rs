@@ -5,11 +5,13 @@
 
 mod command;
 mod consents;
+mod farewells;
 mod grants;
 mod own;
 mod sessions;
 
 pub use command::*;
+pub use farewells::Reported;
 
 use crate::config::{Config, LocalAccount};
 use crate::grant;

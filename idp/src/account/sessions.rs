@@ -2,6 +2,7 @@
 
 use super::consents::Given;
 use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut, SignedIn};
+use crate::farewell::Parties;
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{Begun, Session, Visit};
 use crate::words::Acr;
@@ -16,23 +17,27 @@ impl<R: Rows> Account<'_, R> {
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
         let SignIn { profile, auth_time, amr, cookie, previous, session, agent, grant } = command;
-        let (mut id, mut opened_at) = (session, now);
+        let (mut id, mut opened_at, mut parties) = (session, now, Parties::default());
         if let Some((previous, cookie)) = previous
             && let Some(Session::Open(open)) = self.used_session(previous, now)?
             && open.cookie == cookie
         {
-            (id, opened_at) = (previous, open.opened_at);
+            (id, opened_at, parties) = (previous, open.opened_at, open.parties);
         }
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
         let (credential, policy) = (profile.credential, self.sessions());
         let begun = Begun { auth_time, amr: amr.clone(), credential, agent, opened_at };
-        let session = Session::open(cookie, begun, now, policy);
+        let mut session = Session::open(cookie, begun, now, policy).after(parties);
         // The session last: its cookie changes with it, and when the code could not be written, the
         // browser would not be told. A code that nobody knows harms nobody.
-        let asking = match grant {
-            Some(grant) => self.issue_if_agreed(grant, id, (auth_time, amr, credential), now)?,
-            None => None,
-        };
+        let mut asking = None;
+        if let Some(grant) = grant {
+            let (client, account) = (grant.client_id.clone(), grant.account);
+            asking = self.issue_if_agreed(grant, id, (auth_time, amr, credential), now)?;
+            if asking.is_none() {
+                session = session.joined_by(&client, account);
+            }
+        }
         self.save_session(id, &session, now)?;
         Ok(SignedIn { session: id, asking })
     }
@@ -65,9 +70,11 @@ impl<R: Rows> Account<'_, R> {
                     Given::NotYet => {}
                 }
                 let proof = (auth_time, amr, credential);
+                let (client, account) = (grant.client_id.clone(), grant.account);
                 if let Some(asking) = self.issue_if_agreed(grant, id, proof, now)? {
                     return Ok(Proceeded::ConsentNeeded(asking));
                 }
+                let session = session.joined_by(&client, account);
                 self.save_session(id, &session, now)?;
                 Ok(Proceeded::Issued)
             }
@@ -89,7 +96,9 @@ impl<R: Rows> Account<'_, R> {
 
     /// Ends a session of this account: every session ends here. False when there was none to end.
     pub(super) fn end(&self, id: Uuid, now: UnixTime) -> Result<bool, Unavailable> {
-        let Some(Session::Open(_)) = self.session(id)? else { return Ok(false) };
+        let Some(Session::Open(open)) = self.session(id)? else { return Ok(false) };
+        // What is to be said, and then the end: of a session that did not end nothing is said (LO-09).
+        self.take_leave(id, open.parties, now)?;
         self.save_session(id, &Session::Ended, now)?;
         Ok(true)
     }

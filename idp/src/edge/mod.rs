@@ -8,13 +8,14 @@ mod rows;
 use crate::budget::Budget;
 use crate::client_keys;
 use crate::config::Config;
-use crate::event::Events;
+use crate::event::{Event, Events};
 use crate::password::Passwords;
 use crate::platform::Platform;
 use crate::{Idp, ask};
 use http::StatusCode;
 use keys::RingKeys;
 use objects::Stubs;
+use rand_core::CryptoRng;
 use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
@@ -101,27 +102,36 @@ pub fn fetch(request: web_sys::Request, env: Env, _: JsValue) -> Result<JsValue,
     })
 }
 
-async fn answer(request: &Request, env: Env) -> Response {
-    let Ok(deployment) = deployment(&env) else { return misconfigured() };
-    let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
-    let idp = Idp::<Edge> {
+/// The issuer, for one request or one alarm.
+fn idp<'d>(deployment: &'d Deployment, env: &Env, rng: &mut impl CryptoRng) -> Idp<'d, Edge> {
+    Idp {
         config: &deployment.config,
         passwords: &deployment.passwords,
         budget: &deployment.budget,
         upstream: &deployment.upstream,
         client_keys: &deployment.client_keys,
-        objects: Stubs::of(&env),
-        keys: RingKeys::of(&env, &deployment.config),
+        objects: Stubs::of(env),
+        keys: RingKeys::of(env, &deployment.config),
         verifier: WebCrypto,
         fetch: Outbound::default(),
-        correlation_id: random_uuid(&mut rng).to_string(),
-    };
+        correlation_id: random_uuid(rng).to_string(),
+    }
+}
+
+/// A security event, on a line of its own.
+fn write_down(correlation_id: &str, event: &Event) {
+    let line = serde_json::json!({ "correlation_id": correlation_id, "security": event });
+    worker::console_log!("{line}");
+}
+
+async fn answer(request: &Request, env: Env) -> Response {
+    let Ok(deployment) = deployment(&env) else { return misconfigured() };
+    let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
+    let idp = idp(&deployment, &env, &mut rng);
     let response = idp.handle(request, now(), &mut rng).await;
     if let Some(Events(events)) = response.extensions().get() {
         for event in events {
-            let line =
-                serde_json::json!({ "correlation_id": idp.correlation_id, "security": event });
-            worker::console_log!("{line}");
+            write_down(&idp.correlation_id, event);
         }
     }
     if let Some(Cause(cause)) = response.extensions().get() {

@@ -1,8 +1,8 @@
 //! The objects, on both sides: stubs that send commands, and Durable Objects that obey them one at
 //! a time.
 
-use super::deployment;
 use super::rows::{At, Sqlite};
+use super::{deployment, idp, write_down};
 use crate::account::{
     Account as Steps, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
     Rotated, SignIn, SignOut, SignedIn, Told,
@@ -11,13 +11,15 @@ use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
 use crate::rows::Unavailable;
-use crate::{directory, ledger};
+use crate::{back_channel, directory, ledger};
 use js_sys::Promise;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::edge::object::{Failed, Step, answer, ask, asked, obey, step};
+use shared::edge::{entry, now, rng};
 use shared::time::UnixTime;
 use std::future::ready;
+use std::rc::Rc;
 use uuid::Uuid;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -188,7 +190,11 @@ fn one<C: DeserializeOwned, A: Serialize>(
 /// One person.
 #[wasm_bindgen]
 #[derive(Debug)]
-pub struct Account(Step);
+pub struct Account {
+    storage: Rc<Sqlite>,
+    env: Env,
+    step: Step,
+}
 
 #[wasm_bindgen]
 impl Account {
@@ -196,14 +202,40 @@ impl Account {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: &JsValue, env: Env) -> Self {
-        let storage = Sqlite::of(state);
-        Self(step(move |text| ready(account(&storage, &env, &text))))
+        let storage = Rc::new(Sqlite::of(state));
+        let (ours, theirs) = (Rc::clone(&storage), env.clone());
+        let step = step(move |text| ready(account(&ours, &theirs, &text)));
+        Self { storage, env, step }
     }
 
     /// Obeys one command.
     pub fn fetch(&self, request: &Request) -> Promise {
-        obey(request, &self.0)
+        obey(request, &self.step)
     }
+
+    /// Tells clients that somebody has signed out.
+    ///
+    /// # Errors
+    /// When storage failed; the runtime rings again.
+    pub fn alarm(&self) -> Result<JsValue, JsValue> {
+        let (storage, env) = (Rc::clone(&self.storage), self.env.clone());
+        entry::run(async move {
+            ring(&storage, &env).await.map_err(|Failed(error)| JsValue::from_str(&error))?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+async fn ring(storage: &Sqlite, env: &Env) -> Result<(), Failed> {
+    let now = now();
+    let deployment = deployment(env)?;
+    let mut rng = rng().map_err(|_| Failed::from("no randomness"))?;
+    let idp = idp(&deployment, env, &mut rng);
+    let events = back_channel::ring(&idp, &storage.at(now), now, &mut rng).await;
+    for event in events.map_err(|Unavailable| Failed::from("storage"))? {
+        write_down(&idp.correlation_id, &event);
+    }
+    Ok(())
 }
 
 fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {

@@ -3,6 +3,11 @@ export function open(state) {
   return state.storage.sql;
 }
 
+// Its alarm. Written together with what was written before it, or not at all; a failure fails the whole command.
+export function wake(state, at) {
+  state.storage.setAlarm(at);
+}
+
 export function prepare(sql) {
   sql.exec(`
     CREATE TABLE IF NOT EXISTS entry (kind TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, until INTEGER, PRIMARY KEY (kind, name));

@@ -14,6 +14,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 extern "C" {
     fn open(state: &JsValue) -> JsValue;
 
+    #[wasm_bindgen(catch, js_name = wake)]
+    fn wake_at(state: &JsValue, milliseconds: f64) -> Result<(), JsValue>;
+
     #[wasm_bindgen(catch)]
     fn prepare(sql: &JsValue) -> Result<(), JsValue>;
 
@@ -50,6 +53,7 @@ const MOST_KNOWN: usize = 64;
 /// not committed is put away by the runtime, with all it knew.
 #[derive(Debug)]
 pub(super) struct Sqlite {
+    state: JsValue,
     sql: JsValue,
     prepared: Cell<bool>,
     writes: Cell<u32>,
@@ -67,7 +71,7 @@ impl Sqlite {
     /// The storage of the object whose state this is.
     pub(super) fn of(state: &JsValue) -> Self {
         let (prepared, writes) = (Cell::default(), Cell::default());
-        Self { sql: open(state), prepared, writes, known: RefCell::default() }
+        Self { state: state.clone(), sql: open(state), prepared, writes, known: RefCell::default() }
     }
 
     /// The storage, at `now`.
@@ -178,6 +182,13 @@ impl Rows for At<'_> {
         let json = serde_json::to_string(row).map_err(|_| Unavailable)?;
         self.write(table, key, json, until).map_err(|error| {
             worker::console_error!("a {} row could not be written: {error:?}", table.name());
+            Unavailable
+        })
+    }
+
+    fn wake(&self, at: UnixTime) -> Result<(), Unavailable> {
+        wake_at(&self.storage.state, seconds(at) * 1000.0).map_err(|error| {
+            worker::console_error!("the alarm could not be set: {error:?}");
             Unavailable
         })
     }

@@ -1,7 +1,9 @@
 //! The way out of a Worker.
 
 use super::message::answer_in;
-use crate::fetch::{Fetch, LARGEST_ANSWER, PATIENCE_SECONDS, Request, Response, Unreachable};
+use crate::fetch::{
+    Fetch, LARGEST_ANSWER, PATIENCE_SECONDS, Patience, Request, Response, Unreachable,
+};
 use crate::lines::to_lines;
 use crate::origin::Issuer;
 use js_sys::{Array, Promise};
@@ -45,7 +47,8 @@ impl Outbound {
             _ => &JsValue::NULL,
         };
         let (method, lines) = (parts.method.as_str(), to_lines(&parts.headers));
-        let seconds = u32::try_from(PATIENCE_SECONDS).ok()?;
+        let patience = parts.extensions.get().map_or(PATIENCE_SECONDS, |Patience(own)| *own);
+        let seconds = u32::try_from(patience.min(PATIENCE_SECONDS)).ok()?;
         let answer = exchange(service, method, &url, &lines, body, seconds, LARGEST_ANSWER);
         let answer: Array = JsFuture::from(answer).await.ok()?.dyn_into().ok()?;
         answer_in(&answer.get(0).as_string()?, &answer.get(1))

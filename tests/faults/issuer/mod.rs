@@ -2,6 +2,7 @@
 //! are put away in between changes nothing, and in the middle there is none: a command is one turn.
 
 mod clock;
+mod farewell;
 mod flows;
 mod person;
 
