@@ -125,7 +125,12 @@ fn az_20_core_5_5_1_nobody_but_the_subject_that_is_meant_gets_a_code() {
     assert_eq!(subject(&issuer, &either, &Reply::of(&browser.get(&either.url(&issuer)))), alice);
     for nobody in [json!("x"), json!(1), json!(""), json!([alice])] {
         let ask = asked(C1, &json!({ "id_token": { "sub": { "value": nobody } } }));
-        back(&browser.get(&ask.url(&issuer)), &issuer, &ask, "login_required");
+        let silent = ask.clone().set("prompt", "none");
+        back(&browser.get(&silent.url(&issuer)), &issuer, &silent, "login_required");
+        // At once, or when whoever signs in turns out not to be the one.
+        let answer = browser.get(&ask.url(&issuer));
+        let answer = if is_sign_in(&answer) { browser.sign_in(&answer, ALICE) } else { answer };
+        back(&answer, &issuer, &ask, "login_required");
     }
 }
 

@@ -75,13 +75,15 @@ fn texts(value: &Value, into: &mut Vec<String>) {
     }
 }
 
-/// What a client could compare with another: everything but what is told to all (`iss`, and as an
+/// What a client could compare with another: everything but what is told to all (`iss`, `acr`, and as an
 /// audience the issuer and the resource), what the person is known by anyway, and times.
 fn comparable(told: &Told) -> Vec<String> {
     let mut found = vec![told.code.clone(), told.tokens.refresh().to_owned()];
     for claims in [&told.id, &told.access] {
         let mut claims = claims.clone();
-        claims.retain(|name, _| !["iss", "aud", "scope", "client_id"].contains(&name.as_str()));
+        claims.retain(|name, _| {
+            !["iss", "aud", "scope", "client_id", "acr"].contains(&name.as_str())
+        });
         texts(&Value::Object(claims), &mut found);
     }
     found.push(told.about["sub"].as_str().unwrap().to_owned());
