@@ -129,6 +129,8 @@ fn rg_04_ca_17_an_issuer_that_is_deployed_asks_nobody_inside() {
             "SEALING_KEYS".to_owned(),
             "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into(),
         );
+        // The one of the documentation.
+        settings.remove("PAIRWISE_SECRET");
         settings.insert("CLIENTS".to_owned(), json!([client(uri)]));
         let issuer = Issuer::in_process(&settings);
         let elsewhere = &issuer.inside().elsewhere;

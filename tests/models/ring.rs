@@ -322,7 +322,6 @@ fn dj_10_pl_12_pl_15_the_key_ring_answers_any_sequence_as_the_lives_of_its_keys_
         "an own key is taken in again",
         "an own key relieves another",
         "dropped",
-        "verified with a dropped key",
     ];
     run(&sequences(), &outcomes, |(schedule, commands), tally| sequence(schedule, commands, tally));
 }
