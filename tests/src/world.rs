@@ -282,6 +282,7 @@ impl Inside {
             verifier: Native,
             fetch: Out(self.elsewhere.clone(), self.upstream.borrow().clone()),
             correlation_id: format!("request-{number}"),
+            now: self.clock.get(),
         };
         let mut rng = ChaCha12Rng::seed_from_u64(number);
         let response = idp.handle(request, self.clock.get(), &mut rng).await;

@@ -3,6 +3,7 @@
 mod keys;
 mod objects;
 mod own_key;
+mod registry;
 mod rows;
 
 use crate::budget::Budget;
@@ -104,6 +105,7 @@ pub fn fetch(request: web_sys::Request, env: Env, _: JsValue) -> Result<JsValue,
 async fn answer(request: &Request, env: Env) -> Response {
     let Ok(deployment) = deployment(&env) else { return misconfigured() };
     let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
+    let now = now();
     let idp = Idp::<Edge> {
         config: &deployment.config,
         passwords: &deployment.passwords,
@@ -115,8 +117,9 @@ async fn answer(request: &Request, env: Env) -> Response {
         verifier: WebCrypto,
         fetch: Outbound::default(),
         correlation_id: random_uuid(&mut rng).to_string(),
+        now,
     };
-    let response = idp.handle(request, now(), &mut rng).await;
+    let response = idp.handle(request, now, &mut rng).await;
     if let Some(Events(events)) = response.extensions().get() {
         for event in events {
             let line =
