@@ -3,12 +3,13 @@
 //!
 //! Not here, because the feature is not:
 //! - `oidcc-idtoken-unsigned`: no client can be registered with `none`, and none parses;
-//! - the dynamic, implicit, hybrid, session management, front- and back-channel and
-//!   third-party-initiated plans, and `oidcc-registration-*`: nothing of them is supported;
+//! - the implicit, hybrid, session management, front- and back-channel plans: nothing of them is
+//!   supported;
 //! - `oidcc-userinfo-rs256`: userinfo is plain JSON.
 //!
 //! Here are the basic plan, which but for one module sends no PKCE, the form-post basic plan, the
-//! config plan, the RP-initiated logout plan, and what is left of the dynamic plan without registration.
+//! config plan, the RP-initiated logout plan, the third-party-initiated plan, and what there is of
+//! the dynamic plan.
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -20,3 +21,4 @@ mod discovery;
 mod dynamic;
 mod form_post;
 mod logout;
+mod registration;
