@@ -3,7 +3,7 @@
 use crate::Idp;
 use crate::ask::{self, Bearer};
 use crate::config::MANAGE_CLIENTS;
-use crate::platform::{Keys, Objects, Platform};
+use crate::platform::{Objects, Platform};
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
