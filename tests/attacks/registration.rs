@@ -311,10 +311,7 @@ fn rg_06_nobody_makes_themselves_more_than_they_may_be() {
 
 #[test]
 fn rg_06_the_operators_own_scopes_are_not_to_be_had() {
-    let Some(issuer) = needs_clock() else { return };
-    issuer.inside().deploy_again(|settings| {
-        settings.insert("SCOPES".to_owned(), json!({ "reports": { "description": "Read them" } }));
-    });
+    let issuer = issuer();
     names(&issuer, &json!({ "scope": "openid reports" }), "invalid_client_metadata");
 }
 
