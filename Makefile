@@ -1,6 +1,6 @@
 # Two doors: `make dev` and `make test`. The stages of `make test` stand in scripts/test.mjs.
 .DEFAULT_GOAL := help
-.PHONY: help dev test serve build fmt lint native faults properties wasm-test http foreign storms browser deploy-check deny bench bench-many proof clean
+.PHONY: help dev test serve check-config build fmt lint native faults properties wasm-test http foreign storms browser deploy-check deny bench bench-many proof clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -13,6 +13,9 @@ test: ## run every check
 
 serve: ## run what one file describes: make serve CONFIG=file.json
 	@node scripts/serve.mjs $(or $(CONFIG),$(error say which file: make serve CONFIG=file.json))
+
+check-config: ## name every mistake of a file and serve nothing: make check-config CONFIG=file.json
+	@node scripts/check-config.mjs $(if $(WORKER),--env $(WORKER),$(or $(CONFIG),$(error say which: make check-config CONFIG=file.json)))
 
 build: ## build both Workers
 	@node scripts/build.mjs

@@ -6,7 +6,7 @@ import { Fault } from "./paths.mjs";
 // The names that are ours. Their values are the Workers' business: they refuse what they don't understand.
 const settings = {
   idp: [
-    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "PAIRWISE_SECRET", "SCOPES", "CLIENTS", "ACCOUNTS", "UPSTREAM",
+    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "PAIRWISE_SECRET", "SCOPES", "CLIENTS", "INITIAL_ACCESS_TOKENS", "ADMINS", "ACCOUNTS", "UPSTREAM",
     "UPSTREAM_CLIENT_SECRET", "ACCESS_TOKEN_SECONDS", "ID_TOKEN_SECONDS", "CODE_SECONDS", "REFRESH_IDLE_SECONDS",
     "REFRESH_ABSOLUTE_SECONDS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "KEY_ROTATION_SECONDS",
   ],
@@ -22,15 +22,28 @@ const members = {
 };
 
 export async function readConfig(file) {
+  const { config, problems } = readShape(file);
+  if (isObject(config)) problems.push(...await busy(config));
+  if (problems.length) throw new Fault(problems.map((problem) => `${file}: ${problem}`).join("\n"));
+  return config;
+}
+
+// What the file says, and what is wrong with its shape. What the settings say is the Workers' business.
+export function readShape(file) {
   let config;
   try {
     config = JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
     throw new Fault(error.code === "ENOENT" ? `${file}: there is no such file` : `${file} can't be read: ${error.message}`);
   }
-  const problems = isObject(config) ? [...shape(config), ...await busy(config)] : ["the file holds one JSON object"];
-  if (problems.length) throw new Fault(problems.map((problem) => `${file}: ${problem}`).join("\n"));
-  return config;
+  return { config, problems: isObject(config) ? [...shape(config)] : ["the file holds one JSON object"] };
+}
+
+// The settings of a Worker as variables of this process, as in a deployment.
+export function fromEnvironment(worker) {
+  if (!settings[worker]) throw new Fault(`no Worker is called ${worker}: there are ${Object.keys(settings).join(" and ")}`);
+  const found = settings[worker].filter((name) => process.env[name]).map((name) => [name, process.env[name]]);
+  return { [worker]: { settings: Object.fromEntries(found) } };
 }
 
 function* shape(config) {

@@ -6,6 +6,7 @@ use shared::jose::jwk::JwkSet;
 use shared::origin::{Origin, is_secure};
 use shared::scope::Scope;
 use shared::secret::{ClientSecret, Digest};
+use shared::time::UnixTime;
 use url::Url;
 
 /// A registered relying party, checked.
@@ -54,6 +55,9 @@ pub struct Client {
     pub allowed_origins: Vec<Origin>,
     /// Whose it is.
     pub standing: Standing,
+    /// When what people are told of it was last changed at run time: what they agreed to earlier
+    /// does not count (RG-09).
+    pub revised_at: Option<UnixTime>,
 }
 
 /// Whose a client is, and so who is asked before it gets what it may have.
@@ -255,6 +259,7 @@ mod tests {
             resource_server: vec![],
             allowed_origins: vec![],
             standing: Standing::FirstParty,
+            revised_at: None,
         }
     }
 

@@ -15,6 +15,7 @@ use shared::secret::{Bits, ClientSecret, Digest};
 use shared::settings::{Problem, Settings};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use uuid::Uuid;
 
 /// An issuer's settings, every one of them checked.
 #[derive(Clone, Debug)]
@@ -33,6 +34,12 @@ pub struct Config {
     pub scopes: BTreeMap<String, OwnScope>,
     /// `CLIENTS`.
     pub clients: Vec<Rc<Client>>,
+    /// `INITIAL_ACCESS_TOKENS`: of those whose bearers may register clients at run time.
+    pub initial_access_tokens: Vec<Digest>,
+    /// `ADMINS`: accounts that may register clients at run time, and change all of those.
+    pub admins: Vec<Uuid>,
+    /// Every scope word of this issuer.
+    words: Scope,
     /// `ACCOUNTS`.
     pub accounts: Vec<LocalAccount>,
     /// `UPSTREAM`.
@@ -93,6 +100,9 @@ pub struct Lifetimes {
 
 const DAY: u64 = 86_400;
 
+/// The scope word that an administrator's access token needs to manage clients.
+pub const MANAGE_CLIENTS: &str = "gatelatch:clients";
+
 impl Config {
     /// Reads every setting, so that one failed start names every mistake.
     ///
@@ -129,11 +139,17 @@ impl Config {
             settings.refuse("PAIRWISE_SECRET", "your own: this one is in the documentation");
         }
         let scopes = scopes(&mut settings);
+        let initial_access_tokens = initial_access_tokens(&mut settings);
+        let admins: Vec<Uuid> =
+            settings.json("ADMINS", "a JSON array of account ids: the sub of each in an ID token");
         let words = ScopeWord::ALL.iter().map(|word| word.as_str());
-        let words: Vec<_> = words.chain(scopes.keys().map(String::as_str)).collect();
+        let words = words.chain(scopes.keys().map(String::as_str));
+        let words: Vec<_> = words.chain((!admins.is_empty()).then_some(MANAGE_CLIENTS)).collect();
+        let words = Scope::parse(&words.join(" ")).unwrap_or_default();
+        let name = issuer.as_ref().map_or("", Origin::as_str);
         let house = House {
-            issuer: issuer.as_ref().map_or("", Origin::as_str),
-            scopes: &Scope::parse(&words.join(" ")).unwrap_or_default(),
+            issuer: name,
+            scopes: &words,
             has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some(),
         };
         let clients = clients(&mut settings, house);
@@ -148,11 +164,27 @@ impl Config {
             pairwise,
             scopes,
             clients,
+            initial_access_tokens,
+            admins,
+            words,
             accounts,
             upstream,
             lifetimes,
         });
         settings.finish(config)
+    }
+
+    /// What this deployment says about every client.
+    #[must_use]
+    pub fn house(&self) -> House<'_> {
+        let (issuer, scopes) = (self.issuer.as_str(), &self.words);
+        House { issuer, scopes, has_pairwise_secret: self.pairwise.is_some() }
+    }
+
+    /// Whether anybody may register clients at run time.
+    #[must_use]
+    pub const fn registers(&self) -> bool {
+        !self.initial_access_tokens.is_empty() || !self.admins.is_empty()
     }
 
     /// The client that `id` names.
@@ -178,11 +210,20 @@ fn scopes<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> BTreeMap<Stri
         settings.json("SCOPES", "a JSON object of scope words, each with a description");
     for word in own.keys() {
         let one = Scope::parse(word).is_some_and(|scope| scope.words().eq([word.as_str()]));
-        if !one || ScopeWord::parse(word).is_some() {
+        if !one || ScopeWord::parse(word).is_some() || word == MANAGE_CLIENTS {
             settings.refuse(format!("SCOPES[{word}]"), "one word of RFC 6749 that is not standard");
         }
     }
     own
+}
+
+fn initial_access_tokens<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<Digest> {
+    const WANTED: &str = "a JSON array of SHA-256 digests in base64url, 16 at the most";
+    let digests: Vec<Digest> = settings.json("INITIAL_ACCESS_TOKENS", WANTED);
+    if digests.len() > 16 {
+        settings.refuse("INITIAL_ACCESS_TOKENS", WANTED);
+    }
+    digests
 }
 
 fn clients<V: Fn(&str) -> Option<String>>(

@@ -1,7 +1,7 @@
 //! Discovery: one document for OpenID Connect Discovery §4 and RFC 8414 §3, written from the tables
 //! that the handlers match on; and the JWK Set.
 
-use crate::config::Config;
+use crate::config::{Config, MANAGE_CLIENTS};
 use crate::prompt;
 use crate::ring::JWKS_MAX_AGE;
 use crate::words::{Acr, AuthMethod, Endpoint, GrantType, ResponseMode, ResponseType, ScopeWord};
@@ -29,7 +29,8 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
     let acr = Acr::ALL.iter().filter(|acr| acr.is_offered(config));
-    let scopes = ScopeWord::list().into_iter().chain(config.scopes.keys().cloned());
+    let manage = (!config.admins.is_empty()).then(|| MANAGE_CLIENTS.to_owned());
+    let scopes = ScopeWord::list().into_iter().chain(config.scopes.keys().cloned()).chain(manage);
     let prompts = prompt::offered(config).map(|word| word.as_str().to_owned());
     ProviderMetadata {
         issuer: config.issuer.to_string(),
@@ -39,6 +40,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         jwks_uri: at(Endpoint::Jwks),
         revocation_endpoint: Some(at(Endpoint::Revoke)),
         introspection_endpoint: Some(at(Endpoint::Introspect)),
+        registration_endpoint: config.registers().then(|| at(Endpoint::Register)),
         end_session_endpoint: Some(at(Endpoint::EndSession)),
         backchannel_logout_supported: true,
         backchannel_logout_session_supported: true,

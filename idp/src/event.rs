@@ -81,6 +81,27 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         again_in: Option<u64>,
     },
+    /// A client was registered at run time, or its registration changed or taken back.
+    ClientChanged {
+        /// Which.
+        client: String,
+        /// What happened to it.
+        what: ClientChange,
+        /// The administrator who did it; none for the bearer of a token that is no person's.
+        admin: Option<Uuid>,
+    },
+}
+
+/// What happened to a registration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientChange {
+    /// It is there.
+    Registered,
+    /// It says something else.
+    Revised,
+    /// It is gone.
+    Removed,
 }
 
 /// Everything that happened in one request.

@@ -1,5 +1,6 @@
 //! What a `Ledger` shard does: it counts guesses, and remembers what may be used only once.
 
+use crate::allowance::{Allowance, WHOLE_AGAIN};
 use crate::brake::{Attempt, Brake, Bucket, QUIET};
 use crate::known::Known;
 use crate::rows::{Rows, Table, Unavailable};
@@ -32,6 +33,12 @@ impl Entry {
     #[must_use]
     pub fn single_use(kind: &'static str, id: &str) -> Self {
         Self(Digest::of(format!("{kind} {id}")).to_text())
+    }
+
+    /// How often somebody may register clients; `who` is a digest, or a name of ours.
+    #[must_use]
+    pub fn registrar(who: &str) -> Self {
+        Self(Digest::of(format!("registrar {who}")).to_text())
     }
 
     /// The shard it is in.
@@ -73,4 +80,15 @@ pub fn spend(rows: &impl Rows, entry: &Entry, until: UnixTime) -> Result<bool, U
     }
     rows.save(Table::Spent, &entry.0, &true, Some(until))?;
     Ok(true)
+}
+
+/// Draws on an allowance.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn draw(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
+    let allowance: Option<Allowance> = rows.load(Table::Allowance, &entry.0)?;
+    let (allowance, attempt) = allowance.unwrap_or_default().draw(now);
+    rows.save(Table::Allowance, &entry.0, &allowance, Some(now.plus(WHOLE_AGAIN)))?;
+    Ok(attempt)
 }

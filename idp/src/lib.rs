@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod agent;
+pub mod allowance;
 pub mod ask;
 pub mod assertion;
 pub mod authorize;
@@ -37,7 +38,9 @@ pub mod page;
 pub mod password;
 pub mod platform;
 pub mod prompt;
+pub mod register;
 pub mod registration;
+pub mod registry;
 pub mod reply;
 pub mod resource;
 pub mod revoke;
@@ -64,7 +67,7 @@ use http::header::{ALLOW, RETRY_AFTER, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, Method, StatusCode};
 use page::ProblemPage;
 use password::Passwords;
-use platform::Platform;
+use platform::{Objects, Platform};
 use rand_core::CryptoRng;
 use rows::Unavailable;
 use shared::fetch::{Request, Response};
@@ -97,16 +100,22 @@ pub struct Idp<'a, P: Platform> {
     pub fetch: P::Fetch,
     /// Names this request in the log and on problem pages.
     pub correlation_id: String,
+    /// When this request came, for what is looked up on its way.
+    pub now: UnixTime,
 }
 
 impl<P: Platform> Idp<'_, P> {
-    /// The client that `id` names.
+    /// The client that `id` names: of the configuration, or registered at run time.
     ///
     /// # Errors
     /// [`Unavailable`] when nobody could say.
-    #[expect(clippy::unused_async, reason = "clients that register themselves are in an object")]
     pub async fn client(&self, id: &str) -> Result<Option<Rc<Client>>, Unavailable> {
-        Ok(self.config.client(id).cloned())
+        if let Some(client) = self.config.client(id) {
+            return Ok(Some(Rc::clone(client)));
+        }
+        let Some(id) = registry::Id::parse(id) else { return Ok(None) };
+        let row = self.objects.registered(&id, registry::RECENT, self.now).await?;
+        Ok(row.and_then(|row| row.client(self.config.house())).map(Rc::new))
     }
 
     /// Answers one request.
@@ -116,7 +125,8 @@ impl<P: Platform> Idp<'_, P> {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Response {
-        let Some(endpoint) = Endpoint::at(request.uri().path()) else {
+        let endpoint = Endpoint::at(request.uri().path());
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.is_on(self.config)) else {
             let view = ProblemPage::not_found(&self.correlation_id);
             return page::respond(StatusCode::NOT_FOUND, page::problem(&view), None);
         };
@@ -158,6 +168,8 @@ impl<P: Platform> Idp<'_, P> {
             }
             Endpoint::Token => return token::respond(self, request, now, rng).await,
             Endpoint::UserInfo => return userinfo::respond(self, request, now).await,
+            Endpoint::Register => return register::respond(self, request, now, rng).await,
+            Endpoint::Registration => return register::manage(self, request, now, rng).await,
             Endpoint::Revoke => return revoke::respond(self, request, now).await,
             Endpoint::Introspect => return introspect::respond(self, request, now).await,
             Endpoint::Home => {

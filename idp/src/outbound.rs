@@ -1,6 +1,6 @@
 //! Where this issuer sends requests of its own accord: not everywhere that a client names.
 
-use shared::origin::is_secure;
+use shared::origin::{is_loopback, is_secure};
 use url::{Host, Url};
 
 /// Names that lead inside on many a network, and their subdomains.
@@ -12,17 +12,20 @@ const INSIDE: [&str; 8] =
 /// It is `https`, on 443 or a port that needs no privilege, at a name and not at an address, and the
 /// name is not one of those that lead inside. A name may still resolve to an inner address, which
 /// nobody can tell from the name: on Cloudflare there is nothing inside to reach. An issuer in
-/// development asks whomever it likes, on this machine too.
+/// development asks its own machine too, by whatever port.
 #[must_use]
 pub fn may_be_fetched(url: &Url, development: bool) -> bool {
     let bare = url.username().is_empty() && url.password().is_none();
     if !is_secure(url) || !bare {
         return false;
     }
-    development
-        || url.scheme() == "https"
-            && url.port().is_none_or(|port| port >= 1024)
-            && is_public_name(url.host().as_ref())
+    let host = url.host();
+    if development && host.as_ref().is_some_and(is_loopback) {
+        return true;
+    }
+    url.scheme() == "https"
+        && url.port().is_none_or(|port| port >= 1024)
+        && is_public_name(host.as_ref())
 }
 
 /// The URL parser has read every spelling of an address, so what is a domain here is none: decimal
@@ -145,5 +148,9 @@ mod tests {
         assert!(may("https://app.example.com/jwks", true));
         assert!(!may("http://app.example.com/jwks", true));
         assert!(!may("http://u:p@localhost:8080/jwks", true));
+        // And nobody else's inside.
+        for bad in ["https://10.0.0.1/", "https://169.254.169.254/", "https://metadata.internal/"] {
+            assert!(!may(bad, true), "{bad}");
+        }
     }
 }

@@ -7,8 +7,9 @@ use crate::account::{
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
+use crate::registration::Registration;
 use crate::rows::Unavailable;
-use crate::{directory, ledger};
+use crate::{directory, ledger, registry};
 use shared::fetch::Fetch;
 use shared::jose::jwk::JwkSet;
 use shared::jose::{Alg, Verifier};
@@ -31,7 +32,7 @@ pub trait Platform {
 /// nothing was acknowledged.
 #[expect(
     missing_docs,
-    reason = "each is the function of the same name in account, directory or ledger"
+    reason = "each is the function of the same name in account, directory, ledger or registry"
 )]
 pub trait Objects {
     async fn sign_in(
@@ -97,6 +98,22 @@ pub trait Objects {
         until: UnixTime,
         now: UnixTime,
     ) -> Result<bool, Unavailable>;
+    async fn draw(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
+    async fn register(&self, id: &registry::Id, row: registry::Row) -> Result<(), Unavailable>;
+    /// What is answered may be as old as `at_most` seconds, so that it can be remembered.
+    async fn registered(
+        &self,
+        id: &registry::Id,
+        at_most: u64,
+        now: UnixTime,
+    ) -> Result<Option<registry::Row>, Unavailable>;
+    async fn revise(
+        &self,
+        id: &registry::Id,
+        registration: Registration,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+    async fn unregister(&self, id: &registry::Id, now: UnixTime) -> Result<bool, Unavailable>;
 }
 
 /// The issuer's signing keys.

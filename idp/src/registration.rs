@@ -194,8 +194,7 @@ impl Registration {
         if self.response_types.as_ref().is_some_and(Vec::is_empty) {
             mistakes.push(("response_types", "[\"code\"]"));
         }
-        let usual = Scope::parse("openid profile email offline_access").unwrap_or_default();
-        let scope = self.scope.unwrap_or(usual);
+        let scope = self.scope.unwrap_or_else(usual_scope);
         if !scope.within(house.scopes) {
             mistakes.push((
                 "scope",
@@ -251,6 +250,7 @@ impl Registration {
                 Some(false) => Standing::ThirdParty,
                 Some(true) | None => Standing::FirstParty,
             },
+            revised_at: None,
         })
     }
 
@@ -356,6 +356,12 @@ impl Registration {
         mistakes.push(("sector_identifier_uri", wanted));
         SubjectType::Public
     }
+}
+
+/// What a client may ask for that says nothing about it.
+#[must_use]
+pub fn usual_scope() -> Scope {
+    Scope::parse("openid profile email offline_access").unwrap_or_default()
 }
 
 /// Whether a link, or an address that we shall post to, is one.

@@ -28,6 +28,10 @@ pub enum Table {
     Brake,
     /// In a ledger shard: what may be used only once, and was.
     Spent,
+    /// In a ledger shard: how often somebody may do something.
+    Allowance,
+    /// In a registry shard: clients that were registered at run time.
+    Client,
     /// In the key ring. One row.
     Ring,
 }
@@ -46,6 +50,8 @@ impl Table {
             Self::Identity => "identity",
             Self::Brake => "brake",
             Self::Spent => "spent",
+            Self::Allowance => "allowance",
+            Self::Client => "client",
             Self::Ring => "ring",
         }
     }

@@ -27,6 +27,10 @@ pub enum Endpoint {
     Introspect,
     /// RP-Initiated Logout 1.0 §2.
     EndSession,
+    /// RFC 7591 and OpenID Connect Registration 1.0.
+    Register,
+    /// RFC 7592: one registration. The only endpoint whose path goes on, with a `client_id`.
+    Registration,
     /// Where the sign-in page posts a name and a password.
     SignIn,
     /// Where the consent page posts what the person decided.
@@ -42,7 +46,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -52,6 +56,8 @@ impl Endpoint {
         Self::Revoke,
         Self::Introspect,
         Self::EndSession,
+        Self::Register,
+        Self::Registration,
         Self::SignIn,
         Self::Consent,
         Self::Upstream,
@@ -73,6 +79,8 @@ impl Endpoint {
             Self::Revoke => "/revoke",
             Self::Introspect => "/introspect",
             Self::EndSession => "/end_session",
+            Self::Register => "/register",
+            Self::Registration => "/register/",
             Self::SignIn => "/sign-in",
             Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
@@ -89,9 +97,11 @@ impl Endpoint {
             Self::Token
             | Self::Revoke
             | Self::Introspect
+            | Self::Register
             | Self::SignIn
             | Self::Consent
             | Self::Upstream => "POST",
+            Self::Registration => "GET, PUT, DELETE",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
             Self::UpstreamCallback => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
@@ -102,6 +112,15 @@ impl Endpoint {
     #[must_use]
     pub fn takes(self, method: &Method) -> bool {
         self.allow().split(", ").any(|allowed| method.as_str() == allowed)
+    }
+
+    /// Whether this deployment has it. What it does not have is not there for anybody (RG-01).
+    #[must_use]
+    pub const fn is_on(self, config: &Config) -> bool {
+        match self {
+            Self::Register | Self::Registration => config.registers(),
+            _ => true,
+        }
     }
 
     /// Whether scripts of other origins have business here.
@@ -121,6 +140,9 @@ impl Endpoint {
     /// The endpoint at `path`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
+        if path.starts_with(Self::Registration.path()) {
+            return Some(Self::Registration);
+        }
         Self::ALL.into_iter().find(|endpoint| endpoint.path() == path)
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A registered `error` value: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2 and
-/// OpenID Connect Core §3.1.2.6.
+/// A registered `error` value: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2,
+/// RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -42,6 +42,12 @@ pub enum ErrorCode {
     RequestNotSupported,
     /// Request objects by reference are not taken.
     RequestUriNotSupported,
+    /// A redirect URI that may not be registered, RFC 7591 §3.2.2.
+    InvalidRedirectUri,
+    /// Something else that a client may not say about itself, RFC 7591 §3.2.2.
+    InvalidClientMetadata,
+    /// A software statement, none of which is believed, RFC 7591 §3.2.2.
+    InvalidSoftwareStatement,
     /// Registration in the authorization request is not taken.
     RegistrationNotSupported,
     /// Something here broke; nothing the client did.
@@ -72,6 +78,9 @@ impl ErrorCode {
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::RegistrationNotSupported => "registration_not_supported",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",

@@ -54,6 +54,8 @@ secret! {
     IdToken;
     /// A client secret, RFC 6749 §2.3.1.
     ClientSecret;
+    /// What a client changes its own registration with, RFC 7592 §1.3.
+    RegistrationToken;
     /// A person's password.
     Password;
     /// A PKCE code verifier, RFC 7636 §4.1.

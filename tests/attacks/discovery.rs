@@ -103,7 +103,6 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
         }
     }
     for absent in [
-        "registration_endpoint",
         "device_authorization_endpoint",
         "pushed_authorization_request_endpoint",
         "check_session_iframe",
@@ -114,7 +113,7 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
         assert!(!said.contains_key(absent), "{absent}");
     }
     for path in [
-        "/register",
+        "/registration",
         "/device",
         "/par",
         "/admin",

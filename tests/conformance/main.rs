@@ -14,3 +14,4 @@ mod discovery;
 mod dynamic;
 mod form_post;
 mod logout;
+mod registration;

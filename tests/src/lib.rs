@@ -31,6 +31,8 @@ pub mod origin;
 pub mod pair;
 pub mod people;
 pub mod raw;
+pub mod registration;
+pub mod site;
 pub mod turns;
 pub mod upstream;
 pub mod wire;

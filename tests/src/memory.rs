@@ -11,8 +11,9 @@ use idp::account::{
 use idp::brake::Attempt;
 use idp::config::Config;
 use idp::grant::Redeemed;
+use idp::registration::Registration;
 use idp::rows::{Rows, Table, Unavailable};
-use idp::{directory, ledger, platform};
+use idp::{directory, ledger, platform, registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::time::UnixTime;
@@ -375,6 +376,47 @@ impl platform::Objects for Objects {
         let shard = format!("ledger {}", entry.shard());
         let step = |rows: &Object<'_>, (entry, until)| ledger::spend(rows, &entry, until);
         self.obey(shard, &(entry, until), now, step).await
+    }
+
+    async fn draw(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
+        let shard = format!("ledger {}", entry.shard());
+        let step = |rows: &Object<'_>, entry| ledger::draw(rows, &entry, now);
+        self.obey(shard, &entry, now, step).await
+    }
+
+    async fn register(&self, id: &registry::Id, row: registry::Row) -> Result<(), Unavailable> {
+        let (shard, now) = (format!("registry {}", id.shard()), row.issued_at);
+        let step = |rows: &Object<'_>, (id, row)| registry::register(rows, &id, &row);
+        self.obey(shard, &(id.clone(), row), now, step).await
+    }
+
+    async fn registered(
+        &self,
+        id: &registry::Id,
+        _: u64,
+        now: UnixTime,
+    ) -> Result<Option<registry::Row>, Unavailable> {
+        let shard = format!("registry {}", id.shard());
+        let step = |rows: &Object<'_>, id| registry::registered(rows, &id, now);
+        self.obey(shard, id, now, step).await
+    }
+
+    async fn revise(
+        &self,
+        id: &registry::Id,
+        registration: Registration,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable> {
+        let shard = format!("registry {}", id.shard());
+        let step =
+            |rows: &Object<'_>, (id, registration)| registry::revise(rows, &id, registration, now);
+        self.obey(shard, &(id.clone(), registration), now, step).await
+    }
+
+    async fn unregister(&self, id: &registry::Id, now: UnixTime) -> Result<bool, Unavailable> {
+        let shard = format!("registry {}", id.shard());
+        let step = |rows: &Object<'_>, id| registry::unregister(rows, &id, now);
+        self.obey(shard, id, now, step).await
     }
 }
 

@@ -11,8 +11,13 @@ use std::time::Duration;
 /// Sends a request over a connection of its own. Whoever hangs up without an answer has refused,
 /// which is told as a `413`.
 pub fn exchange(request: &Request) -> Response {
+    try_exchange(request).expect("somebody listens")
+}
+
+/// The same; none when nobody listens.
+pub fn try_exchange(request: &Request) -> Option<Response> {
     let host = request.uri().authority().expect("a whole URL").as_str();
-    let mut stream = TcpStream::connect(host).expect("somebody listens");
+    let mut stream = TcpStream::connect(host).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut head = format!("{} {path} HTTP/1.1\r\n", request.method()).into_bytes();
@@ -36,11 +41,11 @@ pub fn exchange(request: &Request) -> Response {
     while let Ok(length @ 1..) = stream.read(&mut part) {
         answer.extend(&part[..length]);
     }
-    parse(&answer).unwrap_or_else(|| {
+    Some(parse(&answer).unwrap_or_else(|| {
         let mut refused = Response::default();
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         refused
-    })
+    }))
 }
 
 fn parse(answer: &[u8]) -> Option<Response> {

@@ -3,6 +3,7 @@
 mod keys;
 mod objects;
 mod own_key;
+mod registry;
 mod rows;
 
 use crate::budget::Budget;
@@ -115,6 +116,7 @@ fn idp<'d>(deployment: &'d Deployment, env: &Env, rng: &mut impl CryptoRng) -> I
         verifier: WebCrypto,
         fetch: Outbound::default(),
         correlation_id: random_uuid(rng).to_string(),
+        now: now(),
     }
 }
 
@@ -128,7 +130,7 @@ async fn answer(request: &Request, env: Env) -> Response {
     let Ok(deployment) = deployment(&env) else { return misconfigured() };
     let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
     let idp = idp(&deployment, &env, &mut rng);
-    let response = idp.handle(request, now(), &mut rng).await;
+    let response = idp.handle(request, idp.now, &mut rng).await;
     if let Some(Events(events)) = response.extensions().get() {
         for event in events {
             write_down(&idp.correlation_id, event);

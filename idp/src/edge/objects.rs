@@ -2,7 +2,7 @@
 //! a time.
 
 use super::rows::{At, Sqlite};
-use super::{deployment, idp, write_down};
+use super::{deployment, idp, registry as memory, write_down};
 use crate::account::{
     Account as Steps, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
     Rotated, SignIn, SignOut, SignedIn, Told,
@@ -10,6 +10,8 @@ use crate::account::{
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
+use crate::registration::Registration;
+use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
 use crate::{back_channel, directory, ledger};
 use js_sys::Promise;
@@ -68,6 +70,17 @@ impl Stubs {
         now: UnixTime,
     ) -> Result<A, Unavailable> {
         self.send("ACCOUNT", &account.to_string(), function, command, now).await
+    }
+
+    async fn registry<A: DeserializeOwned>(
+        &self,
+        id: &Id,
+        function: &str,
+        command: impl Serialize,
+        now: UnixTime,
+    ) -> Result<A, Unavailable> {
+        let shard = format!("shard-{}", id.shard());
+        self.send("REGISTRY", &shard, function, command, now).await
     }
 }
 
@@ -172,10 +185,54 @@ impl Objects for Stubs {
         let shard = format!("shard-{}", entry.shard());
         self.send("LEDGER", &shard, "spend", (entry, until), now).await
     }
+
+    async fn draw(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
+        let shard = format!("shard-{}", entry.shard());
+        self.send("LEDGER", &shard, "draw", entry, now).await
+    }
+
+    async fn register(&self, id: &Id, row: Row) -> Result<(), Unavailable> {
+        let now = row.issued_at;
+        self.registry(id, "register", (id, row), now).await
+    }
+
+    async fn registered(
+        &self,
+        id: &Id,
+        at_most: u64,
+        now: UnixTime,
+    ) -> Result<Option<Row>, Unavailable> {
+        if let Some(row) = memory::known(id, at_most, now) {
+            return Ok(Some(row));
+        }
+        let row: Option<Row> = self.registry(id, "registered", id, now).await?;
+        match &row {
+            Some(row) => memory::remember(id, row, now),
+            None => memory::forget(id),
+        }
+        Ok(row)
+    }
+
+    async fn revise(
+        &self,
+        id: &Id,
+        registration: Registration,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable> {
+        let revised = self.registry(id, "revise", (id, registration), now).await;
+        memory::forget(id);
+        revised
+    }
+
+    async fn unregister(&self, id: &Id, now: UnixTime) -> Result<bool, Unavailable> {
+        let gone = self.registry(id, "unregister", id, now).await;
+        memory::forget(id);
+        gone
+    }
 }
 
 /// Obeys one command: reads it, steps, and answers with what came of it.
-fn one<C: DeserializeOwned, A: Serialize>(
+pub(super) fn one<C: DeserializeOwned, A: Serialize>(
     storage: &Sqlite,
     text: &str,
     step: impl FnOnce(&At<'_>, C, UnixTime) -> Result<A, Unavailable>,
@@ -325,6 +382,7 @@ impl Ledger {
                 "spend" => one(&storage, text, |rows, (entry, until), _| {
                     ledger::spend(rows, &entry, until)
                 }),
+                "draw" => one(&storage, text, |rows, entry, now| ledger::draw(rows, &entry, now)),
                 _ => Err(Failed::from("no such function")),
             })
         }))

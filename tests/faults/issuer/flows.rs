@@ -2,14 +2,18 @@
 
 use super::person::{BOUND, Family, OFFLINE, PUBLIC, Person};
 use crate::Life;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use serde_json::json;
 use shared::fetch::Response;
 use shared::form::append;
 use std::ops::RangeInclusive;
 use tests::browser::{Browser, is_consent, is_sign_in};
-use tests::client::{Ask, C1, C5, RS256, THIRD, Tokens, offline_tokens, tokens, userinfo};
+use tests::client::{
+    Ask, C1, C5, RS256, THIRD, Tokens, json as object, offline_tokens, tokens, userinfo,
+};
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
+use tests::registration::{INITIAL, Registered, metadata, register, with};
 use tests::world::Issuer;
 
 /// A flow. Doing it again is how a browser or a client tries again.
@@ -47,7 +51,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 23] = [
+pub(crate) const FLOWS: [Flow; 27] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -237,7 +241,81 @@ pub(crate) const FLOWS: [Flow; 23] = [
         },
         ..PLAIN
     },
+    Flow {
+        name: "registering a client",
+        storage: 4,
+        commands: 3,
+        run: |person| {
+            let answer = register(INITIAL[2], &metadata()).send(person.issuer);
+            let answer = expected(answer, StatusCode::CREATED)?;
+            person.pause();
+            let read = Registered::of(&answer).manage(Method::GET).send(person.issuer);
+            expected(read, StatusCode::OK).map(drop)
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "a registered client gets a code and redeems it",
+        storage: 6,
+        commands: 4,
+        keys: 4,
+        patience: EVER..=10,
+        prepare: make_client,
+        run: |person| {
+            let client = person.registered.as_ref().expect("a client").client();
+            person.pass(Ask::of(client))?;
+            person.pause();
+            let (ask, code) = person.codes.pop().expect("a code");
+            let answer = client.redeem(&code, &ask).send(person.issuer);
+            let answer = expected(answer, StatusCode::OK)?;
+            person.families.push(Family::new(client, Tokens::of(&answer)));
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "a registered client changes",
+        storage: 5,
+        commands: 3,
+        prepare: make_client,
+        run: |person| {
+            let registered = person.registered.as_ref().expect("a client");
+            let renamed = with(&json!({ "client_name": "Renamed" }));
+            let answer = registered.put(&renamed).send(person.issuer);
+            expected(answer, StatusCode::OK)?;
+            // Whoever was told so finds it so.
+            let said = registered.manage(Method::GET).send(person.issuer);
+            let said = expected(said, StatusCode::OK)?;
+            assert_eq!(object(&said)["client_name"], "Renamed");
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "a registered client is removed",
+        storage: 3,
+        commands: 2,
+        prepare: make_client,
+        run: |person| {
+            let registered = person.registered.as_ref().expect("a client");
+            let answer = registered.manage(Method::DELETE).send(person.issuer);
+            expected(answer, StatusCode::NO_CONTENT)?;
+            let stored = person.issuer.inside().memory.dump();
+            assert!(!stored.contains(registered.id()), "it is gone");
+            Ok(())
+        },
+        afresh: Some(|_, spent| assert_eq!(spent.status(), StatusCode::UNAUTHORIZED)),
+        ..PLAIN
+    },
 ];
+
+fn make_client(person: &mut Person<'_>) {
+    person.registered = Some(Registered::new(person.issuer, INITIAL[2], &metadata()));
+}
+
+fn expected(answer: Response, status: StatusCode) -> Result<Response, Response> {
+    if answer.status() == status { Ok(answer) } else { Err(answer) }
+}
 
 const REDEEM: Flow = Flow {
     storage: 4,

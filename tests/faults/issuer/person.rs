@@ -8,6 +8,7 @@ use tests::browser::{Browser, Reply, is_sign_in};
 use tests::client::{Ask, C1, C4, Client, Draft, Tokens, offline_tokens, tokens, userinfo};
 use tests::expect::invalid_grant;
 use tests::people::ALICE;
+use tests::registration::Registered;
 use tests::world::Issuer;
 
 /// A family of refresh tokens, as its client knows it.
@@ -31,6 +32,8 @@ pub(crate) struct Person<'i> {
     pub(crate) families: Vec<Family>,
     /// Codes that arrived and were not redeemed.
     pub(crate) codes: Vec<(Ask, String)>,
+    /// A client that was registered at run time, for flows about one.
+    pub(crate) registered: Option<Registered>,
     /// When the issuer's clock jumps, and how far.
     pub(crate) jump: (Due, i64),
 }
@@ -104,12 +107,14 @@ impl<'i> Person<'i> {
         let public = Family::new(C4, Tokens::of(&C4.redeem(&code, &ask).send(issuer)));
         let families = vec![bound, public, offline, elsewhere];
         let (session, has_begun, codes) = (Life::Alive, false, Vec::new());
-        Self { issuer, browser, session, has_begun, families, codes, jump: Default::default() }
+        let (registered, jump) = (None, Default::default());
+        Self { issuer, browser, session, has_begun, families, codes, registered, jump }
     }
 
     pub(crate) fn copy(&self) -> Self {
         let (families, codes) = (self.families.clone(), self.codes.clone());
-        Self { browser: self.browser.copy(), families, codes, jump: Default::default(), ..*self }
+        let (browser, registered) = (self.browser.copy(), self.registered.clone());
+        Self { browser, families, codes, registered, jump: Default::default(), ..*self }
     }
 
     /// Time for a clock to jump.

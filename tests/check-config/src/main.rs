@@ -1,0 +1,135 @@
+//! `make check-config`: reads the settings of either Worker or both as the Workers would, serves
+//! nothing, and names everything that is wrong. The settings come on standard input, in the form
+//! that `make serve` takes.
+
+use serde_json::{Map, Value};
+use shared::rp::client::ClientAuth;
+use shared::settings::Problem;
+use std::io::Read;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut text = String::new();
+    let read = std::io::stdin().read_to_string(&mut text).ok();
+    let Some(file) = read.and_then(|_| serde_json::from_str::<Value>(&text).ok()) else {
+        println!("what was read is no JSON");
+        return ExitCode::FAILURE;
+    };
+    let problems = problems(&file);
+    for problem in &problems {
+        println!("{problem}");
+    }
+    if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Every problem of every Worker in the file, and what keeps the two from working together.
+fn problems(file: &Value) -> Vec<Problem> {
+    let idp = settings(file, "idp").map(|all| idp::config::Config::read(|name| text(all, name)));
+    let gateway = settings(file, "gateway");
+    let gateway = gateway.map(|all| gateway::config::Config::read(|name| text(all, name)));
+    match (idp, gateway) {
+        (Some(Ok(idp)), Some(Ok(gateway))) => disagreements(&idp, &gateway),
+        (idp, gateway) => {
+            let idp = idp.and_then(Result::err).unwrap_or_default().into_iter();
+            let gateway = gateway.and_then(Result::err).unwrap_or_default().into_iter();
+            idp.map(|problem| of("idp", problem))
+                .chain(gateway.map(|problem| of("gateway", problem)))
+                .collect()
+        }
+    }
+}
+
+fn settings<'f>(file: &'f Value, worker: &str) -> Option<&'f Map<String, Value>> {
+    file.get(worker)?.get("settings")?.as_object()
+}
+
+/// What a Worker is given for a setting: text, or the JSON text of anything else.
+fn text(settings: &Map<String, Value>, name: &str) -> Option<String> {
+    let value = settings.get(name)?;
+    Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+fn of(worker: &str, Problem { name, wanted }: Problem) -> Problem {
+    Problem { name: format!("{worker}.{name}"), wanted }
+}
+
+/// A gateway and the very issuer that it trusts: whether that knows it.
+fn disagreements(idp: &idp::config::Config, gateway: &gateway::config::Config) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut refuse = |name: &str, wanted: &str| {
+        found.push(Problem { name: format!("gateway.{name}"), wanted: wanted.to_owned() });
+    };
+    if gateway.issuer.as_str() != idp.issuer.as_str() {
+        refuse("ISSUER", "the ISSUER of the idp in the same file");
+        return found;
+    }
+    let Some(client) = idp.client(&gateway.client_id) else {
+        refuse("CLIENT_ID", "one of the CLIENTS of the idp");
+        return found;
+    };
+    if client.redirect(&gateway.public_url.at("/auth/callback")).is_none() {
+        refuse("PUBLIC_URL", "such that PUBLIC_URL/auth/callback is a redirect URI of this client");
+    }
+    let (method, secret) = match &gateway.client_auth {
+        ClientAuth::Basic(secret) => ("client_secret_basic", Some(secret)),
+        ClientAuth::Post(secret) => ("client_secret_post", Some(secret)),
+        ClientAuth::None => ("none", None),
+    };
+    if client.authentication.method().as_str() != method {
+        refuse("CLIENT_AUTH", "the token_endpoint_auth_method of this client");
+    } else if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
+        refuse("CLIENT_SECRET", "the secret of which this client has the digest");
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> Value {
+        serde_json::from_str(include_str!("../../configs/pair.json")).unwrap()
+    }
+
+    fn named(change: impl FnOnce(&mut Value)) -> Vec<String> {
+        let mut file = pair();
+        change(&mut file);
+        problems(&file).into_iter().map(|problem| problem.name).collect()
+    }
+
+    #[test]
+    fn the_examples_have_no_mistake() {
+        assert!(named(|_| ()).is_empty());
+        for alone in
+            [include_str!("../../configs/issuer.json"), include_str!("../../configs/gateway.json")]
+        {
+            assert!(problems(&serde_json::from_str(alone).unwrap()).is_empty());
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_both_workers_is_named_at_once() {
+        let names = named(|file| {
+            file["idp"]["settings"]["ISSUER"] = "http://id.test/".into();
+            file["idp"]["settings"]["CLIENTS"][0]["redirect_uris"] = Value::Null;
+            file["idp"]["settings"]["CODE_SECONDS"] = "soon".into();
+            file["gateway"]["settings"]["PUBLIC_URL"] = "x".into();
+        });
+        assert_eq!(
+            names,
+            ["idp.ISSUER", "idp.CLIENTS[gateway]", "idp.CODE_SECONDS", "gateway.PUBLIC_URL"]
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_its_issuer_does_not_know_is_named() {
+        let with = |name: &str, value: &str| {
+            named(|file| file["gateway"]["settings"][name] = value.into())
+        };
+        assert_eq!(with("ISSUER", "https://other.test"), ["gateway.ISSUER"]);
+        assert_eq!(with("CLIENT_ID", "nobody"), ["gateway.CLIENT_ID"]);
+        assert_eq!(with("CLIENT_SECRET", "another"), ["gateway.CLIENT_SECRET"]);
+        assert_eq!(with("CLIENT_AUTH", "client_secret_post"), ["gateway.CLIENT_AUTH"]);
+        assert_eq!(with("PUBLIC_URL", "http://localhost:1"), ["gateway.PUBLIC_URL"]);
+    }
+}
