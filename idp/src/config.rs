@@ -147,7 +147,11 @@ impl Config {
         let words: Vec<_> = words.chain((!admins.is_empty()).then_some(MANAGE_CLIENTS)).collect();
         let words = Scope::parse(&words.join(" ")).unwrap_or_default();
         let name = issuer.as_ref().map_or("", Origin::as_str);
-        let house = House { issuer: name, scopes: &words, has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some() };
+        let house = House {
+            issuer: name,
+            scopes: &words,
+            has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some(),
+        };
         let clients = clients(&mut settings, house);
         let accounts = accounts(&mut settings);
         let upstream = upstream(&mut settings, issuer.as_ref());

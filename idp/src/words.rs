@@ -46,7 +46,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,

@@ -111,16 +111,18 @@ async fn admin<P: Platform>(
     }
     let keys = idp.published(now).await?;
     let token = read_access_token(token, idp.config, &keys, &idp.verifier, now).await;
-    let AccessClaims { sub, aud, jti, scope, client_id, .. } = token.ok_or(Stranger::Invalid)?;
+    let token = token.ok_or(Stranger::Invalid)?;
+    let (account, id) = token.comes_from(idp.config).ok_or(Stranger::Invalid)?;
+    let AccessClaims { aud, scope, client_id, .. } = token;
     let client = idp.client(&client_id).await?.ok_or(Stranger::Invalid)?;
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Stranger::Invalid);
     }
-    idp.objects.userinfo(sub, jti.grant, now).await?.ok_or(Stranger::Invalid)?;
+    idp.objects.userinfo(account, id.grant, now).await?.ok_or(Stranger::Invalid)?;
 
     // The token is good; what is left is whether it is good for this.
     if !scope.has(MANAGE_CLIENTS) || !client.scope.has(MANAGE_CLIENTS) {
         return Err(Stranger::Scope);
     }
-    if idp.config.admins.contains(&sub) { Ok(sub) } else { Err(Stranger::Scope) }
+    if idp.config.admins.contains(&account) { Ok(account) } else { Err(Stranger::Scope) }
 }

@@ -8,7 +8,9 @@ use shared::fetch::Response;
 use shared::form::append;
 use std::ops::RangeInclusive;
 use tests::browser::{Browser, is_consent, is_sign_in};
-use tests::client::{Ask, C1, C5, RS256, THIRD, Tokens, json as object, offline_tokens, tokens, userinfo};
+use tests::client::{
+    Ask, C1, C5, RS256, THIRD, Tokens, json as object, offline_tokens, tokens, userinfo,
+};
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
 use tests::registration::{INITIAL, Registered, metadata, register, with};
@@ -49,7 +51,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 23] = [
+pub(crate) const FLOWS: [Flow; 27] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -258,7 +260,15 @@ pub(crate) const FLOWS: [Flow; 23] = [
         commands: 4,
         keys: 4,
         patience: EVER..=10,
-        prepare: make_client,
+        prepare: |person| {
+            make_client(person);
+            // It was there before anybody agreed to it.
+            person.issuer.inside().pass(1);
+            let ask = Ask::of(person.registered.as_ref().expect("a client").client());
+            let page = person.browser.get(&ask.url(person.issuer));
+            assert!(is_consent(&page));
+            person.browser.decide(person.issuer.url(), &page, "allow");
+        },
         run: |person| {
             let client = person.registered.as_ref().expect("a client").client();
             person.pass(Ask::of(client))?;
