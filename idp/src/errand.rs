@@ -254,6 +254,7 @@ impl AuthorizationRequest {
             refreshable: self.client.may(GrantType::RefreshToken),
             offline: self.scope.has("offline_access"),
             consent,
+            revised_at: self.client.revised_at,
         };
         (grant, Code::new(handle.seal(Kind::Code, &idp.config.keys)))
     }

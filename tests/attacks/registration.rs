@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::browser::{Browser, text};
+use tests::browser::{Browser, is_consent, text};
 use tests::client::{Ask, C1, Draft, SignedIn, Tokens, json as object, userinfo};
 use tests::expect::{error, header, invalid_client, local, no_store, page, unauthorized};
 use tests::registration::{INITIAL, Registered, metadata, register, with};
@@ -413,6 +413,43 @@ fn rg_09_a_client_that_changes_leads_nowhere_that_was_not_agreed_to() {
     // And what it may not have any more, an old grant does not give.
     let refreshed = Tokens::of(&client.refresh(tokens.refresh()).send(&issuer));
     assert_eq!(refreshed.scope(), ["offline_access", "openid"]);
+}
+
+#[test]
+fn rg_09_ui_10_whoever_agreed_to_what_a_client_was_is_asked_again_when_it_is_another() {
+    let issuer = issuer();
+    let registered = Registered::new(&issuer, TOKEN, &metadata());
+    let ask = || Ask::of(registered.client()).url(&issuer);
+    let a_second = || {
+        if issuer.is_inside() {
+            issuer.inside().pass(2);
+        } else {
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+        }
+    };
+    a_second();
+    let browser = SignedIn::new(&issuer, Ask::of(registered.client())).browser;
+    let silent = |browser: &Browser<'_, Issuer>| browser.get(&ask()).status();
+    assert_eq!(silent(&browser), StatusCode::SEE_OTHER, "that was remembered");
+    // New keys are nobody's business.
+    let keys = with(&json!({ "contacts": ["a@dyn.test"], "jwks": { "keys": [] } }));
+    assert_eq!(registered.put(&keys).send(&issuer).status(), StatusCode::OK);
+    assert_eq!(silent(&browser), StatusCode::SEE_OTHER, "it is what it was");
+    for more in [
+        json!({ "client_name": "Your bank" }),
+        json!({ "logo_uri": "https://bank.test/logo.png" }),
+        json!({ "redirect_uris": ["https://dyn.test/cb", "https://evil.test/cb"] }),
+        json!({ "scope": "openid email" }),
+    ] {
+        a_second();
+        assert_eq!(registered.put(&with(&more)).send(&issuer).status(), StatusCode::OK);
+        let page = browser.get(&ask());
+        assert!(is_consent(&page), "{more}");
+        a_second();
+        let page = browser.get(&ask());
+        browser.decide(issuer.url(), &page, "allow");
+        assert_eq!(silent(&browser), StatusCode::SEE_OTHER, "{more}");
+    }
 }
 
 #[test]

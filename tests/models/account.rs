@@ -208,6 +208,7 @@ impl Pair<'_> {
             particulars: Particulars::default(),
             refreshable: kind.is_refreshable,
             offline: kind.is_offline,
+            revised_at: None,
         }
     }
 

@@ -88,6 +88,8 @@ pub struct NewGrant {
     pub offline: bool,
     /// How the person's consent to it stands.
     pub consent: Consent,
+    /// When its client last became another one, for those that can.
+    pub revised_at: Option<UnixTime>,
 }
 
 /// How a person's consent to a grant stands.

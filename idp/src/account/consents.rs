@@ -78,6 +78,8 @@ impl<R: Rows> Account<'_, R> {
             return self.issue(new, session, proof, now).map(|()| None);
         }
         let agreed: Option<Consented> = self.rows.load(Table::Consent, &new.client_id)?;
+        // RG-09: what somebody agreed to before the client was changed was something else.
+        let agreed = agreed.filter(|agreed| new.revised_at.is_none_or(|at| agreed.since > at));
         let next = match (consent, agreed) {
             (Consent::Remembered, Some(agreed)) if new.reveals().within(&agreed.scope) => {
                 Some(Consented { last: now, ..agreed })

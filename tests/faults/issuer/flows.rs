@@ -260,7 +260,15 @@ pub(crate) const FLOWS: [Flow; 27] = [
         commands: 4,
         keys: 4,
         patience: EVER..=10,
-        prepare: make_client,
+        prepare: |person| {
+            make_client(person);
+            // It was there before anybody agreed to it.
+            person.issuer.inside().pass(1);
+            let ask = Ask::of(person.registered.as_ref().expect("a client").client());
+            let page = person.browser.get(&ask.url(person.issuer));
+            assert!(is_consent(&page));
+            person.browser.decide(person.issuer.url(), &page, "allow");
+        },
         run: |person| {
             let client = person.registered.as_ref().expect("a client").client();
             person.pass(Ask::of(client))?;
