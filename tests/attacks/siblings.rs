@@ -1,12 +1,17 @@
 //! What holds for one endpoint where clients authenticate holds for all of them (CA-21).
 
 use http::StatusCode;
-use tests::client::{Ask, Client, Draft, SignedIn, offline_tokens};
+use tests::client::{Ask, Auth, Client, Draft, SignedIn, offline_tokens};
 use tests::expect::{invalid_client, invalid_request};
 use tests::world::Issuer;
 
+/// How a good request is made.
+type Make = fn(&Issuer, Client) -> Draft;
+
 /// A good request of each kind. An endpoint that is new is one word more.
-const REQUESTS: [fn(&Issuer, Client) -> Draft; 3] = [redeeming, refreshing, revoking];
+const REQUESTS: [Make; 3] = [redeeming, refreshing, revoking];
+/// And of those that are not for public clients.
+const CONFIDENTIAL: [Make; 1] = [introspecting];
 
 fn redeeming(issuer: &Issuer, client: Client) -> Draft {
     SignedIn::new(issuer, Ask::of(client)).redeem()
@@ -20,6 +25,10 @@ fn revoking(issuer: &Issuer, client: Client) -> Draft {
     client.revoke(offline_tokens(issuer, client).refresh())
 }
 
+fn introspecting(issuer: &Issuer, client: Client) -> Draft {
+    client.introspect(offline_tokens(issuer, client).refresh())
+}
+
 /// The requests, and what shows that none of the bad ones had an effect: all of them still work.
 pub(crate) struct Siblings<'i> {
     issuer: &'i Issuer,
@@ -29,7 +38,8 @@ pub(crate) struct Siblings<'i> {
 
 impl<'i> Siblings<'i> {
     pub(crate) fn of(issuer: &'i Issuer, client: Client) -> Self {
-        let drafts = REQUESTS.into_iter().map(|make| make(issuer, client)).collect();
+        let more = CONFIDENTIAL.into_iter().filter(|_| client.auth != Auth::Public);
+        let drafts = REQUESTS.into_iter().chain(more).map(|make| make(issuer, client)).collect();
         Self { issuer, client, drafts }
     }
 
