@@ -10,6 +10,7 @@ use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
 use crate::platform::{Objects, Platform};
+use crate::resource::Resources;
 use crate::sign_in::{Refused, begin, session};
 use crate::words::ScopeWord;
 use crate::{Idp, ask, page};
@@ -57,6 +58,7 @@ struct Shown {
     account: Uuid,
     /// What it said: nobody gets more by it.
     scope: Scope,
+    resources: Resources,
     at: UnixTime,
     /// The grant to be, and its code's secret: whoever answers twice has one code.
     grant: Uuid,
@@ -117,12 +119,13 @@ pub fn ask<P: Platform>(
         interaction: Interaction::begin(interaction.request.as_bytes(), now),
         account: *account,
         scope: asked.reveals(),
+        resources: asked.resources.clone(),
         at: now,
         grant: random_uuid(rng),
         secret: Bits::new(random(rng)),
     };
     let sealed = browser.seal(PURPOSE, &shown, idp.config, rng);
-    let view = view(idp, asked, asking, &sealed);
+    let view = view(idp, asked, asking, &shown, &sealed);
     let picture = view.logo;
     let leads_to = Some(asked.reply.redirect().as_str());
     let html = page::consent(&view);
@@ -168,9 +171,9 @@ async fn allow<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
-    let Shown { interaction, account, scope, at, grant, secret } = shown;
+    let Shown { interaction, account, scope, resources, at, grant, secret } = shown;
     // The operator has changed something: what was shown is not what would be granted.
-    if !asked.reveals().within(&scope) {
+    if !asked.reveals().within(&scope) || asked.resources != resources {
         return Err(Refused::Interaction(Lost::Expired));
     }
     let current = session(idp, headers);
@@ -223,18 +226,22 @@ fn view<'a, P: Platform>(
     idp: &'a Idp<'_, P>,
     asked: &'a AuthorizationRequest,
     asking: &'a Asking,
+    shown: &'a Shown,
     interaction: &'a str,
 ) -> page::Consent<'a> {
     let client = &*asked.client;
     let agreed = asking.agreed.as_ref();
     // The standard words in the order of their table, the operator's own after them.
-    let reveals = asked.reveals();
-    let mut asked_for: Vec<_> = reveals.words().collect();
+    let mut asked_for: Vec<_> = shown.scope.words().collect();
     let place = |word: &str| ScopeWord::ALL.iter().position(|known| known.as_str() == word);
     asked_for.sort_by_key(|word| place(word).unwrap_or(usize::MAX));
     let permissions = asked_for.into_iter().map(|word| page::Permission {
-        words: words(word, idp),
-        is_new: agreed.is_some_and(|agreed| !agreed.has(word)),
+        words: words(word, idp).into(),
+        is_new: agreed.is_some_and(|(scope, _)| !scope.has(word)),
+    });
+    let places = shown.resources.names().map(|resource| page::Permission {
+        words: format!("Act for you at {resource}").into(),
+        is_new: agreed.is_some_and(|(_, resources)| !resources.has(resource)),
     });
     let https = |link: &'a Option<String>| link.as_deref().filter(|uri| uri.starts_with("https:"));
     page::Consent {
@@ -248,7 +255,7 @@ fn view<'a, P: Platform>(
         permissions: if client.standing == Standing::FirstParty && !asked.prompts.wants_consent() {
             Vec::new()
         } else {
-            permissions.collect()
+            permissions.chain(places).collect()
         },
         logo: https(&client.links.logo).filter(|logo| page::picture_origin(logo).is_some()),
         home: https(&client.links.client),
@@ -264,7 +271,7 @@ fn id_host(client_id: &str) -> Option<String> {
 }
 
 /// What a scope word means to a person.
-fn words<'a, P: Platform>(word: &str, idp: &'a Idp<'_, P>) -> &'a str {
+fn words<'a, P: Platform>(word: &'a str, idp: &'a Idp<'_, P>) -> &'a str {
     match ScopeWord::parse(word) {
         Some(ScopeWord::OpenId) => "Recognize you when you sign in",
         Some(ScopeWord::Profile) => "See your profile: name, picture and the like",
@@ -272,7 +279,6 @@ fn words<'a, P: Platform>(word: &str, idp: &'a Idp<'_, P>) -> &'a str {
         Some(ScopeWord::Address) => "See your postal address",
         Some(ScopeWord::Phone) => "See your phone number",
         Some(ScopeWord::OfflineAccess) => "Keep this access when you\u{2019}re signed out",
-        // A word that no client can have: it has left the configuration.
-        None => idp.config.scopes.get(word).map_or("", |own| own.description.as_str()),
+        None => idp.config.scopes.get(word).map_or(word, |own| own.description.as_str()),
     }
 }

@@ -45,6 +45,23 @@ impl Resources {
             .map(Self)
     }
 
+    /// Each of them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether it is one of them.
+    #[must_use]
+    pub fn has(&self, resource: &str) -> bool {
+        self.0.contains(resource)
+    }
+
+    /// Those that are in either set.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self(&self.0 | &other.0)
+    }
+
     /// Whom the tokens of `client` are for.
     #[must_use]
     pub fn audience(&self, client: &Client) -> Vec<String> {

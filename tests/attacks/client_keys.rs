@@ -132,8 +132,6 @@ fn rg_04_ca_17_an_issuer_that_is_deployed_asks_nobody_inside() {
         // The one of the documentation.
         settings.remove("PAIRWISE_SECRET");
         settings.insert("CLIENTS".to_owned(), json!([client(uri)]));
-        // A deployed issuer takes no secret of these files.
-        settings.remove("PAIRWISE_SECRET");
         let issuer = Issuer::in_process(&settings);
         let elsewhere = &issuer.inside().elsewhere;
         elsewhere.put(uri, StatusCode::OK, &jwks(&[OLD]));

@@ -486,3 +486,22 @@ fn rt_13_who_withdraws_consent_ends_everything_that_came_of_it_at_once() {
     Tokens::of(&C1.refresh(ours.refresh()).send(&issuer));
     Tokens::of(&THIRD.refresh(bobs.refresh()).send(&issuer));
 }
+
+#[test]
+fn ui_03_single_claims_and_resources_are_asked_about_like_words_of_the_scope() {
+    let Some(issuer) = needs_clock() else { return };
+    let plain = || Ask::of(THIRD).set("scope", "openid");
+    let browser = SignedIn::new(&issuer, plain()).browser;
+    Reply::of(&browser.get(&plain().url(&issuer))).code();
+    for (ask, words) in [
+        (plain().set("claims", r#"{"userinfo":{"email":null}}"#), "See your email address"),
+        (plain().set("resource", "https://files.test"), "Act for you at https://files.test"),
+    ] {
+        let silent = ask.clone().set("prompt", "none");
+        back(&browser.get(&silent.url(&issuer)), &issuer, &silent, "consent_required");
+        let page = browser.get(&ask.url(&issuer));
+        assert!(text(&page).contains(&format!("{words}</bdi> <strong")), "{words}");
+        Reply::of(&decide(&browser, &issuer, &form(&page), "allow")).code();
+        Reply::of(&browser.get(&silent.url(&issuer))).code();
+    }
+}

@@ -41,7 +41,11 @@ fn az_18_who_has_to_sign_in_again_gets_no_code_before() {
         let form = sign_in_form(&page);
         assert!(is_refused(&browser.submit(issuer.url(), &form, &[("username", "alice")])));
         assert!(is_refused(&browser.get(&issuer.at("/sign-in"))));
-        Reply::of(&browser.sign_in(&page, ALICE)).code();
+        let mut answer = browser.sign_in(&page, ALICE);
+        if prompt.contains("consent") {
+            answer = browser.decide(issuer.url(), &answer, "allow");
+        }
+        Reply::of(&answer).code();
     }
 }
 

@@ -62,7 +62,7 @@ export async function consenting(it, { issuer, calendarAt, person }) {
     await signIn(page);
     await page.getByRole("heading", { name: "Allow Shared Calendar?" }).waitFor();
     assert.equal(await page.title(), "Allow Shared Calendar?");
-    assert.deepEqual(await wishes(), ["See your email address", "Recognize you when you sign in"]);
+    assert.deepEqual(await wishes(), ["Recognize you when you sign in", "See your email address"]);
     assert.ok(await page.getByText("Signed in as alice").count());
     assert.ok(await page.getByText(`You’ll be sent to ${new URL(calendarAt).host}.`).count());
     assert.ok(await page.locator("img").evaluate((image) => image.complete && image.naturalWidth > 0), "no picture");

@@ -6,6 +6,7 @@ use crate::history::{CLIENT, Flaw, History, Presented, Token, scope};
 use crate::run::moved;
 use idp::account::{Asking, Consented, Proceeded};
 use idp::grant::{Facts, Particulars, Policy, Redeemed, Rotation};
+use idp::resource::Resources;
 use idp::words::Acr;
 use serde_json::{Map, Value, json};
 use shared::scope::Scope;
@@ -287,6 +288,7 @@ impl Story {
         let agreed = self.consent();
         let scope = kind.asks.scope();
         let is_agreed = agreed.as_ref().is_some_and(|agreed| scope.within(agreed));
+        let agreed = agreed.map(|agreed| (agreed, Resources::default()));
         match kind.asks.consent {
             Agree::Required => return Some(Asking { name: "alice".into(), agreed }),
             Agree::Remembered if !is_agreed => {
@@ -321,7 +323,12 @@ impl Story {
     /// What the person's own page says of consent.
     pub(crate) fn consented(&self) -> Option<Consented> {
         let (first, last) = self.agreed.first().zip(self.agreed.last())?;
-        Some(Consented { scope: self.consent()?, since: first.0, last: last.0 })
+        Some(Consented {
+            scope: self.consent()?,
+            resources: Resources::default(),
+            since: first.0,
+            last: last.0,
+        })
     }
 
     /// Withdraws what was agreed to, and ends everything that came of it or of anything else.

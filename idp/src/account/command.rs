@@ -2,6 +2,7 @@
 //! object.
 
 use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
+use crate::resource::Resources;
 use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -116,7 +117,7 @@ pub struct Asking {
     /// What they call themselves here; perhaps empty.
     pub name: String,
     /// What they have agreed to before.
-    pub agreed: Option<Scope>,
+    pub agreed: Option<(Scope, Resources)>,
 }
 
 /// What a person has agreed to for one client, and has not withdrawn.
@@ -124,6 +125,8 @@ pub struct Asking {
 pub struct Consented {
     /// To what.
     pub scope: Scope,
+    /// And where, as far as the client named it.
+    pub resources: Resources,
     /// When first.
     pub since: UnixTime,
     /// When the client last came by it.

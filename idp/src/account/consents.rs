@@ -77,22 +77,32 @@ impl<R: Rows> Account<'_, R> {
         if consent == Consent::NotNeeded {
             return self.issue(new, session, proof, now).map(|()| None);
         }
-        let agreed: Option<Consented> = self.rows.load(Table::Consent, &new.client_id)?;
+        let (scope, resources) = (new.reveals(), &new.particulars.resources);
+        let before: Option<Consented> = self.rows.load(Table::Consent, &new.client_id)?;
         // RG-09: what somebody agreed to before the client was changed was something else.
-        let agreed = agreed.filter(|agreed| new.revised_at.is_none_or(|at| agreed.since > at));
-        let next = match (consent, agreed) {
-            (Consent::Remembered, Some(agreed)) if new.reveals().within(&agreed.scope) => {
+        let before = before.filter(|agreed| new.revised_at.is_none_or(|at| agreed.since > at));
+        let covers = |agreed: &Consented| {
+            scope.within(&agreed.scope) && resources.names().all(|name| agreed.resources.has(name))
+        };
+        let next = match (consent, before) {
+            (Consent::Remembered, Some(agreed)) if covers(&agreed) => {
                 Some(Consented { last: now, ..agreed })
             }
-            (Consent::Given { remember: true, .. }, agreed) => Some(match agreed {
-                Some(Consented { scope, since, .. }) => {
-                    Consented { scope: scope.or(&new.reveals()), since, last: now }
-                }
-                None => Consented { scope: new.reveals(), since: now, last: now },
-            }),
+            (Consent::Given { remember: true, .. }, before) => {
+                let resources = resources.clone();
+                Some(match before {
+                    None => Consented { scope, resources, since: now, last: now },
+                    Some(agreed) => Consented {
+                        scope: agreed.scope.or(&scope),
+                        resources: agreed.resources.or(&resources),
+                        since: agreed.since,
+                        last: now,
+                    },
+                })
+            }
             (Consent::Given { remember: false, .. } | Consent::NotNeeded, _) => None,
-            (Consent::Remembered | Consent::Required, agreed) => {
-                let agreed = agreed.map(|agreed| agreed.scope);
+            (Consent::Remembered | Consent::Required, before) => {
+                let agreed = before.map(|agreed| (agreed.scope, agreed.resources));
                 let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
                 let name = profile.map(|profile| profile.known_as()).unwrap_or_default();
                 return Ok(Some(Asking { name, agreed }));

@@ -33,10 +33,10 @@ pub struct Consent<'a> {
 }
 
 /// One thing that is asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Permission<'a> {
     /// What, in the person's words.
-    pub words: &'a str,
+    pub words: Cow<'a, str>,
     /// Whether they have agreed to other things before, and not to this.
     pub is_new: bool,
 }
@@ -144,8 +144,10 @@ fn links(view: &Consent<'_>, client: &str) -> String {
 mod tests {
     use super::*;
 
-    const EMAIL: Permission<'_> = Permission { words: "See your email address", is_new: false };
-    const REPORTS: Permission<'_> = Permission { words: "Read your reports", is_new: true };
+    const EMAIL: Permission<'_> =
+        Permission { words: Cow::Borrowed("See your email address"), is_new: false };
+    const REPORTS: Permission<'_> =
+        Permission { words: Cow::Borrowed("Read your reports"), is_new: true };
 
     fn plain() -> Consent<'static> {
         Consent {

@@ -38,7 +38,7 @@ mod tests {
             id_host: Some(text.to_owned()),
             account: text,
             interaction: text,
-            permissions: vec![Permission { words: text, is_new: true }],
+            permissions: vec![Permission { words: text.into(), is_new: true }],
             logo: None,
             home: Some(text),
             policy: Some(text),

@@ -108,6 +108,7 @@ fn ago(seconds: u64) -> String {
 mod tests {
     use super::*;
     use crate::account::Consented;
+    use crate::resource::Resources;
     use shared::scope::Scope;
     use uuid::Uuid;
 
@@ -122,7 +123,12 @@ mod tests {
             used_at: NOON,
         };
         let (used_at, since) = (NOON.minus(86_400), NOON.minus(172_800));
-        let consent = Some(Consented { scope: Scope::default(), since, last: used_at });
+        let consent = Some(Consented {
+            scope: Scope::default(),
+            resources: Resources::default(),
+            since,
+            last: used_at,
+        });
         let app = App { client_id: "notes".into(), used_at, offline: true, consent };
         let overview = Overview {
             name: "Alice".into(),
