@@ -39,16 +39,6 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// What to call the person: a name that they know themselves by, whatever there is.
-    #[must_use]
-    pub fn called(&self) -> String {
-        let told = ["name", "preferred_username", "email"].iter().find_map(|claim| {
-            let text = self.claims.get(*claim)?.as_str()?;
-            Some(text).filter(|text| !text.is_empty())
-        });
-        told.unwrap_or(&self.identity.subject).to_owned()
-    }
-
     /// What tells the account from another of the same person: the name they sign in with, or what
     /// the upstream tells.
     #[must_use]

@@ -99,7 +99,7 @@ impl<R: Rows> Account<'_, R> {
             app.consent = Some(consent);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        let name = profile.map(|profile| profile.called()).unwrap_or_default();
+        let name = profile.map(|profile| profile.known_as()).unwrap_or_default();
         Ok(Overview { name, sessions, apps: apps.into_values().collect() })
     }
 }
