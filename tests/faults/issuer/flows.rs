@@ -110,7 +110,7 @@ pub(crate) const FLOWS: [Flow; 27] = [
         name: "redeeming a code, with an assertion",
         storage: 6,
         commands: 2,
-        prepare: |person| person.pass(Ask::of(THIRD)).unwrap(),
+        prepare: |person| person.pass(Ask::of(C5)).unwrap(),
         ..REDEEM
     },
     Flow {
