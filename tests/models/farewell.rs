@@ -182,6 +182,7 @@ impl Pair<'_> {
             offline: false,
             particulars: Particulars::default(),
             consent: Consent::NotNeeded,
+            revised_at: None,
         }
     }
 
