@@ -3,8 +3,10 @@
 //! never a token, a code, a secret or an e-mail address.
 
 use crate::account::Wish;
+use crate::ring::{Ring, Stage};
 use serde::Serialize;
 use shared::fetch::Response;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A security event.
@@ -81,6 +83,13 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         again_in: Option<u64>,
     },
+    /// A signing key moved on.
+    KeyChanged {
+        /// Which.
+        kid: String,
+        /// Where it is now.
+        what: KeyChange,
+    },
     /// A client was registered at run time, or its registration changed or taken back.
     ClientChanged {
         /// Which.
@@ -104,6 +113,45 @@ pub enum ClientChange {
     Removed,
 }
 
+/// Where a signing key is now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyChange {
+    /// Published, does not sign yet.
+    Next,
+    /// Signs.
+    Active,
+    /// Published, does not sign any more.
+    Retiring,
+    /// Not published any more, because its time was over.
+    Gone,
+    /// Not published any more, because the operator dropped it: what it signed is refused.
+    Dropped,
+}
+
+/// What became of the signing keys in one step of their ring.
+#[must_use]
+pub fn of_keys(before: &Ring, after: &Ring) -> Vec<Event> {
+    let stage = |ring: &Ring, kid: &str| {
+        let key = ring.keys.iter().find(|key| key.public.kid.as_deref() == Some(kid))?;
+        Some(match key.stage {
+            Stage::Next => KeyChange::Next,
+            Stage::Active => KeyChange::Active,
+            Stage::Retiring => KeyChange::Retiring,
+        })
+    };
+    let all = before.keys.iter().chain(&after.keys).filter_map(|key| key.public.kid.as_deref());
+    let kids: BTreeSet<&str> = all.collect();
+    let changed = kids.into_iter().filter_map(|kid| {
+        let is_dropped = after.dropped.iter().any(|dropped| dropped == kid);
+        let gone = if is_dropped { KeyChange::Dropped } else { KeyChange::Gone };
+        let now = stage(after, kid).unwrap_or(gone);
+        (stage(before, kid) != Some(now))
+            .then(|| Event::KeyChanged { kid: kid.to_owned(), what: now })
+    });
+    changed.collect()
+}
+
 /// Everything that happened in one request.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Events(pub Vec<Event>);
@@ -118,4 +166,42 @@ pub fn note(mut response: Response, event: Event) -> Response {
 /// The same, in place.
 pub fn tell(response: &mut Response, event: Event) {
     response.extensions_mut().get_or_insert_default::<Events>().0.push(event);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::RingKey;
+    use shared::jose::native::SigningKey;
+    use shared::time::UnixTime;
+
+    fn key(seed: u8, stage: Stage) -> RingKey {
+        let public = SigningKey::es256([seed; 32]).unwrap().public();
+        RingKey { public, wrapped: String::new(), stage, since: UnixTime(0) }
+    }
+
+    #[test]
+    fn every_step_of_a_key_is_told_once() {
+        let ring = |keys: Vec<RingKey>| Ring { keys, ..Ring::default() };
+        let before = ring(vec![key(1, Stage::Active), key(2, Stage::Next)]);
+        let after = ring(vec![key(1, Stage::Retiring), key(2, Stage::Active)]);
+        let told = |before: &Ring, after: &Ring| {
+            let events = of_keys(before, after).into_iter();
+            let mut told: Vec<_> = events
+                .map(|event| match event {
+                    Event::KeyChanged { what, .. } => format!("{what:?}"),
+                    other => format!("{other:?}"),
+                })
+                .collect();
+            told.sort();
+            told
+        };
+        assert_eq!(told(&Ring::default(), &before), ["Active", "Next"]);
+        assert_eq!(told(&before, &after), ["Active", "Retiring"]);
+        assert!(told(&after, &after).is_empty());
+        assert_eq!(told(&after, &Ring::default()), ["Gone", "Gone"]);
+        let kid = after.keys.first().and_then(|key| key.public.kid.clone()).unwrap();
+        let dropped = Ring { dropped: vec![kid], ..ring(vec![key(2, Stage::Active)]) };
+        assert_eq!(told(&after, &dropped), ["Dropped"]);
+    }
 }

@@ -5,10 +5,11 @@
 //! non-extractable, where it signs; its bytes are never in our memory, but for those of an operator's
 //! own key, which came as a setting.
 
-use super::deployment;
 use super::own_key::import;
 use super::rows::Sqlite;
+use super::{deployment, write_down};
 use crate::config::Config;
+use crate::event;
 use crate::own_key::OwnKey;
 use crate::platform::{Keys, Signer};
 use crate::ring::{Fresh, JWKS_MAX_AGE, Orders, Rewrapped, Ring, RingKey, Schedule};
@@ -230,11 +231,11 @@ impl Keeper {
         let before = load().map_err(failed)?;
         let after = before.clone().obey(&orders, now).wrapped_again(&rewrapped, now);
         let after = after.step(fresh, now, schedule);
-        for kid in after.dropped.iter().filter(|kid| !before.dropped.contains(kid)) {
-            worker::console_log!("the key ring dropped {kid}");
-        }
         if after != before {
             rows.save(Table::Ring, RING, &after, None).map_err(failed)?;
+        }
+        for event in event::of_keys(&before, &after) {
+            write_down("key ring", &event);
         }
         let alarm = self.state.storage().get_alarm().await?;
         if let Some(due) = after.due(schedule).filter(|_| after != before || alarm.is_none()) {

@@ -1,6 +1,14 @@
 //! What a deployment says about itself. Read once an isolate; wrong settings stop the Worker, and
 //! every one of them is named.
 
+mod accounts;
+mod lifetimes;
+mod upstream;
+
+pub use accounts::LocalAccount;
+pub use lifetimes::Lifetimes;
+pub use upstream::Upstream;
+
 use crate::client::Client;
 use crate::own_key::{self, OwnKey};
 use crate::registration::{House, Registration};
@@ -47,58 +55,6 @@ pub struct Config {
     /// The `*_SECONDS`.
     pub lifetimes: Lifetimes,
 }
-
-/// A person whom the configuration knows.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-pub struct LocalAccount {
-    /// The name to sign in with, compared byte for byte.
-    pub username: String,
-    /// An argon2id PHC string.
-    pub password: String,
-    /// Standard claims, OpenID Connect Core §5.1.
-    #[serde(flatten)]
-    pub claims: Map<String, Value>,
-}
-
-impl LocalAccount {
-    /// Tells one password hash from another.
-    #[must_use]
-    pub fn credential(&self) -> Digest {
-        Digest::of(&self.password)
-    }
-}
-
-/// The one generic OpenID provider that people may sign in with.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// What the button says.
-    pub label: String,
-    /// Ourselves, as the upstream's client.
-    pub client: RelyingParty,
-}
-
-/// How long things last, in seconds.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Lifetimes {
-    /// An access token.
-    pub access_token: u64,
-    /// An ID token.
-    pub id_token: u64,
-    /// An authorization code.
-    pub code: u64,
-    /// A refresh token family that nobody uses.
-    pub refresh_idle: u64,
-    /// A refresh token family at the most.
-    pub refresh_absolute: u64,
-    /// A sign-in session that nobody uses.
-    pub session_idle: u64,
-    /// A sign-in session at the most.
-    pub session_absolute: u64,
-    /// A signing key.
-    pub key_rotation: u64,
-}
-
-const DAY: u64 = 86_400;
 
 /// The scope word that an administrator's access token needs to manage clients.
 pub const MANAGE_CLIENTS: &str = "gatelatch:clients";
@@ -153,9 +109,9 @@ impl Config {
             has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some(),
         };
         let clients = clients(&mut settings, house);
-        let accounts = accounts(&mut settings);
-        let upstream = upstream(&mut settings, issuer.as_ref());
-        let lifetimes = lifetimes(&mut settings);
+        let accounts = accounts::accounts(&mut settings);
+        let upstream = upstream::upstream(&mut settings, issuer.as_ref());
+        let lifetimes = lifetimes::lifetimes(&mut settings);
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
             issuer,
             keys,
@@ -261,111 +217,6 @@ fn clients<V: Fn(&str) -> Option<String>>(
         settings.refuse("CLIENTS", "such that require_pkce is false for one client at the most");
     }
     clients
-}
-
-fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAccount> {
-    let accounts: Vec<LocalAccount> = settings.json("ACCOUNTS", "a JSON array of accounts");
-    for (position, account) in accounts.iter().enumerate() {
-        let name = format!("ACCOUNTS[{position}]");
-        if account.username.is_empty() || account.username.len() > 255 {
-            settings.refuse(format!("{name}.username"), "1 to 255 bytes");
-        }
-        if !crate::password::check_phc(&account.password) {
-            settings.refuse(format!("{name}.password"), "an argon2id PHC string");
-        }
-        if accounts.iter().filter(|other| other.username == account.username).count() > 1 {
-            settings.refuse(format!("{name}.username"), "there once");
-        }
-        let known = |claim: &String| {
-            claim != "sub"
-                && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()))
-        };
-        if let Some(claim) = account.claims.keys().find(|claim| !known(claim)) {
-            settings.refuse(format!("{name}.{claim}"), "a standard claim other than sub");
-        }
-        if account.claims.get("email_verified").is_some_and(|value| !value.is_boolean()) {
-            settings.refuse(format!("{name}.email_verified"), "true or false");
-        }
-    }
-    accounts
-}
-
-fn upstream<V: Fn(&str) -> Option<String>>(
-    settings: &mut Var<V>,
-    issuer: Option<&Origin>,
-) -> Option<Upstream> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Raw {
-        label: String,
-        issuer: Issuer,
-        client_id: String,
-        #[serde(default)]
-        token_endpoint_auth_method: Option<AuthMethod>,
-        #[serde(default)]
-        scope: Option<Scope>,
-    }
-    let raw: Option<Raw> = settings.json(
-        "UPSTREAM",
-        "a JSON object with label, issuer and client_id, and perhaps scope and \
-         token_endpoint_auth_method",
-    );
-    let raw = raw?;
-    let secret = settings.text("UPSTREAM_CLIENT_SECRET").map(ClientSecret::new);
-    let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
-    let auth = match (method, secret) {
-        (AuthMethod::ClientSecretBasic, Some(secret)) => ClientAuth::Basic(secret),
-        (AuthMethod::ClientSecretPost, Some(secret)) => ClientAuth::Post(secret),
-        (AuthMethod::None, None) => ClientAuth::None,
-        (AuthMethod::None, Some(_)) => {
-            settings.refuse("UPSTREAM_CLIENT_SECRET", "absent for a public client");
-            return None;
-        }
-        (AuthMethod::PrivateKeyJwt, _) => {
-            let wanted = "client_secret_basic, client_secret_post or none";
-            settings.refuse("UPSTREAM.token_endpoint_auth_method", wanted);
-            return None;
-        }
-        (_, None) => {
-            settings.refuse("UPSTREAM_CLIENT_SECRET", "the secret the upstream gave us");
-            return None;
-        }
-    };
-    let scope = raw.scope.or_else(|| Scope::parse("openid profile email"))?;
-    if !scope.has("openid") {
-        settings.refuse("UPSTREAM.scope", "with openid in it");
-    }
-    let callback = issuer?.at(crate::words::Endpoint::UpstreamCallback.path());
-    Some(Upstream {
-        label: raw.label,
-        client: RelyingParty {
-            issuer: raw.issuer,
-            client_id: raw.client_id,
-            auth,
-            redirect_uri: callback,
-            scope,
-        },
-    })
-}
-
-fn lifetimes<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Lifetimes {
-    let lifetimes = Lifetimes {
-        access_token: settings.seconds("ACCESS_TOKEN_SECONDS", 300, 5..=DAY),
-        id_token: settings.seconds("ID_TOKEN_SECONDS", 300, 5..=DAY),
-        code: settings.seconds("CODE_SECONDS", 60, 1..=600),
-        refresh_idle: settings.seconds("REFRESH_IDLE_SECONDS", 14 * DAY, 1..=365 * DAY),
-        refresh_absolute: settings.seconds("REFRESH_ABSOLUTE_SECONDS", 90 * DAY, 1..=730 * DAY),
-        session_idle: settings.seconds("SESSION_IDLE_SECONDS", 8 * 3600, 1..=365 * DAY),
-        session_absolute: settings.seconds("SESSION_ABSOLUTE_SECONDS", 7 * DAY, 1..=365 * DAY),
-        key_rotation: settings.seconds("KEY_ROTATION_SECONDS", 30 * DAY, 3600..=365 * DAY),
-    };
-    if lifetimes.refresh_idle > lifetimes.refresh_absolute {
-        settings.refuse("REFRESH_IDLE_SECONDS", "no longer than REFRESH_ABSOLUTE_SECONDS");
-    }
-    if lifetimes.session_idle > lifetimes.session_absolute {
-        settings.refuse("SESSION_IDLE_SECONDS", "no longer than SESSION_ABSOLUTE_SECONDS");
-    }
-    lifetimes
 }
 
 #[cfg(test)]
