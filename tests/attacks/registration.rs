@@ -152,6 +152,8 @@ fn deployed() -> Option<Issuer> {
     settings.insert("ISSUER".to_owned(), "https://id.test".into());
     settings
         .insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
+    settings
+        .insert("PAIRWISE_SECRET".to_owned(), "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA".into());
     Some(Issuer::in_process(&settings))
 }
 
