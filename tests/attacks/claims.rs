@@ -188,3 +188,19 @@ fn claims_are_asked_for_in_any_client_and_the_page_is_the_same() {
     let tokens = Tokens::of(&C4.redeem(&reply.code(), &ask).send(&issuer));
     assert_eq!(body(&userinfo(&tokens.access).send(&issuer))["name"], "Alice Liddell");
 }
+
+#[test]
+fn az_25_what_the_operator_has_taken_since_is_not_told_in_the_id_token_either() {
+    let Some(issuer) = needs_clock() else { return };
+    let claims =
+        json!({ "id_token": { "email": null, "name": null }, "userinfo": { "email": null } });
+    let waiting = SignedIn::new(&issuer, asked(C1, &claims).set("scope", "openid profile"));
+    issuer.inside().deploy_again(|settings| {
+        settings["CLIENTS"][0]["scope"] = "openid profile".into();
+    });
+    let tokens = Tokens::of(&waiting.redeem().send(&issuer));
+    let id_token = believe::id_token(&issuer, &waiting.ask, &tokens);
+    assert!(id_token.contains_key("name"), "{id_token:?}");
+    assert!(!body(&userinfo(&tokens.access).send(&issuer)).contains_key("email"));
+    assert!(!id_token.contains_key("email"), "{id_token:?}");
+}
