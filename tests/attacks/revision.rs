@@ -1,9 +1,10 @@
 //! RG-09: a client that registered at run time, and becomes another.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use tests::believe;
 use tests::browser::{Browser, Reply, is_consent};
-use tests::client::{Ask, C1, SignedIn, Tokens};
+use tests::client::{Ask, C1, PAIR_A, SignedIn, Tokens, json as object};
 use tests::expect::{error, local, page};
 use tests::registration::{INITIAL, Registered, metadata, with};
 use tests::world::{Issuer, issuer};
@@ -97,4 +98,34 @@ fn rg_09_ui_03_a_page_that_was_shown_before_the_client_changed_allows_nothing() 
         assert!(is_consent(&shown), "{more}");
         Reply::of(&browser.decide(issuer.url(), &shown, "allow")).code();
     }
+}
+
+#[test]
+fn oidc_core_8_1_12_2_a_client_that_changes_is_of_the_sector_that_it_was_of() {
+    let issuer = issuer();
+    let pairwise = |uri: &str| {
+        with(&json!({ "subject_type": "pairwise", "redirect_uris": [uri],
+            "id_token_signed_response_alg": "ES256" }))
+    };
+    let registered = Registered::new(&issuer, TOKEN, &pairwise("https://dyn.test/cb"));
+    let ask = Ask::of(registered.client()).set("scope", "openid offline_access");
+    let tokens = Tokens::of(&SignedIn::new(&issuer, ask.clone()).redeem().send(&issuer));
+    let first = believe::id_token(&issuer, &ask, &tokens);
+
+    // What people are called at somebody else's, or to everybody.
+    let elsewhere = pairwise(PAIR_A.redirect_uri);
+    let public: Value = metadata();
+    for (changed, member) in [(&elsewhere, "sector_identifier_uri"), (&public, "subject_type")] {
+        let answer = registered.put(changed).send(&issuer);
+        error(&answer, StatusCode::BAD_REQUEST, "invalid_client_metadata", member);
+        let words = object(&answer)["error_description"].to_string();
+        assert!(words.contains(member), "{words}");
+    }
+    let refreshed = Tokens::of(&registered.client().refresh(tokens.refresh()).send(&issuer));
+    let second = believe::refreshed_id_token(&issuer, registered.client(), &refreshed, &first);
+    assert_eq!((&first["sub"], &first["sid"]), (&second["sub"], &second["sid"]));
+
+    // Another address of the same host is its own business.
+    let same = registered.put(&pairwise("https://dyn.test/other")).send(&issuer);
+    assert_eq!(same.status(), StatusCode::OK);
 }
