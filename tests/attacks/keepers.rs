@@ -96,9 +96,9 @@ fn rg_02_rg_06_an_access_token_is_an_administrators_with_the_scope_and_alive() {
 #[test]
 fn rg_06_ti_06_an_administrators_token_that_somebody_else_is_shown_too_is_not_good_here() {
     let Some(issuer) = with_admin() else { return };
-    const API: &str = "https://api.test";
-    issuer.inside().deploy_again(|settings| settings["CLIENTS"][0]["resources"] = json!([API]));
-    let ask = Ask::of(C1).set("scope", ADMIN_SCOPE).set("resource", API);
+    let api = "https://api.test";
+    issuer.inside().deploy_again(|settings| settings["CLIENTS"][0]["resources"] = json!([api]));
+    let ask = Ask::of(C1).set("scope", ADMIN_SCOPE).set("resource", api);
     let shown = Tokens::of(&SignedIn::new(&issuer, ask).redeem().send(&issuer)).access;
     unauthorized(&register(&shown, &metadata()).send(&issuer), "the API may pass it on");
     let registered = Registered::new(&issuer, TOKEN, &metadata());
