@@ -59,6 +59,8 @@ struct Shown {
     /// What it said: nobody gets more by it.
     scope: Scope,
     resources: Resources,
+    /// Since when the client was what it said.
+    revised_at: Option<UnixTime>,
     at: UnixTime,
     /// The grant to be, and its code's secret: whoever answers twice has one code.
     grant: Uuid,
@@ -120,6 +122,7 @@ pub fn ask<P: Platform>(
         account: *account,
         scope: asked.reveals(),
         resources: asked.resources.clone(),
+        revised_at: asked.client.revised_at,
         at: now,
         grant: random_uuid(rng),
         secret: Bits::new(random(rng)),
@@ -171,9 +174,11 @@ async fn allow<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
-    let Shown { interaction, account, scope, resources, at, grant, secret } = shown;
-    // The operator has changed something: what was shown is not what would be granted.
-    if !asked.reveals().within(&scope) || asked.resources != resources {
+    let Shown { interaction, account, scope, resources, revised_at, at, grant, secret } = shown;
+    // The operator has changed something: what was shown is not what would be granted. Or the client
+    // has, and it is not what was shown (RG-09).
+    let same = asked.resources == resources && asked.client.revised_at == revised_at;
+    if !same || !asked.reveals().within(&scope) {
         return Err(Refused::Interaction(Lost::Expired));
     }
     let current = session(idp, headers);

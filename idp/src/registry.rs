@@ -21,7 +21,7 @@ const DAY: u64 = 86_400;
 pub const RECENT: u64 = 10;
 
 /// The identifier of a client that was registered at run time: of a shape that tells it from
-/// everybody else's, so that made-up ones reach no object.
+/// everybody else's, which reach no object. A made-up one of this shape costs a read.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Id(String);

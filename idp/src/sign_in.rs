@@ -141,7 +141,9 @@ pub async fn authorize<P: Platform>(
         }
     }
     if asked.prompts.is_silent() {
-        return Err(match asking {
+        // Who guesses by `sub` whom it has before it, and has not been allowed to know, is told of
+        // both guesses the same.
+        return Err(match asking.filter(|_| asked.claims.subjects.is_none()) {
             Some(_) => asked.needs_consent(),
             None => asked.refuse(ErrorCode::LoginRequired, "nobody is signed in"),
         });

@@ -1,6 +1,7 @@
 //! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
 
 use crate::account::{Redeem, Rotate};
+use crate::claims::opening;
 use crate::client_auth::{self, Authenticated, authenticate};
 use crate::event::{self, Event};
 use crate::grant::{Answer, Begun, Redeemed, Redemption, Refresh, Rotation, Seed};
@@ -236,9 +237,11 @@ async fn redeem<P: Platform>(
         Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
-    let Begun { facts, nonce, resources, claims } = begun;
+    let Begun { facts, nonce, resources, mut claims } = begun;
     // What the operator has taken from the client since the code was issued is not given.
-    let scope = facts.scope.and(&client.client().scope);
+    let may_have = &client.client().scope;
+    let scope = facts.scope.and(may_have);
+    claims.retain(|name, _| opening(name).is_some_and(|word| may_have.has(word.as_str())));
     let refresh_token = facts.refreshable.then(|| {
         let secret = Seed(seed).secret(0).expose();
         Handle { generation: 0, secret, ..handle }

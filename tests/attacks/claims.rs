@@ -5,7 +5,9 @@ use crate::authorize::{go, sent_back};
 use serde_json::{Map, Value, json};
 use tests::believe;
 use tests::browser::{Browser, Reply, is_sign_in};
-use tests::client::{Ask, C1, C2, C4, SignedIn, Tokens, json as body, userinfo};
+use tests::client::{
+    Ask, C1, C2, C4, SignedIn, THIRD, THIRD_NATIVE, Tokens, json as body, userinfo,
+};
 use tests::expect::back;
 use tests::people::{ALICE, BOB};
 use tests::world::{Issuer, issuer, needs_clock};
@@ -187,4 +189,35 @@ fn claims_are_asked_for_in_any_client_and_the_page_is_the_same() {
     let reply = Reply::of(&browser.sign_in(&browser.get(&ask.url(&issuer)), ALICE));
     let tokens = Tokens::of(&C4.redeem(&reply.code(), &ask).send(&issuer));
     assert_eq!(body(&userinfo(&tokens.access).send(&issuer))["name"], "Alice Liddell");
+}
+
+#[test]
+fn az_25_what_the_operator_has_taken_since_is_not_told_in_the_id_token_either() {
+    let Some(issuer) = needs_clock() else { return };
+    let claims =
+        json!({ "id_token": { "email": null, "name": null }, "userinfo": { "email": null } });
+    let waiting = SignedIn::new(&issuer, asked(C1, &claims).set("scope", "openid profile"));
+    issuer.inside().deploy_again(|settings| {
+        settings["CLIENTS"][0]["scope"] = "openid profile".into();
+    });
+    let tokens = Tokens::of(&waiting.redeem().send(&issuer));
+    let id_token = believe::id_token(&issuer, &waiting.ask, &tokens);
+    assert!(id_token.contains_key("name"), "{id_token:?}");
+    assert!(!body(&userinfo(&tokens.access).send(&issuer)).contains_key("email"));
+    assert!(!id_token.contains_key("email"), "{id_token:?}");
+}
+
+#[test]
+fn core_5_5_1_whom_nobody_has_agreed_to_tell_learns_not_even_whether_it_has_guessed_who_it_is() {
+    let Some(issuer) = needs_clock() else { return };
+    let signed_in = SignedIn::new(&issuer, Ask::of(C1));
+    let subject = subject(&issuer, &signed_in.ask, &signed_in.reply);
+    for client in [THIRD, THIRD_NATIVE] {
+        for guess in [subject.clone(), json!("5e1f8d1e-0000-4000-8000-000000000000")] {
+            let claims = json!({ "id_token": { "sub": { "value": guess } } });
+            let ask = asked(client, &claims).set("prompt", "none");
+            let answer = signed_in.browser.get(&ask.url(&issuer));
+            back(&answer, &issuer, &ask, "login_required");
+        }
+    }
 }

@@ -94,6 +94,22 @@ fn rg_02_rg_06_an_access_token_is_an_administrators_with_the_scope_and_alive() {
 }
 
 #[test]
+fn rg_06_ti_06_an_administrators_token_that_somebody_else_is_shown_too_is_not_good_here() {
+    let Some(issuer) = with_admin() else { return };
+    let api = "https://api.test";
+    issuer.inside().deploy_again(|settings| settings["CLIENTS"][0]["resources"] = json!([api]));
+    let ask = Ask::of(C1).set("scope", ADMIN_SCOPE).set("resource", api);
+    let shown = Tokens::of(&SignedIn::new(&issuer, ask).redeem().send(&issuer)).access;
+    unauthorized(&register(&shown, &metadata()).send(&issuer), "the API may pass it on");
+    let registered = Registered::new(&issuer, TOKEN, &metadata());
+    unauthorized(&registered.manage(Method::DELETE).bearer(&shown).send(&issuer), "manages");
+    // It is good for what it is for here, and one for us alone is for the rest.
+    assert_eq!(userinfo(&shown).send(&issuer).status(), StatusCode::OK);
+    let ours = access(&issuer, C1, ALICE, ADMIN_SCOPE).access;
+    Registered::of(&register(&ours, &metadata()).send(&issuer));
+}
+
+#[test]
 fn the_scope_of_administrators_is_there_when_they_are() {
     let Some(issuer) = needs_clock() else { return };
     let metadata = Draft::new(Method::GET, "/.well-known/openid-configuration");

@@ -35,6 +35,7 @@ mod refresh;
 mod registration;
 mod resource;
 mod response;
+mod revision;
 mod siblings;
 mod sign_in;
 mod userinfo;

@@ -258,6 +258,7 @@ async fn keep<P: Platform>(
     let secret = ClientSecret::new(random_text(rng));
     let digest = known.unwrap_or_else(|| Digest::of(secret.expose()));
     let asked = read(idp, &members, &id, Some(&digest))?;
+    of_the_same_names(idp, &row.registration, &asked)?;
     draw(idp, id.as_str(), now).await?;
     if !sector::vouches(idp, &asked).await {
         return Err(Refused::Metadata(vec![SECTOR]));
@@ -299,6 +300,28 @@ fn same(members: &mut Map<String, Value>, id: &Id, known: Option<&Digest>) -> Re
         }
     }
     if mistakes.is_empty() { Ok(()) } else { Err(Refused::Metadata(mistakes)) }
+}
+
+/// OpenID Connect Core §8.1: people stay who they are to a client. A grant of theirs would otherwise
+/// tell it what they are called in a sector that it only has to name.
+fn of_the_same_names<P: Platform>(
+    idp: &Idp<'_, P>,
+    before: &Registration,
+    asked: &Registration,
+) -> Result<(), Refused> {
+    let subject = |registration: &Registration| {
+        let client = registration.clone().check(idp.config.house()).ok()?;
+        Some(client.subject)
+    };
+    let known = subject(before);
+    if known.is_none() || known == subject(asked) {
+        return Ok(());
+    }
+    Err(Refused::Metadata(vec![if before.subject_type == asked.subject_type {
+        ("sector_identifier_uri", "of the host that people have been called by, for good")
+    } else {
+        ("subject_type", "the one that the client has, for good")
+    }]))
 }
 
 /// Reads what a client says about itself, and makes sure that it is a client.
