@@ -5,6 +5,7 @@ use crate::account::Introspect;
 use crate::client::{Client, Standing};
 use crate::client_auth::{self, authenticate};
 use crate::platform::{Objects, Platform};
+use crate::resource::Target;
 use crate::rows::Unavailable;
 use crate::subject::Names;
 use crate::tokens::{AccessClaims, read_access_token, sign};
@@ -139,13 +140,25 @@ async fn access_token<P: Platform>(
     let claims = claims.filter(|claims| now < claims.exp && may_ask(asks, claims));
     let Some(claims) = claims else { return Ok(None) };
     let Some((account, id)) = claims.comes_from(idp.config) else { return Ok(None) };
-    if idp.client(&claims.client_id).await?.is_none() {
-        return Ok(None);
-    }
+    let Some(client) = idp.client(&claims.client_id).await? else { return Ok(None) };
+    let claims = still_allowed(claims, &client, idp.config.issuer.as_str());
+    // A resource that the client may have no tokens for any more is told of none.
+    let claims = claims.filter(|claims| may_ask(asks, claims));
+    let Some(claims) = claims else { return Ok(None) };
     let client_id = claims.client_id.clone();
     let command = Introspect { grant: id.grant, client_id, refresh_token: None };
     let found = idp.objects.introspect(account, command, now).await?;
     Ok(found.map(|_| About::AccessToken { token_type: "Bearer", claims }))
+}
+
+/// What an access token is good for when the operator has taken something from its client since; none
+/// when nobody is left whom it is for.
+fn still_allowed(claims: AccessClaims, client: &Client, issuer: &str) -> Option<AccessClaims> {
+    let allowed = Target::unnamed(client).allowed;
+    let AccessClaims { mut aud, scope, .. } = claims;
+    aud.retain(|aud| aud == issuer || allowed.has(aud));
+    let scope = scope.and(&client.scope);
+    (!aud.is_empty()).then_some(AccessClaims { aud, scope, ..claims })
 }
 
 /// A client may ask about its own access tokens, and a resource about those that are for it.
@@ -167,6 +180,9 @@ async fn refresh_token<P: Platform>(
     let client_id = asks.id.clone();
     let command = Introspect { grant: handle.item, client_id, refresh_token: proof };
     let found = idp.objects.introspect(handle.object, command, now).await?;
+    // Using it would bring nothing when every resource of the grant was taken from the client.
+    let target = Target::unnamed(asks);
+    let found = found.filter(|alive| target.within(&alive.facts.particulars.resources).is_some());
     let names = Names::of(asks, idp.config);
     let issuer = || idp.config.issuer.to_string();
     Ok(found.map(|alive| {

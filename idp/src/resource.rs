@@ -77,9 +77,16 @@ impl Target {
     /// What a token request of `client` names; none when it may not.
     #[must_use]
     pub fn read(form: &Form, client: &Client) -> Option<Self> {
+        let asked = Resources::read(form, client)?;
+        Some(Self { asked, ..Self::unnamed(client) })
+    }
+
+    /// A token request of `client` that names nothing.
+    #[must_use]
+    pub fn unnamed(client: &Client) -> Self {
         let all = client.resources.iter().chain([&client.audience]).cloned().collect();
-        let (asked, audience) = (Resources::read(form, client)?, client.audience.clone());
-        Some(Self { asked, allowed: Resources(all), audience })
+        let (asked, audience) = (Resources::default(), client.audience.clone());
+        Self { asked, allowed: Resources(all), audience }
     }
 
     /// What the tokens are for, when the person's grant is for `granted`: what is asked of it, or

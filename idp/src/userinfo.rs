@@ -109,7 +109,7 @@ async fn tell<P: Platform>(
     if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
     }
-    if !scope.has("openid") {
+    if !scope.has("openid") || !client.scope.has("openid") {
         return Err(Refused::Scope);
     }
     let told = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
@@ -153,7 +153,7 @@ fn within(told: Told, scope: &Scope, client: &Client) -> Map<String, Value> {
     claims.retain(|name, value| {
         let is_open = opening(name).is_some_and(|word| {
             let word = word.as_str();
-            scope.has(word) || (asked.contains(name) && client.scope.has(word))
+            client.scope.has(word) && (scope.has(word) || asked.contains(name))
         });
         is_open && !value.is_null()
     });

@@ -21,6 +21,7 @@ mod code;
 mod consent;
 mod discovery;
 mod flood;
+mod grants;
 mod hint;
 mod introspect;
 mod keepers;
