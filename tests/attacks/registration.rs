@@ -275,7 +275,7 @@ fn rg_06_nobody_makes_themselves_more_than_they_may_be() {
         &issuer,
         &json!({
             "first_party": true, "require_pkce": false, "audience": "https://api.test",
-            "resources": ["https://api.test"], "allowed_origins": ["https://dyn.test"],
+            "resources": ["https://api.test"], "resource_server": ["https://api.test"], "allowed_origins": ["https://dyn.test"],
             "client_secret_sha256": "FP2TJK80zYvxpa7ccczhshaUszB_qQ9AFT6lqamM0AA",
             "grant_types": ["authorization_code", "client_credentials"],
             "scope": "openid admin", "response_types": ["token"],

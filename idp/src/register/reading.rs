@@ -46,12 +46,13 @@ const ITS_OWN: [&str; 25] = [
 
 /// Members of ours that would make it more than it may be (RG-06). Whoever sends one expects it to
 /// be heeded, so it is refused rather than passed over.
-const THE_OPERATORS: [&str; 6] = [
+const THE_OPERATORS: [&str; 7] = [
     "allowed_origins",
     "audience",
     "client_secret_sha256",
     "first_party",
     "require_pkce",
+    "resource_server",
     "resources",
 ];
 
