@@ -7,7 +7,7 @@ import { cpuOf } from "./processes.mjs";
 
 const connections = 16;
 // What is sent once ends by itself, or after so many seconds.
-const slowest = 15;
+const slowest = 60;
 
 export function wrk() {
   if (!onPath("wrk") && process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
@@ -40,7 +40,7 @@ export async function measure(subject, folder, seconds) {
   const said = await run([
     "-t1", `-c${connections}`, `-d${load.once ? Math.max(seconds, slowest) : seconds}s`,
     // wrk counts as failed what takes longer: by itself two seconds, which a crowded machine takes.
-    "--timeout", `${2 * slowest}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
+    "--timeout", `${slowest}s`, "-s", script, `http://127.0.0.1:${subject.process.port}/`,
     "--", file, ...load.once ? ["once", String(load.status ?? 200)] : [],
   ]);
   const used = cpuOf(subject.process) - before;
@@ -52,7 +52,10 @@ export async function measure(subject, folder, seconds) {
 function run(args) {
   const child = spawn("wrk", args, { stdio: ["ignore", "pipe", 2] });
   let said = "";
-  child.stdout.on("data", (part) => { said += part; });
+  child.stdout.on("data", (part) => {
+    said += part;
+    if (said.includes("over\n")) child.kill("SIGINT");
+  });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => code === 0 ? resolve(said) : reject(new Error(`wrk: exit code ${code}\n${said}`)));
