@@ -5,8 +5,8 @@ use idp::event::Event;
 use shared::fetch::Response;
 use shared::form::encode;
 use std::collections::BTreeSet;
-use tests::browser::{Browser, Reply, forms, is_sign_in};
-use tests::client::{Ask, C1, Client, SignedIn, TOLD, TOLD_TOO, Tokens, userinfo};
+use tests::browser::{Browser, Reply, forms, is_consent, is_sign_in};
+use tests::client::{Ask, C1, Client, PAIR_A, SignedIn, THIRD, TOLD, TOLD_TOO, Tokens, userinfo};
 use tests::expect::{invalid_grant, unauthorized};
 use tests::listener::{Answer, believe, path, told, told_at_last, unverified};
 use tests::memory::Fault;
@@ -80,6 +80,85 @@ fn lo_07_every_client_of_the_session_gets_one_logout_token_that_it_can_believe()
         jtis.insert(claims["jti"].to_string());
     }
     assert_eq!(jtis.len(), 2);
+}
+
+#[test]
+fn lo_07_a_pairwise_client_is_told_by_the_names_that_it_knows() {
+    let issuer = issuer();
+    let alice = There::is(&issuer, ALICE, &[PAIR_A, TOLD]);
+    let public = unverified(alice.tokens[1].id());
+    assert_ne!(public["sub"], alice.sub);
+    alice.signs_out();
+    let tokens = told_at_last(&issuer, PAIR_A, &alice.sid);
+    assert_eq!(tokens.len(), 1);
+    believe(&issuer, PAIR_A, &tokens[0], &alice.sub, &alice.sid);
+    let sid = public["sid"].as_str().unwrap();
+    assert_eq!(told_at_last(&issuer, TOLD, sid).len(), 1);
+    assert!(told(&issuer, PAIR_A, sid).is_empty());
+}
+
+/// The session is the person's own affair until they have agreed.
+#[test]
+fn ui_03_a_client_that_nobody_has_agreed_to_is_told_nothing() {
+    for (decision, times) in [("deny", 0), ("allow", 1)] {
+        let Some(issuer) = needs_clock() else { return };
+        let alice = There::is(&issuer, ALICE, &[TOLD]);
+        let ask = Ask::of(THIRD).set("scope", "openid").set("prompt", "consent");
+        let shown = alice.browser.get(&ask.url(&issuer));
+        assert!(is_consent(&shown));
+        let form = forms(&shown).into_iter().next_back().unwrap();
+        let answer = alice.browser.submit(issuer.url(), &form, &[("decision", decision)]);
+        assert_eq!(Reply::of(&answer).get("code").is_some(), decision == "allow");
+        alice.signs_out();
+        issuer.inside().pass(DAY);
+        assert_eq!((alice.told(TOLD), alice.told(THIRD)), (1, times), "{decision}");
+    }
+}
+
+/// The session is written last, and a page that was answered is answered again with the same code.
+#[test]
+fn ui_09_whichever_storage_operation_fails_a_client_that_was_agreed_to_is_told() {
+    for operation in 0.. {
+        let Some(issuer) = needs_clock() else { return };
+        let alice = There::is(&issuer, ALICE, &[TOLD]);
+        let ask = Ask::of(THIRD).set("scope", "openid").set("prompt", "consent");
+        let shown = alice.browser.get(&ask.url(&issuer));
+        let form = forms(&shown).into_iter().next_back().unwrap();
+        let allow = || alice.browser.submit(issuer.url(), &form, &[("decision", "allow")]);
+        issuer.inside().memory.fail(Fault::Storage(operation));
+        let mut answer = allow();
+        let failed = !issuer.inside().memory.is_failing();
+        issuer.inside().memory.mend();
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+            answer = allow();
+        }
+        Reply::of(&answer).code();
+        alice.signs_out();
+        issuer.inside().ring_alarms();
+        assert_eq!(alice.told(THIRD), 1, "storage operation {operation}");
+        if !failed {
+            assert!(operation >= 5, "only {operation} operations");
+            return;
+        }
+    }
+}
+
+#[test]
+fn every_session_that_is_ended_on_the_persons_own_page_is_told_of() {
+    let Some(issuer) = needs_clock() else { return };
+    let [here, there, elsewhere] =
+        [TOLD, TOLD_TOO, TOLD].map(|client| There::is(&issuer, ALICE, &[client]));
+    let press = |name: &str, value: &str| {
+        let shown = here.browser.get(&issuer.at("/account"));
+        let wanted = (name.to_owned(), value.to_owned());
+        let button = forms(&shown).into_iter().find(|form| form.fields.contains(&wanted)).unwrap();
+        let answer = here.browser.submit(issuer.url(), &button, &[]);
+        assert!(answer.status().is_redirection() || answer.status() == StatusCode::OK);
+        issuer.inside().ring_alarms();
+        [here.told(TOLD), there.told(TOLD_TOO), elsewhere.told(TOLD)]
+    };
+    assert_eq!(press("session", &there.sid), [0, 1, 0]);
+    assert_eq!(press("end", "everything"), [1, 1, 1]);
 }
 
 #[test]

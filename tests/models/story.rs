@@ -384,7 +384,14 @@ impl Story {
         {
             let history = self.grant(earlier, now);
             let is_good = history.is_some_and(|history| history.is_waiting(now));
-            return if is_good { Proceeded::Issued } else { Proceeded::Finished };
+            if !is_good {
+                return Proceeded::Finished;
+            }
+            if let Some(sign_in) = self.with_cookie(index) {
+                sign_in.is_used(now);
+            }
+            self.sweep(now);
+            return Proceeded::Issued;
         }
         if let Some(asking) = self.issue_if_agreed(kind, index, now) {
             return Proceeded::ConsentNeeded(asking);

@@ -64,18 +64,20 @@ impl<R: Rows> Account<'_, R> {
                 Ok(Proceeded::OtherWay)
             }
             Visit::SignedIn { auth_time, amr } => {
+                let joined = session.joined_by(&grant.client_id, grant.account);
                 match self.given(&grant, now)? {
-                    Given::Before { is_good: true } => return Ok(Proceeded::Issued),
+                    // The session once more: it may not have been written when the code was, and
+                    // then its end would not be told to the client.
+                    Given::Before { is_good: true } => {}
                     Given::Before { is_good: false } => return Ok(Proceeded::Finished),
-                    Given::NotYet => {}
+                    Given::NotYet => {
+                        let proof = (auth_time, amr, credential);
+                        if let Some(asking) = self.issue_if_agreed(grant, id, proof, now)? {
+                            return Ok(Proceeded::ConsentNeeded(asking));
+                        }
+                    }
                 }
-                let proof = (auth_time, amr, credential);
-                let (client, account) = (grant.client_id.clone(), grant.account);
-                if let Some(asking) = self.issue_if_agreed(grant, id, proof, now)? {
-                    return Ok(Proceeded::ConsentNeeded(asking));
-                }
-                let session = session.joined_by(&client, account);
-                self.save_session(id, &session, now)?;
+                self.save_session(id, &joined, now)?;
                 Ok(Proceeded::Issued)
             }
         }
