@@ -1,21 +1,26 @@
-//! `oidcc-dynamic-certification-test-plan`, with clients that are registered already.
+//! `oidcc-dynamic-certification-test-plan`, but for what is in `registration.rs`.
 
+use crate::registration::{registers, signs, works};
 use http::{Method, StatusCode};
 use jsonwebtoken::Algorithm::RS256 as RS;
-use serde_json::Value;
-use tests::assertion::{self, Assertion, Key};
+use serde_json::{Value, json};
+use tests::assertion::{Assertion, Key, jwks};
 use tests::believe;
 use tests::browser::Browser;
 use tests::client::{
-    AFAR, Ask, Auth, C1, C5, Draft, EDDSA, MANY, RS256, SIGNED, SignedIn, Tokens, json,
+    Ask, Auth, C1, C5, Client, Draft, EDDSA, MANY, RS256, SIGNED, SignedIn, Tokens, json as object,
     offline_tokens, tokens, userinfo,
 };
 use tests::expect::{header, invalid_client, local, no_store};
+use tests::listener::unverified;
+use tests::site::Site;
 use tests::world::{Issuer, issuer, needs_clock};
 
 #[test]
 fn oidcc_idtoken_rs256() {
     let issuer = issuer();
+    works(&issuer, &json!({ "id_token_signed_response_alg": "RS256" }));
+    // And for a client that the operator has registered.
     let signed_in = SignedIn::new(&issuer, Ask::of(RS256));
     let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
     believe::id_token(&issuer, &signed_in.ask, &tokens);
@@ -29,43 +34,59 @@ fn rfc8037_an_id_token_is_signed_with_eddsa_for_who_asks_for_it() {
     believe::id_token(&issuer, &signed_in.ask, &tokens);
 }
 
+/// A client of those redirect URIs.
+fn at(issuer: &Issuer, uris: &[&str]) -> Client {
+    registers(issuer, &json!({ "redirect_uris": uris })).client()
+}
+
 #[test]
 fn oidcc_ensure_redirect_uri_in_authorization_request() {
     let issuer = issuer();
-    let ask = Ask::of(MANY).without("redirect_uri");
-    local(&Browser::new(&issuer).get(&ask.url(&issuer)), "two are registered and none is named");
+    let two = at(&issuer, &["https://dyn.test/cb", "https://dyn.test/other"]);
+    for client in [MANY, two] {
+        let ask = Ask::of(client).without("redirect_uri");
+        local(&Browser::new(&issuer).get(&ask.url(&issuer)), "two and none is named");
+    }
 }
-
-const WITH_QUERY: &str = "https://many.test/cb?foo=1";
 
 #[test]
 fn oidcc_redirect_uri_query_ok() {
     let issuer = issuer();
-    let signed_in = SignedIn::new(&issuer, Ask::of(MANY).set("redirect_uri", WITH_QUERY));
-    assert_eq!(signed_in.reply.get("foo"), Some("1"));
-    Tokens::of(&signed_in.redeem().send(&issuer));
+    let with_query = at(&issuer, &["https://dyn.test/cb?foo=1"]);
+    for ask in
+        [Ask::of(MANY).set("redirect_uri", "https://many.test/cb?foo=1"), Ask::of(with_query)]
+    {
+        let signed_in = SignedIn::new(&issuer, ask);
+        assert_eq!(signed_in.reply.get("foo"), Some("1"));
+        Tokens::of(&signed_in.redeem().send(&issuer));
+    }
+}
+
+/// The person is told here, for each of those redirect URIs that are not the client's.
+fn refuses(issuer: &Issuer, client: Client, uris: &[&str]) {
+    for uri in uris {
+        let ask = Ask::of(client).set("redirect_uri", uri);
+        local(&Browser::new(issuer).get(&ask.url(issuer)), uri);
+    }
 }
 
 #[test]
 fn oidcc_redirect_uri_query_mismatch() {
     let issuer = issuer();
-    for uri in ["https://many.test/cb?foo=2", "https://many.test/cb", "https://many.test/cb?"] {
-        let ask = Ask::of(MANY).set("redirect_uri", uri);
-        local(&Browser::new(&issuer).get(&ask.url(&issuer)), uri);
-    }
+    let client = at(&issuer, &["https://dyn.test/cb?foo=1"]);
+    let wrong = ["https://dyn.test/cb?foo=2", "https://dyn.test/cb", "https://dyn.test/cb?"];
+    refuses(&issuer, client, &wrong);
+    let wrong = ["https://many.test/cb?foo=2", "https://many.test/cb", "https://many.test/cb?"];
+    refuses(&issuer, MANY, &wrong);
 }
 
 #[test]
 fn oidcc_redirect_uri_query_added() {
     let issuer = issuer();
-    for (client, uri) in [
-        (C1, "https://app.test/cb?foo=1"),
-        (MANY, "https://many.test/cb?foo=1&bar=2"),
-        (MANY, "https://many.test/cb?bar=2&foo=1"),
-    ] {
-        let ask = Ask::of(client).set("redirect_uri", uri);
-        local(&Browser::new(&issuer).get(&ask.url(&issuer)), uri);
-    }
+    refuses(&issuer, at(&issuer, &["https://dyn.test/cb"]), &["https://dyn.test/cb?foo=1"]);
+    refuses(&issuer, C1, &["https://app.test/cb?foo=1"]);
+    let wrong = ["https://many.test/cb?foo=1&bar=2", "https://many.test/cb?bar=2&foo=1"];
+    refuses(&issuer, MANY, &wrong);
 }
 
 #[test]
@@ -80,44 +101,52 @@ fn oidcc_ensure_client_assertion_with_iss_aud_succeeds() {
 
 #[test]
 fn oidcc_refresh_token_rp_key_rotation() {
-    let Some(issuer) = needs_clock() else { return };
-    let first = offline_tokens(&issuer, AFAR);
-    let elsewhere = &issuer.inside().elsewhere;
-    elsewhere.put(assertion::AFAR, StatusCode::OK, &assertion::jwks(&[Key::Ec(0xc6)]));
-    let draft = AFAR.refresh(first.refresh());
-    Tokens::of(&draft.clone().auth(AFAR.id, Auth::PrivateKeyJwt(Key::Ec(0xc6))).send(&issuer));
+    let issuer = issuer();
+    let site = Site::default();
+    let keys = site.publish("/jwks", &jwks(&[Key::Ec(0xc5)]));
+    let client = registers(&issuer, &signs(&keys)).client();
+    let first = offline_tokens(&issuer, client);
+    site.publish("/jwks", &jwks(&[Key::Ec(0xc6)]));
+    let draft = client.refresh(first.refresh());
+    Tokens::of(&draft.clone().auth(client.id, Auth::PrivateKeyJwt(Key::Ec(0xc6))).send(&issuer));
     invalid_client(&draft.send(&issuer), false, "the key before");
 }
 
 #[test]
 fn oidcc_userinfo_rs256() {
     let issuer = issuer();
-    let ask = Ask::of(SIGNED).set("scope", "openid profile email");
-    let signed_in = SignedIn::new(&issuer, ask);
-    let tokens = Tokens::of(&signed_in.redeem().send(&issuer));
-    let claims = believe::id_token(&issuer, &signed_in.ask, &tokens);
+    let registered = registers(&issuer, &json!({ "userinfo_signed_response_alg": "RS256" }));
+    for client in [SIGNED, registered.client()] {
+        is_told_signed_claims(&issuer, client);
+    }
+    let refused = userinfo("x").send(&issuer);
+    assert_eq!(header(&refused, "content-type"), "application/json", "an error is JSON");
+    let plain = userinfo(&tokens(&issuer, C1).access).send(&issuer);
+    assert_eq!(header(&plain, "content-type"), "application/json", "nobody else asked for it");
+}
+
+fn is_told_signed_claims(issuer: &Issuer, client: Client) {
+    let ask = Ask::of(client).set("scope", "openid profile email");
+    let tokens = Tokens::of(&SignedIn::new(issuer, ask).redeem().send(issuer));
+    let claims = unverified(tokens.id());
     let post = Draft::post("/userinfo", &[("access_token", &tokens.access)]);
-    for answer in [userinfo(&tokens.access).send(&issuer), post.send(&issuer)] {
+    for answer in [userinfo(&tokens.access).send(issuer), post.send(issuer)] {
         assert_eq!(answer.status(), StatusCode::OK);
         assert_eq!(header(&answer, "content-type"), "application/jwt");
         no_store(&answer);
         let token = std::str::from_utf8(answer.body()).unwrap();
         let required = ["iss", "aud", "sub"];
-        let told = believe::signed(&issuer, token, RS, "JWT", SIGNED.id, &required).unwrap();
+        let told = believe::signed(issuer, token, RS, "JWT", client.id, &required).unwrap();
         assert_eq!(told["sub"], claims["sub"]);
-        assert_eq!(told["aud"], SIGNED.id, "OpenID Connect Core §5.3.2");
+        assert_eq!(told["aud"], client.id, "OpenID Connect Core §5.3.2");
         assert!(told["email"].is_string() && told["name"].is_string());
         // What could be taken for an ID token has these.
         assert!(["exp", "nonce", "sid", "at_hash"].iter().all(|name| !told.contains_key(*name)));
     }
-    let refused = userinfo("x").send(&issuer);
-    assert_eq!(header(&refused, "content-type"), "application/json", "an error is JSON");
-    let plain = userinfo(&tests::client::tokens(&issuer, C1).access).send(&issuer);
-    assert_eq!(header(&plain, "content-type"), "application/json", "nobody else asked for it");
 }
 
 fn kids(issuer: &Issuer) -> Vec<Value> {
-    let keys = json(&Draft::new(Method::GET, "/jwks").send(issuer));
+    let keys = object(&Draft::new(Method::GET, "/jwks").send(issuer));
     keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].clone()).collect()
 }
 

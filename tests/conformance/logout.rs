@@ -1,7 +1,12 @@
 //! `oidcc-rp-initiated-logout-certification-test-plan`.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use shared::form::encode;
+use shared::jose::jws::compact;
+use shared::jose::native::SigningKey;
+use tests::assertion::Key;
 use tests::browser::{Browser, Reply, forms, is_sign_in, text};
 use tests::client::{Ask, C1, Draft, SignedIn, Tokens, json};
 use tests::expect::page;
@@ -20,9 +25,14 @@ fn url(issuer: &Issuer, parameters: &[(&str, &str)]) -> String {
     format!("{}?{}", issuer.at("/end_session"), encode(parameters.iter().copied()))
 }
 
-/// Whether nobody is signed in at the browser any more.
+/// Whether nobody is signed in at the browser any more: a silent request fails, as the modules have
+/// it, and one that may show something shows the sign-in page.
 fn is_out(issuer: &Issuer, browser: &Browser<'_, Issuer>) -> bool {
-    is_sign_in(&browser.get(&Ask::of(C1).url(issuer)))
+    let silent = Reply::of(&browser.get(&Ask::of(C1).set("prompt", "none").url(issuer)));
+    let out = is_sign_in(&browser.get(&Ask::of(C1).url(issuer)));
+    assert_eq!(silent.get("error"), out.then_some("login_required"));
+    assert_eq!(silent.get("code").is_some(), !out);
+    out
 }
 
 /// The person is asked, says yes, and is out; returns what came of the yes.
@@ -123,22 +133,19 @@ fn oidcc_rp_initiated_logout_query_added_to_post_logout_redirect_uri() {
     assert_eq!(browser.get(&url(&issuer, &parameters)).status(), StatusCode::OK);
 }
 
-/// The hint with another header or another signature.
-fn forged(hint: &str, header: Option<&str>) -> String {
-    use base64::Engine;
-    let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
-    let parts: Vec<_> = hint.split('.').collect();
-    match header {
-        Some(header) => format!("{}.{}.", encode(header), parts[1]),
-        None => format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86)),
-    }
+/// The hint with another header, and signed by somebody else or by nobody.
+fn forged(hint: &str, header: &str, key: Option<&SigningKey>) -> String {
+    let payload = hint.split('.').nth(1).unwrap();
+    let input = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(header));
+    let signature = key.map_or_else(Vec::new, |key| key.sign(input.as_bytes()).unwrap());
+    compact(&input, &signature)
 }
 
 #[test]
 fn oidcc_rp_initiated_logout_modified_id_token_hint() {
     let issuer = issuer();
     let (_, hint) = signed_in(&issuer);
-    let hint = forged(&hint, Some(r#"{"alg":"none"}"#));
+    let hint = forged(&hint, r#"{"alg":"none"}"#, None);
     asked(&issuer, &[("id_token_hint", &hint), ("post_logout_redirect_uri", OUT)]);
 }
 
@@ -146,6 +153,9 @@ fn oidcc_rp_initiated_logout_modified_id_token_hint() {
 fn oidcc_rp_initiated_logout_bad_id_token_hint() {
     let issuer = issuer();
     let (_, hint) = signed_in(&issuer);
-    let hint = forged(&hint, None);
+    let header = URL_SAFE_NO_PAD.decode(hint.split('.').next().unwrap()).unwrap();
+    let header = String::from_utf8(header).unwrap();
+    // By its header it is signed by the key that the issuer signs with.
+    let hint = forged(&hint, &header, Some(&Key::Ec(0xba).private()));
     asked(&issuer, &[("id_token_hint", &hint), ("post_logout_redirect_uri", OUT)]);
 }

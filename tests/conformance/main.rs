@@ -14,4 +14,8 @@ mod discovery;
 mod dynamic;
 mod form_post;
 mod logout;
+mod modules;
+mod page;
 mod registration;
+mod relying_party;
+mod third_party;

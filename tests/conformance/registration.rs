@@ -1,27 +1,36 @@
-//! The modules of the dynamic and the third-party-initiated plan that register their client, and
-//! what OpenID Connect Registration 1.0 and RFC 7591 say of the answer.
+//! The modules of the dynamic plan that are about what a client registers, and what OpenID Connect
+//! Registration 1.0 and RFC 7591 say of the answer.
 
 use http::{Method, StatusCode};
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
+use tests::assertion::{Key, jwks};
 use tests::believe;
+use tests::browser::{Browser, is_consent, text};
 use tests::client::{Ask, Draft, SignedIn, Tokens, json as object};
 use tests::expect::{error, no_store};
+use tests::people::ALICE;
 use tests::registration::{INITIAL, Registered, metadata, register, with};
 use tests::site::Site;
 use tests::world::{Issuer, issuer};
 
 /// The initial access token of these tests.
-const TOKEN: &str = INITIAL[1];
+pub(crate) const TOKEN: &str = INITIAL[1];
 
-/// Registers, finds the members in the answer and at the client's own endpoint, and signs in.
-fn works(issuer: &Issuer, more: &Value) -> Registered {
+/// Registers, and finds the members in the answer and at the client's own endpoint.
+pub(crate) fn registers(issuer: &Issuer, more: &Value) -> Registered {
     let registered = Registered::new(issuer, TOKEN, &with(more));
     let read = object(&registered.manage(Method::GET).send(issuer));
     for (member, value) in more.as_object().unwrap() {
         assert_eq!(registered.said[member], *value, "{member}");
         assert_eq!(read[member], *value, "{member}");
     }
+    registered
+}
+
+/// The same, and signs in with an ID token as registered.
+pub(crate) fn works(issuer: &Issuer, more: &Value) -> Registered {
+    let registered = registers(issuer, more);
     let signed_in = SignedIn::new(issuer, Ask::of(registered.client()));
     let tokens = Tokens::of(&signed_in.redeem().send(issuer));
     assert_eq!(registered.said["id_token_signed_response_alg"], "RS256");
@@ -29,28 +38,54 @@ fn works(issuer: &Issuer, more: &Value) -> Registered {
     registered
 }
 
+/// The address that the client registers stands on the page on which the person decides.
+fn is_shown(member: &str, address: &str, html: &str) {
+    let issuer = issuer();
+    let registered = works(&issuer, &json!({ member: address }));
+    let browser = Browser::new(&issuer);
+    let page = browser.get(&Ask::of(registered.client()).set("prompt", "consent").url(&issuer));
+    let page = browser.sign_in(&page, ALICE);
+    assert!(is_consent(&page));
+    assert!(text(&page).contains(html), "{member}: {}", text(&page));
+}
+
 #[test]
 fn oidcc_registration_logo_uri() {
-    works(&issuer(), &json!({ "logo_uri": "https://dyn.test/logo.png" }));
+    let logo = "https://dyn.test/logo.png";
+    is_shown("logo_uri", logo, "<img class=\"logo\" src=\"https://dyn.test/logo.png\"");
 }
 
 #[test]
 fn oidcc_registration_policy_uri() {
-    works(&issuer(), &json!({ "policy_uri": "https://dyn.test/policy" }));
+    is_shown("policy_uri", "https://dyn.test/policy", "href=\"https://dyn.test/policy\"");
 }
 
 #[test]
 fn oidcc_registration_tos_uri() {
-    works(&issuer(), &json!({ "tos_uri": "https://dyn.test/terms" }));
+    is_shown("tos_uri", "https://dyn.test/terms", "href=\"https://dyn.test/terms\"");
+}
+
+/// What a client registers that signs assertions with keys at an address.
+pub(crate) fn signs(keys: &str) -> Value {
+    json!({ "jwks_uri": keys, "token_endpoint_auth_method": "private_key_jwt" })
 }
 
 #[test]
 fn oidcc_registration_jwks_uri() {
     let issuer = issuer();
     let site = Site::default();
-    let keys = site.publish("/jwks", "{\"keys\":[]}");
-    works(&issuer, &json!({ "jwks_uri": keys }));
-    assert_eq!(site.hits(), 0, "nobody needed them");
+    let keys = site.publish("/jwks", &jwks(&[Key::Ec(0xc5)]));
+    let registered = works(&issuer, &signs(&keys));
+    assert!(!registered.said.contains_key("client_secret"));
+    assert_eq!(site.hits(), 1, "they were asked for when the code was redeemed");
+}
+
+#[test]
+fn registration_2_keys_that_nobody_needs_are_not_asked_for() {
+    let issuer = issuer();
+    let site = Site::default();
+    works(&issuer, &json!({ "jwks_uri": site.publish("/jwks", "{\"keys\":[]}") }));
+    assert_eq!(site.hits(), 0);
 }
 
 #[test]
@@ -58,8 +93,10 @@ fn oidcc_registration_sector_uri() {
     let issuer = issuer();
     let site = Site::default();
     let sector = site.publish("/sector", r#"["https://other.test/cb","https://dyn.test/cb"]"#);
-    works(&issuer, &json!({ "sector_identifier_uri": sector }));
-    assert_eq!(site.hits(), 1);
+    for kind in ["public", "pairwise"] {
+        works(&issuer, &json!({ "sector_identifier_uri": sector, "subject_type": kind }));
+    }
+    assert_eq!(site.hits(), 2);
 }
 
 #[test]
@@ -89,7 +126,7 @@ fn oidcc_registration_sector_bad() {
 }
 
 #[test]
-fn oidcc_registration_sector_bad_when_it_registers_anew() {
+fn registration_5_a_sector_is_asked_again_when_a_client_registers_anew() {
     let issuer = issuer();
     let site = Site::default();
     let sector = site.publish("/sector", r#"["https://dyn.test/cb"]"#);
@@ -109,22 +146,8 @@ fn oidcc_redirect_uri_regfrag() {
 }
 
 #[test]
-fn oidcc_idtoken_rs256_by_default() {
-    let issuer = issuer();
-    works(&issuer, &json!({}));
-}
-
-#[test]
-fn oidcc_3rd_party_init_login() {
-    works(&issuer(), &json!({ "initiate_login_uri": "https://dyn.test/start" }));
-}
-
-#[test]
-fn oidcc_3rd_party_init_login_nohttps() {
-    let issuer = issuer();
-    let metadata = with(&json!({ "initiate_login_uri": "http://dyn.test/start" }));
-    let answer = register(TOKEN, &metadata).send(&issuer);
-    error(&answer, StatusCode::BAD_REQUEST, "invalid_client_metadata", "no https");
+fn registration_2_an_id_token_is_signed_with_rs256_by_default() {
+    works(&issuer(), &json!({}));
 }
 
 #[test]

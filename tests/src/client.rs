@@ -183,6 +183,12 @@ impl Ask {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    /// Takes an answer apart that came in the response mode that was asked for.
+    pub fn reply(&self, answer: &Response) -> Reply {
+        let posts = self.get("response_mode") == Some("form_post");
+        if posts { Reply::posted(answer) } else { Reply::of(answer) }
+    }
+
     /// The URL to send a browser to.
     pub fn url(&self, issuer: &Issuer) -> String {
         format!("{}?{}", issuer.at("/authorize"), encode(self.pairs()))
@@ -453,7 +459,7 @@ impl<'i> SignedIn<'i> {
         let answer = browser.sign_in(&page, person);
         let asks = is_consent(&answer);
         let answer = if asks { browser.decide(issuer.url(), &answer, "allow") } else { answer };
-        let reply = Reply::of(&answer);
+        let reply = ask.reply(&answer);
         assert_eq!(reply.get("error"), None);
         Self { browser, ask, reply }
     }

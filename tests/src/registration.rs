@@ -1,6 +1,7 @@
 //! Clients that are registered at run time, with the initial access tokens whose digests are in
 //! `configs/issuer.json`.
 
+use crate::assertion::Key;
 use crate::client::{Auth, Client, Draft, json};
 use crate::world::Issuer;
 use http::{Method, StatusCode};
@@ -80,6 +81,8 @@ impl Registered {
         let auth = match self.text("token_endpoint_auth_method") {
             "client_secret_basic" => Auth::Basic(keep(self.text("client_secret"))),
             "client_secret_post" => Auth::Post(keep(self.text("client_secret"))),
+            // The key that the tests' clients sign with unless they say otherwise.
+            "private_key_jwt" => Auth::PrivateKeyJwt(Key::Ec(0xc5)),
             _ => Auth::Public,
         };
         let redirect_uri = self.said["redirect_uris"][0].as_str().expect("a redirect URI");
