@@ -3,6 +3,7 @@
 use super::Facts;
 use crate::resource::{Resources, Target};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use shared::scope::Scope;
 use shared::secret::{Bits, Digest, Verifier};
 

@@ -13,7 +13,7 @@ use crate::claims::Claims;
 use crate::resource::{Resources, Target};
 use crate::words::Acr;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use shared::pkce::Challenge;
 use shared::scope::Scope;
 use shared::seal::mac;
