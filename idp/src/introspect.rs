@@ -13,7 +13,6 @@ use crate::{Idp, ask, token};
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use serde::Serialize;
-use shared::cause;
 use shared::fetch::{Request, Response};
 use shared::handle::{Handle, Kind};
 use shared::respond;
@@ -82,13 +81,6 @@ struct Signed<'a> {
     token_introspection: Answer,
 }
 
-/// For the log.
-#[derive(Debug)]
-#[expect(dead_code, reason = "it is printed")]
-struct Introspected {
-    active: bool,
-}
-
 async fn introspect<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
@@ -112,8 +104,7 @@ async fn introspect<P: Platform>(
         None => access_token(idp, asks, text, now).await?,
     };
     let answer = Answer { active: about.is_some(), about };
-    let noted = Introspected { active: answer.active };
-    let response = match alg {
+    Ok(match alg {
         None => respond::json(StatusCode::OK, &answer),
         Some(alg) => {
             let signer = idp.signer(alg, now).await?;
@@ -124,8 +115,7 @@ async fn introspect<P: Platform>(
             respond::put(&mut response, CONTENT_TYPE, MEDIA_TYPE);
             response
         }
-    };
-    Ok(cause::note(response, &noted))
+    })
 }
 
 async fn access_token<P: Platform>(
