@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::time::UnixTime;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -34,8 +34,19 @@ type Place = (String, &'static str, String);
 /// Rows, each with the time after which nobody misses it.
 type Stored = BTreeMap<Place, (String, Option<UnixTime>)>;
 
-/// When the alarm of an object rings, for those that have one.
-type Alarms = BTreeMap<String, UnixTime>;
+/// When the alarms of objects ring: those that were set, and apart from them those that failed or
+/// broke off, which ring again. An alarm that has rung may have set itself for that very time.
+#[derive(Clone, Debug, Default)]
+struct Alarms {
+    set: BTreeMap<String, UnixTime>,
+    again: BTreeMap<String, UnixTime>,
+}
+
+impl Alarms {
+    fn all(&self) -> impl Iterator<Item = (&String, UnixTime)> {
+        self.set.iter().chain(&self.again).map(|(name, at)| (name, *at))
+    }
+}
 
 /// What everything was at some moment.
 #[derive(Clone, Debug)]
@@ -99,7 +110,7 @@ impl Memory {
 
     /// When the first alarm rings.
     pub fn first_alarm(&self) -> Option<UnixTime> {
-        self.0.alarms.borrow().values().copied().min()
+        self.0.alarms.borrow().all().map(|(_, at)| at).min()
     }
 
     /// Has every alarm ring whose time has come, and those that are set by that for now. `ring` gets
@@ -110,24 +121,23 @@ impl Memory {
         ring: impl AsyncFn(&Object<'_>) -> Result<(), E>,
     ) {
         loop {
-            let due: Vec<_> = {
+            let due: BTreeSet<_> = {
                 let alarms = self.0.alarms.borrow();
-                let due = alarms.iter().filter(|(_, at)| **at <= now);
+                let due = alarms.all().filter(|(_, at)| *at <= now);
                 due.map(|(name, _)| name.clone()).collect()
             };
             if due.is_empty() {
                 return;
             }
             for name in due {
-                // Should it break off, it will ring again.
-                let again = now.plus(ALARM_AGAIN);
-                self.0.alarms.borrow_mut().insert(name.clone(), again);
-                if ring(&Object { memory: self, name: name.clone(), now }).await.is_ok() {
+                {
                     let mut alarms = self.0.alarms.borrow_mut();
-                    // What it has set itself stays.
-                    if alarms.get(&name) == Some(&again) {
-                        alarms.remove(&name);
-                    }
+                    alarms.set.remove(&name);
+                    // Should it break off, it will ring again.
+                    alarms.again.insert(name.clone(), now.plus(ALARM_AGAIN));
+                }
+                if ring(&Object { memory: self, name: name.clone(), now }).await.is_ok() {
+                    self.0.alarms.borrow_mut().again.remove(&name);
                 }
             }
         }
@@ -220,7 +230,7 @@ impl Rows for Object<'_> {
 
     fn wake(&self, at: UnixTime) -> Result<(), Unavailable> {
         self.memory.storage()?;
-        self.memory.0.alarms.borrow_mut().insert(self.name.clone(), at);
+        self.memory.0.alarms.borrow_mut().set.insert(self.name.clone(), at);
         Ok(())
     }
 }
