@@ -107,6 +107,7 @@ enum Cell {
     No(&'static str),
 }
 
+const WIDE: Cell = No("a token that is for a resource too never does there");
 const HELD: Cell = No("a bearer token is used by whoever holds it");
 const ASKS: Cell = No("a request of this kind names no scope");
 const AIMS: Cell = No("ending a grant is for no resource");
@@ -141,7 +142,7 @@ const TABLE: [(Check, [Cell; USES.len()]); LAST as usize + 1] = [
     (Check::ScopeTaken,        [Less,   Less,   Less,   Less,    Less,     Less,      Same,       Same,        Scope]),
     (Check::WiderScope,        [Same,   Scope,  Scope,  Scope,   ASKS,     ASKS,      ASKS,       ASKS,        Scope]),
     (Check::OtherResource,     [Target, Target, Target, Dead,    Dead,     Dead,      AIMS,       AIMS,        Dead]),
-    (Check::ResourceTaken,     [Target, Target, Target, Same,    Dead,     Dead,      Same,       Same,        Same]),
+    (Check::ResourceTaken,     [Target, Target, Target, Same,    Dead,     Dead,      Same,       Same,        WIDE]),
     (Check::SignedOut,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
     (Check::Ended,             [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
     (Check::EndedAfar,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),

@@ -109,9 +109,9 @@ impl<'i> Scene<'i> {
         let client = match (&registered, check) {
             (Some(registered), _) => registered.client(),
             (None, Check::Withdrawn) => THIRD,
-            // Its tokens are for the issuer, so that nothing is wrong with them but their scope.
-            (None, Check::WiderScope) => C1,
-            (None, _) => API,
+            (None, Check::OtherResource | Check::ResourceTaken) => API,
+            // Its tokens are for the issuer alone, so that they do at `/register`.
+            (None, _) => C1,
         };
         let mut ask = Ask::of(client).set("scope", &wish(issuer, check));
         match check {
