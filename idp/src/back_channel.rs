@@ -3,9 +3,10 @@
 
 use crate::Idp;
 use crate::account::{Account, Reported};
-use crate::client::{BackChannel, Client};
+use crate::client::{BackChannel, Client, Standing};
 use crate::event::Event;
 use crate::farewell::Reply;
+use crate::outbound::may_be_fetched;
 use crate::platform::Platform;
 use crate::rows::{Rows, Unavailable};
 use crate::subject::Names;
@@ -19,6 +20,7 @@ use shared::fetch::{Fetch, Patience, Request};
 use shared::form::encode;
 use shared::secret::random_uuid;
 use shared::time::UnixTime;
+use url::Url;
 use uuid::Uuid;
 
 /// The `typ` of a logout token, §2.4.
@@ -99,6 +101,13 @@ impl Notice {
         // Nothing is said in the name of a client that is gone.
         let Some(client) = client else { return Reply::Gone };
         let Some(BackChannel { uri }) = &client.back_channel else { return Reply::Gone };
+        // RG-04: asked each time, for what was registered in development may be served elsewhere now.
+        let development = idp.config.issuer.is_development();
+        let may_be = |url: &Url| may_be_fetched(url, development);
+        if client.standing == Standing::Registered && !Url::parse(uri).is_ok_and(|url| may_be(&url))
+        {
+            return Reply::Gone;
+        }
         let Ok(token) = self.token(&client, idp, now).await else {
             return Reply::Lost("no key signed");
         };

@@ -36,7 +36,7 @@ pub struct Client {
     pub introspection_alg: Option<Alg>,
     /// Whether the port of a loopback redirect URI is free, RFC 8252 §7.3.
     pub is_native: bool,
-    /// Whether it must send a code challenge. Only one confidential client may be let off.
+    /// Whether it must send a code challenge. Only three confidential clients may be let off.
     pub requires_pkce: bool,
     /// What its people are called to it.
     pub subject: SubjectType,

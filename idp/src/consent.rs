@@ -6,6 +6,7 @@
 use crate::account::{Asking, Consent, Proceed, Proceeded};
 use crate::authorize::AuthorizationRequest;
 use crate::client::Standing;
+use crate::config::MANAGE_CLIENTS;
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
@@ -284,6 +285,7 @@ fn words<'a, P: Platform>(word: &'a str, idp: &'a Idp<'_, P>) -> &'a str {
         Some(ScopeWord::Address) => "See your postal address",
         Some(ScopeWord::Phone) => "See your phone number",
         Some(ScopeWord::OfflineAccess) => "Keep this access when you\u{2019}re signed out",
+        None if word == MANAGE_CLIENTS => "Register, change and remove applications here",
         None => idp.config.scopes.get(word).map_or(word, |own| own.description.as_str()),
     }
 }

@@ -20,6 +20,7 @@ mod client_keys;
 mod code;
 mod consent;
 mod discovery;
+mod events;
 mod flood;
 mod grants;
 mod hint;

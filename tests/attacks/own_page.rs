@@ -83,7 +83,7 @@ fn a_stranger_signs_in_first_and_then_sees_the_page() {
 
 #[test]
 fn ending_another_session_ends_what_it_gave_and_nothing_else() {
-    let issuer = issuer();
+    let Some(issuer) = needs_clock() else { return };
     let mut here = device(&issuer, C1, "openid");
     let before = here.others(&issuer);
     let mut there = device(&issuer, C2, "openid");
