@@ -345,8 +345,9 @@ async function deploy() {
   const late = await place("late", { type: "client-cookie", at: slow, before: 3600 });
   // Only where it keeps sessions itself can it end one that it is told of.
   const told = await place("told", { type: "server-cache", at: slow });
+  // By the keys alone: where the metadata names an introspection endpoint, it asks there instead.
   const resource = [
-    `OIDCOAuthServerMetadataURL ${issuer}/.well-known/oauth-authorization-server`,
+    `OIDCOAuthVerifyJwksUri ${issuer}/jwks`,
     ...location("/", "oauth20"),
     `ProxyPass / http://127.0.0.1:${origin}/`,
   ];
