@@ -254,7 +254,7 @@ await subject(`mod_auth_openidc ${software.version}`, async (it) => {
     assert.deepEqual(watched.to("/token"), []);
   });
 
-  await it("RFC 9068: as a resource server it takes our access token by our keys, and no other", async () => {
+  await it("RFC 7662: as a resource server it asks us about our access token, and takes no other", async () => {
     const [{ app, token: expired }] = world.walks;
     const { oidc_access_token: token, oidc_claim_sub: sub } = headersOf(await enter(new Visitor(), app));
     const show = (token) => new Visitor().fetch(`${world.resource}/api/echo`, { headers: { authorization: `Bearer ${token}` } });
@@ -345,9 +345,12 @@ async function deploy() {
   const late = await place("late", { type: "client-cookie", at: slow, before: 3600 });
   // Only where it keeps sessions itself can it end one that it is told of.
   const told = await place("told", { type: "server-cache", at: slow });
-  // By the keys alone: where the metadata names an introspection endpoint, it asks there instead.
+  // Where the metadata names an introspection endpoint, it asks there, as a client about its own tokens.
   const resource = [
-    `OIDCOAuthVerifyJwksUri ${issuer}/jwks`,
+    `OIDCOAuthServerMetadataURL ${issuer}/.well-known/oauth-authorization-server`,
+    `OIDCOAuthClientID ${walks[0].name}`,
+    `OIDCOAuthClientSecret ${secret}`,
+    "OIDCOAuthIntrospectionEndpointAuth client_secret_basic",
     ...location("/", "oauth20"),
     `ProxyPass / http://127.0.0.1:${origin}/`,
   ];
