@@ -43,6 +43,7 @@ const stages = {
     }
   },
   http: (run) => run("node", "tests/http.mjs"),
+  rows: (run) => run("node", "tests/rows.mjs"),
   keys: (run) => run("node", "tests/keys.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),
   async foreign(run) {

@@ -18,6 +18,7 @@ export function ours(folder, name, config) {
 // The Durable Objects of Workers that are not ours: `crowd` writes into those of our issuer.
 const objects = {
   object: { binding: "SESSION", className: "Session", uniqueKey: "bench" },
+  issuer: { binding: "ACCOUNT", className: "Account", uniqueKey: "bench" },
   crowd: { binding: "DIRECTORY", className: "Directory", uniqueKey: "gatelatch-idp-Directory" },
 };
 
@@ -48,7 +49,7 @@ export function node(file, port, ...args) {
 }
 
 // Starts it, and waits until it answers anything at all.
-async function running(start, port) {
+export async function running(start, port) {
   const child = start();
   const ended = once(child, "exit");
   // By SIGTERM workerd leaves each object in one file, without a log beside it.

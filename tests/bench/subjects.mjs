@@ -16,7 +16,7 @@ const crowd = crowdOf(people);
 
 // Everything that is measured, running and ready.
 export async function subjects(folder) {
-  const ports = await freePorts(12);
+  const ports = await freePorts(13);
   const [originPort] = ports;
   const origin = `http://127.0.0.1:${originPort}`;
   const empty = await theirs(folder, "empty", ports.shift());
@@ -25,11 +25,15 @@ export async function subjects(folder) {
   const cookie = await theirs(folder, "cookie", ports.shift(), { ORIGIN: origin, KEY: randomBytes(32).toString("base64url") });
   const object = await theirs(folder, "object", ports.shift(), { ORIGIN: origin });
 
+  const least = await theirs(folder, "issuer", ports.shift());
+
   const app = await ourPair(folder, origin, ports);
   const token = bearerOf(await app.idp.families(1));
   const peer = await oidcProvider(ports.shift(), "ES256");
   // As it comes, ID tokens are RS256.
   const peerAsItComes = await oidcProvider(ports.shift(), "RS256");
+  // As much in the row as a family of ours has, in as many objects.
+  const refreshing = crowd.map((_, index) => raw("POST", "/refresh", {}, `${index + 10}${"x".repeat(600)}`));
   const signing = ({ name }) => /refresh|redemption/.test(name);
   return [
     always("empty JavaScript Worker", empty),
@@ -41,6 +45,8 @@ export async function subjects(folder) {
     { name: "gateway: hybrid, warm", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.hybrid.cookie())] }) },
     { name: "gateway: hybrid, cold", process: app.hybrid.process, load: async () => ({ once: true, lines: await app.freshCookies(coldRequests) }) },
     { name: "gateway: durable", process: app.durable.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.durable.cookie())] }) },
+    { name: "JavaScript issuer: refresh", process: least, load: () => ({ lines: refreshing }) },
+    always("JavaScript issuer: userinfo", least, {}, "/userinfo"),
     ...await issuing("issuer", app.idp),
     ...await issuing("oidc-provider", peer),
     ...(await issuing("oidc-provider, RS256", peerAsItComes)).filter(signing),

@@ -39,7 +39,7 @@ extern "C" {
     ) -> Result<(), JsValue>;
 
     #[wasm_bindgen(catch)]
-    fn sweep(sql: &JsValue, now: f64) -> Result<(), JsValue>;
+    fn sweep(sql: &JsValue, from: Option<f64>, now: f64) -> Result<f64, JsValue>;
 }
 
 /// How many rows are written between two sweeps.
@@ -57,6 +57,7 @@ pub(super) struct Sqlite {
     sql: JsValue,
     prepared: Cell<bool>,
     writes: Cell<u32>,
+    swept: Cell<Option<f64>>,
     known: RefCell<HashMap<(&'static str, String), String>>,
 }
 
@@ -70,8 +71,14 @@ pub(super) struct At<'s> {
 impl Sqlite {
     /// The storage of the object whose state this is.
     pub(super) fn of(state: &JsValue) -> Self {
-        let (prepared, writes) = (Cell::default(), Cell::default());
-        Self { state: state.clone(), sql: open(state), prepared, writes, known: RefCell::default() }
+        Self {
+            state: state.clone(),
+            sql: open(state),
+            prepared: Cell::default(),
+            writes: Cell::default(),
+            swept: Cell::default(),
+            known: RefCell::default(),
+        }
     }
 
     /// The storage, at `now`.
@@ -117,7 +124,7 @@ impl At<'_> {
         json: String,
         until: Option<UnixTime>,
     ) -> Result<(), JsValue> {
-        let Sqlite { known, writes, .. } = self.storage;
+        let Sqlite { known, writes, swept, .. } = self.storage;
         let place = (table.name(), key.to_owned());
         // Forgotten first: after a write that failed, nothing is known.
         known.borrow_mut().remove(&place);
@@ -127,7 +134,7 @@ impl At<'_> {
         writes.set(writes.get().wrapping_add(1));
         if writes.get().is_multiple_of(WRITES_A_SWEEP) {
             // What was swept may still be known; nobody has to miss it yet.
-            sweep(sql, seconds(self.now))?;
+            swept.set(Some(sweep(sql, swept.get(), seconds(self.now))?));
         }
         Ok(())
     }

@@ -7,9 +7,7 @@ export class Directory extends DurableObject {
     const count = Number(new URL(request.url).search.slice(1));
     const { sql } = this.ctx.storage;
     // As idp/src/edge/rows.js makes it; there already, when somebody of the shard has signed in.
-    sql.exec(`
-      CREATE TABLE IF NOT EXISTS entry (kind TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, until INTEGER, PRIMARY KEY (kind, name));
-      CREATE INDEX IF NOT EXISTS entry_until ON entry (until) WHERE until IS NOT NULL`);
+    sql.exec("CREATE TABLE IF NOT EXISTS entry (kind TEXT NOT NULL, name TEXT NOT NULL, json TEXT NOT NULL, until INTEGER, PRIMARY KEY (kind, name))");
     for (let made = 0; made < count; made += 1) {
       const digest = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32)))).replaceAll("+", "-").replaceAll("/", "_").slice(0, 43);
       sql.exec("INSERT INTO entry (kind, name, json) VALUES ('identity', ?, ?)", digest, JSON.stringify(crypto.randomUUID()));
