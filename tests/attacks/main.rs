@@ -11,6 +11,7 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod addresses;
 mod authorize;
 mod back_channel;
 mod claims;
@@ -19,6 +20,7 @@ mod client_auth;
 mod client_keys;
 mod code;
 mod consent;
+mod consent_page;
 mod discovery;
 mod events;
 mod flood;
