@@ -106,7 +106,7 @@ impl Notice {
         let may_be = |url: &Url| may_be_fetched(url, development);
         if client.standing == Standing::Registered && !Url::parse(uri).is_ok_and(|url| may_be(&url))
         {
-            return Reply::Gone;
+            return Reply::Forbidden;
         }
         let Ok(token) = self.token(&client, idp, now).await else {
             return Reply::Lost("no key signed");

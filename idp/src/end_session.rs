@@ -50,15 +50,23 @@ pub async fn respond<P: Platform>(
         let page = page::confirm_sign_out(&client_name, &kept);
         return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
     }
-    end(idp, current, now).await?;
-    let event = Event::SignedOut { account: current.object, session: current.item };
-    Ok(event::note(done(&client_name, after, true), event))
+    let ended = end(idp, current, now).await?;
+    let mut response = done(&client_name, after, true);
+    // Whoever had signed out already has not done so again.
+    if ended {
+        let event = Event::SignedOut { account: current.object, session: current.item };
+        event::tell(&mut response, event);
+    }
+    Ok(response)
 }
 
-async fn end<P: Platform>(idp: &Idp<'_, P>, current: Handle, now: UnixTime) -> Result<(), Refused> {
+async fn end<P: Platform>(
+    idp: &Idp<'_, P>,
+    current: Handle,
+    now: UnixTime,
+) -> Result<bool, Refused> {
     let command = SignOut { session: current.item, cookie: Digest::of(current.secret) };
-    idp.objects.sign_out(current.object, command, now).await?;
-    Ok(())
+    Ok(idp.objects.sign_out(current.object, command, now).await?)
 }
 
 /// The ID token that the client holds, if it is one of ours. An expired one will do.

@@ -41,6 +41,8 @@ pub enum Reply {
     Refused,
     /// There is no such client any more, or nowhere to tell it.
     Gone,
+    /// It is to be told where we do not go, or not any more.
+    Forbidden,
     /// It may not have heard; why, in a word.
     Lost(&'static str),
 }
@@ -130,9 +132,11 @@ mod tests {
             "heard" => Reply::Heard,
             "refused" => Reply::Refused,
             "gone" => Reply::Gone,
+            "forbidden" => Reply::Forbidden,
             _ => Reply::Lost("unreachable"),
         };
-        let left = farewell(&["heard", "lost", "refused", "gone"]).step(replies, NOON).unwrap();
+        let all = ["heard", "lost", "refused", "gone", "forbidden"];
+        let left = farewell(&all).step(replies, NOON).unwrap();
         assert_eq!((left.clients.as_slice(), left.tries), (&["lost".to_owned()][..], 1));
         assert!(!left.is_due(NOON) && left.is_due(NOON.plus(PAUSES[0])));
         assert_eq!(left.step(|_| Reply::Heard, NOON), None);

@@ -31,6 +31,7 @@ pub mod interaction;
 pub mod introspect;
 pub mod known;
 pub mod ledger;
+pub mod log;
 pub mod outbound;
 pub mod own_key;
 pub mod own_page;

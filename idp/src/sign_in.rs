@@ -48,6 +48,13 @@ pub enum Refused {
     Off,
     /// The upstream cannot be used, or said no; for the log.
     Upstream(&'static str),
+    /// Somebody wanted to sign in and was refused, which is an event.
+    SignIn {
+        /// What they, or the client, are told.
+        told: Box<Self>,
+        /// Why, in a word.
+        reason: &'static str,
+    },
     /// Storage did not answer.
     Unavailable,
 }
@@ -59,6 +66,12 @@ impl From<Unavailable> for Refused {
 }
 
 impl Refused {
+    /// A sign-in that was refused, with what is told of it.
+    #[must_use]
+    pub fn sign_in(told: Self, reason: &'static str) -> Self {
+        Self::SignIn { told: Box::new(told), reason }
+    }
+
     /// What the person, or the client, gets to see.
     #[must_use]
     pub fn respond(&self, correlation_id: &str) -> Response {
@@ -87,6 +100,9 @@ impl Refused {
             }
             Self::Off => (StatusCode::NOT_FOUND, ProblemPage::not_found(correlation_id)),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id)),
+            Self::SignIn { told, reason } => {
+                return event::note(told.respond(correlation_id), Event::SignInRefused { reason });
+            }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, ProblemPage::server_trouble(correlation_id))
             }
@@ -204,6 +220,7 @@ pub async fn with_password<P: Platform>(
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let mut response = errand.page(idp, sealed, username, status, Some(Problem::Busy));
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        event::tell(&mut response, Event::SignInRefused { reason: "too many at once" });
         return Ok(cause::note(response, &Problem::Busy));
     }
     let entry = match Known::find(headers, username, idp.config) {
@@ -252,12 +269,12 @@ pub fn resume<P: Platform>(
     now: UnixTime,
 ) -> Result<(Form, Interaction), Refused> {
     if !ask::is_from_ourselves(request.headers(), &idp.config.issuer) {
-        return Err(Refused::CrossSite);
+        return Err(Refused::sign_in(Refused::CrossSite, "posted from somebody else's page"));
     }
     let form = ask::form(request).map_err(Refused::Form)?;
     let sealed = form.get("interaction").unwrap_or_default();
     let (interaction, _) = Interaction::open(sealed, request.headers(), idp.config, now)
-        .map_err(Refused::Interaction)?;
+        .map_err(|lost| Refused::sign_in(Refused::Interaction(lost), "not on a page of ours"))?;
     Ok((form, interaction))
 }
 
@@ -290,14 +307,15 @@ pub async fn complete<P: Platform>(
     if let Some(asked) = errand.asked()
         && !asked.is_met_by(Acr::of(profile.credential.as_ref()))
     {
-        return Err(asked.refuse_with(UNMET));
+        return Err(Refused::sign_in(asked.refuse_with(UNMET), "another way than will do"));
     }
     let entry = directory::Entry::of(&profile.identity);
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
     {
-        return Err(asked.refuse(ErrorCode::LoginRequired, "somebody else signed in"));
+        let told = asked.refuse(ErrorCode::LoginRequired, "somebody else signed in");
+        return Err(Refused::sign_in(told, "another person than will do"));
     }
     let before = session(idp, headers);
     let fresh =
@@ -318,10 +336,14 @@ pub async fn complete<P: Platform>(
     let SignedIn { session, asking } = idp.objects.sign_in(account, command, now).await?;
     // Somebody else was signed in here: the cookie is about to be overwritten, so nobody could sign
     // them out any more. That it fails is no reason to refuse the one who has signed in.
+    let mut happened = Vec::new();
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        let _: Result<_, Unavailable> = idp.objects.sign_out(other.object, command, now).await;
+        if idp.objects.sign_out(other.object, command, now).await == Ok(true) {
+            happened.push(Event::SignedOut { account: other.object, session: other.item });
+        }
     }
+    happened.push(Event::SignedIn { account, session, amr });
     let handle = Handle { item: session, ..fresh };
     let mut response = match (errand.asked(), asking) {
         (Some(asked), Some(asking)) => {
@@ -332,8 +354,10 @@ pub async fn complete<P: Platform>(
     };
     let age = Some(idp.config.lifetimes.session_absolute);
     cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
-    let event = Event::SignedIn { account, session, amr };
-    Ok(event::note(response, event))
+    for event in happened {
+        event::tell(&mut response, event);
+    }
+    Ok(response)
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

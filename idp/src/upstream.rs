@@ -2,6 +2,7 @@
 
 use crate::account::{Identity, Profile};
 use crate::config::Upstream;
+use crate::event::{self, Event};
 use crate::interaction::{Interaction, Lost};
 use crate::platform::{Objects, Platform};
 use crate::sign_in::{Proof, Refused, complete, resume};
@@ -91,7 +92,8 @@ pub async fn come_back<P: Platform>(
 ) -> Result<Response, Refused> {
     let Upstream { client, .. } = idp.config.upstream.as_ref().ok_or(Refused::Off)?;
     let query = request.uri().query().unwrap_or_default().as_bytes();
-    let (name, away) = find(idp, request.headers(), query, now).ok_or(LOST)?;
+    let (name, away) = find(idp, request.headers(), query, now)
+        .ok_or_else(|| lost("no browser of ours left for it"))?;
     let metadata = idp.upstream.metadata(&idp.fetch, now).await;
     let metadata = metadata.map_err(|_| Refused::Upstream("its metadata cannot be used"))?;
     let errand = idp.errand(&away.interaction).await?;
@@ -105,17 +107,18 @@ pub async fn come_back<P: Platform>(
                 None => errand.done(None, idp),
             };
             jar::delete(response.headers_mut(), request.headers(), &name);
+            event::tell(&mut response, Event::SignInRefused { reason: "denied at the upstream" });
             return Ok(response);
         }
         Err(CallbackRefused::Provider(_)) => {
             return Err(Refused::Upstream("it answered with an error"));
         }
-        Err(_) => return Err(LOST),
+        Err(_) => return Err(lost("what came back is no answer of the upstream's")),
     };
     // The state is used up before the code is (FD-04, FD-05).
     let entry = ledger::Entry::single_use(PURPOSE, &away.flow.state);
     if !idp.objects.spend(entry, away.until.plus(LIFE), now).await? {
-        return Err(LOST);
+        return Err(lost("it came back before"));
     }
     let signed_in = client
         .sign_in(&code, &away.flow, idp.upstream, &metadata, &idp.fetch, &idp.verifier, now)
@@ -141,7 +144,9 @@ pub async fn come_back<P: Platform>(
 }
 
 /// The browser did not leave from here, was away too long, or was back before.
-const LOST: Refused = Refused::Interaction(Lost::Unreadable);
+fn lost(reason: &'static str) -> Refused {
+    Refused::sign_in(Refused::Interaction(Lost::Unreadable), reason)
+}
 
 /// What this browser keeps for the state that came back.
 fn find<P: Platform>(

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared::jose::jws::compact;
 use shared::jose::native::SigningKey;
 use tests::assertion::{Assertion, Key, TYPE, jwks};
-use tests::client::{Ask, C1, C2, C5, C5_RSA, C6, Draft, SignedIn, Tokens, fresh, userinfo};
+use tests::client::{Ask, C1, C2, C5, C5_ED, C5_RSA, C6, Draft, SignedIn, Tokens, fresh, userinfo};
 use tests::expect::invalid_client;
 use tests::world::{Issuer, issuer, needs_clock};
 
@@ -36,10 +36,11 @@ fn refused(issuer: &Issuer, claims: &[(&str, Value)]) {
 }
 
 #[test]
-fn rfc7523_3_an_assertion_of_either_key_authenticates() {
+fn rfc7523_3_an_assertion_of_any_of_its_keys_authenticates() {
     let issuer = issuer();
     Siblings::of(&issuer, C5).still_work();
     Siblings::of(&issuer, C5).authenticated("RSA", |draft| draft.auth("c5", C5_RSA));
+    Siblings::of(&issuer, C5).authenticated("Ed25519", |draft| draft.auth("c5", C5_ED));
     Siblings::of(&issuer, C5)
         .authenticated("client_id only in it", |draft| draft.without("client_id"));
     for typ in [Value::Null, json!("jwt"), json!("client-authentication+jwt")] {
@@ -254,6 +255,37 @@ fn ca_17_jv_01_to_jv_10_nothing_but_the_clients_own_key_counts() {
         siblings.unauthenticated("HS256", false, |draft| raw(draft, &format!("{input}.{mac}")));
     }
     siblings.still_work();
+}
+
+#[test]
+fn ca_17_rfc8037_3_1_of_ed25519_too_only_the_registered_key_signs() {
+    let issuer = issuer();
+    let siblings = Siblings::of(&issuer, C5);
+    let (right, wrong) = (Key::Ed(0xc5), Key::Ed(7));
+    let kid = right.private().public().kid.unwrap();
+    let by_wrong = good().by(wrong);
+    for (what, assertion) in [
+        ("a key of nobody's", by_wrong.clone()),
+        ("under the registered one's name", by_wrong.clone().header("kid", &*kid)),
+        ("under no name", by_wrong.header("kid", Value::Null)),
+        // Whose key it is, and of what kind: neither is for the header to say.
+        ("P-256 as Ed25519", good().header("alg", "EdDSA").header("kid", &*kid)),
+        ("Ed25519 as P-256", good().by(right).header("alg", "ES256")),
+        ("Ed25519 as RSA", good().by(right).header("alg", "RS256")),
+        ("by another name of it", good().by(right).header("alg", "Ed448")),
+    ] {
+        siblings.unauthenticated(what, false, |draft| draft.assertion(assertion.clone()));
+    }
+    let input = good().by(right).input(&issuer);
+    let signature = right.private().sign(input.as_bytes()).unwrap();
+    for changed in [&[0; 64][..], &signature[..32], &[&*signature, &[0]].concat()] {
+        let token = compact(&input, changed);
+        siblings.unauthenticated("another signature", false, |draft| raw(draft, &token));
+    }
+    siblings.still_work();
+    // And this is what those were made of.
+    let token = compact(&input, &signature);
+    assert_eq!(raw(C5.revoke("x"), &token).send(&issuer).status(), StatusCode::OK);
 }
 
 #[test]

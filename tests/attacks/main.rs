@@ -11,6 +11,7 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod addresses;
 mod authorize;
 mod back_channel;
 mod claims;
@@ -19,6 +20,7 @@ mod client_auth;
 mod client_keys;
 mod code;
 mod consent;
+mod consent_page;
 mod discovery;
 mod events;
 mod flood;
@@ -28,12 +30,14 @@ mod introspect;
 mod keepers;
 mod keys;
 mod logout;
+mod not_told;
 mod own_page;
 mod pairwise;
 mod pkce;
 mod prompt;
 mod redirect_uri;
 mod refresh;
+mod refusals;
 mod registration;
 mod resource;
 mod response;

@@ -23,6 +23,8 @@ pub enum Key {
     Ec(u8),
     /// RS256; registered.
     Rsa,
+    /// Ed25519; one a number. 0xc5 is registered.
+    Ed(u8),
 }
 
 impl Key {
@@ -31,6 +33,7 @@ impl Key {
         let key = match self {
             Self::Ec(number) => SigningKey::es256([number; 32]),
             Self::Rsa => SigningKey::rs256(include_str!("rsa-client.pem")),
+            Self::Ed(number) => Some(SigningKey::ed_dsa([number; 32])),
         };
         key.expect("the keys of the tests are keys")
     }

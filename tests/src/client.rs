@@ -54,10 +54,12 @@ pub const C2: Client = client("c2", Auth::Post("c2-secret"), "https://post.test/
 pub const C3: Client = client("c3", Auth::Public, "http://127.0.0.1/cb");
 /// An application in a browser, of the origin `https://spa.test`.
 pub const C4: Client = client("c4", Auth::Public, "https://spa.test/cb");
-/// Signs assertions; has registered the public halves of two keys.
+/// Signs assertions; has registered the public halves of three keys.
 pub const C5: Client = client("c5", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https://signs.test/cb");
 /// The same with RSA.
 pub const C5_RSA: Auth = Auth::PrivateKeyJwt(Key::Rsa);
+/// The same with Ed25519.
+pub const C5_ED: Auth = Auth::PrivateKeyJwt(Key::Ed(0xc5));
 /// Signs assertions too, and has registered where its keys are: at [`assertion::AFAR`].
 pub const AFAR: Client = client("afar", Auth::PrivateKeyJwt(Key::Ec(0xc5)), "https://afar.test/cb");
 /// Somebody else's, whom people are asked about; may have `reports.read` and has every link.

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idp::config::Config;
+use idp::event::{self, Event};
 use idp::own_key::{Form, OwnKey};
 use idp::platform;
 use idp::ring::{Fresh, Orders, Ring, Schedule};
@@ -33,6 +34,7 @@ struct State {
     orders: RefCell<Orders>,
     is_stale: Cell<bool>,
     fault: Cell<Option<u32>>,
+    events: RefCell<Vec<Event>>,
 }
 
 /// One private key.
@@ -54,6 +56,7 @@ impl Keys {
             orders: RefCell::default(),
             is_stale: Cell::default(),
             fault: Cell::default(),
+            events: RefCell::default(),
         }))
     }
 
@@ -84,6 +87,11 @@ impl Keys {
         self.0.fault.get().is_some()
     }
 
+    /// What became of keys since it was asked last.
+    pub fn events(&self) -> Vec<Event> {
+        self.0.events.take()
+    }
+
     fn used(&self) -> Result<(), Unavailable> {
         let Some(left) = self.0.fault.get() else { return Ok(()) };
         self.0.fault.set(left.checked_sub(1));
@@ -91,11 +99,12 @@ impl Keys {
     }
 
     fn advance(&self, now: UnixTime) -> Ring {
-        let State { ring, schedule, orders, is_stale, .. } = &*self.0;
+        let State { ring, schedule, orders, is_stale, events, .. } = &*self.0;
         if is_stale.get() {
             return ring.borrow().clone();
         }
-        let ordered = ring.take().obey(&orders.borrow(), now);
+        let before = ring.borrow().clone();
+        let ordered = before.clone().obey(&orders.borrow(), now);
         let wanted = ordered.wanted(now, *schedule).into_iter();
         let fresh = wanted.map(|alg| match ordered.own(alg).cloned() {
             Some(public) => Fresh { public, wrapped: String::new() },
@@ -103,6 +112,7 @@ impl Keys {
         });
         let fresh = fresh.collect();
         let after = ordered.step(fresh, now, *schedule);
+        events.borrow_mut().extend(event::of_keys(&before, &after));
         ring.replace(after.clone());
         after
     }

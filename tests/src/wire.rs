@@ -1,8 +1,8 @@
-//! HTTP/1.1 by hand, for requests that no decent client sends: bytes beyond ASCII in a header, and
+//! HTTP/1.1, by hand for requests that no decent client sends: bytes beyond ASCII in a header, and
 //! bodies so large that the other side hangs up in the middle.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use shared::fetch::{Request, Response};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -46,6 +46,32 @@ pub fn try_exchange(request: &Request) -> Option<Response> {
         *refused.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
         refused
     }))
+}
+
+/// Sends a request as a decent client does, through `agent`; by hand when that would not have it.
+pub fn through(agent: &ureq::Agent, mut request: Request) -> Response {
+    /// The most that the issuer reads of a body.
+    const LARGEST: usize = idp::ask::LARGEST_BODY;
+    let ascii = request.headers().values().all(|value| value.to_str().is_ok());
+    if !ascii || request.body().len() > LARGEST {
+        return exchange(&request);
+    }
+    let needs_length = [Method::POST, Method::PUT].contains(request.method());
+    if request.body().is_empty() && needs_length {
+        let headers = request.headers_mut();
+        headers.insert("content-length", HeaderValue::from_static("0"));
+    }
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let (parts, body) = request.into_parts();
+    let answer = if body.is_empty() {
+        agent.run(http::Request::from_parts(parts, ()))
+    } else {
+        agent.run(http::Request::from_parts(parts, body))
+    };
+    let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
+    let (parts, mut body) = answer.into_parts();
+    let body = body.read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
+    Response::from_parts(parts, body)
 }
 
 fn parse(answer: &[u8]) -> Option<Response> {

@@ -1,31 +1,27 @@
 //! An issuer to talk to: one in this process, or one behind HTTP.
 
 use crate::assertion::{AFAR, Key, jwks};
+use crate::deployment::Deployment;
 use crate::elsewhere::Elsewhere;
 use crate::keys::Keys;
 use crate::line::Line;
 use crate::listener::{Listener, Post};
 use crate::memory::{Memory, Object, Objects};
-use crate::turns::turns;
+use crate::out::{InProcess, Out};
+use crate::secrets::Secrets;
+use crate::wire::through;
 use futures_util::future::join_all;
-use http::{HeaderValue, Method, StatusCode};
-use idp::budget::Budget;
-use idp::client_keys;
-use idp::config::Config;
+use http::{Method, StatusCode};
 use idp::event::{Event, Events};
-use idp::password::Passwords;
-use idp::platform::Platform;
 use idp::ring::Schedule;
 use idp::rows::Unavailable;
-use idp::{Idp, back_channel};
+use idp::{Idp, back_channel, log};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::{Map, Value};
 use shared::cause::Cause;
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::jose::native::Native;
-use shared::origin::Issuer as IssuerUrl;
-use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -68,18 +64,11 @@ pub struct Inside {
     upstream: RefCell<Option<Line>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
+    lines: RefCell<Vec<String>>,
+    secrets: Rc<Secrets>,
     /// Where its clients are told that somebody has signed out.
     pub listener: Listener,
     rung: RefCell<Vec<Event>>,
-}
-
-#[derive(Debug)]
-struct Deployment {
-    config: Rc<Config>,
-    passwords: Passwords,
-    budget: Budget,
-    upstream: Provider,
-    client_keys: client_keys::Cache,
 }
 
 /// The issuer of this run: a fresh one in this process, or the one that `GATELATCH_ISSUER` names.
@@ -113,22 +102,10 @@ pub fn text(settings: &Map<String, Value>, name: &str) -> Option<String> {
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-fn deploy(settings: &Map<String, Value>) -> Rc<Deployment> {
-    let config = Config::read(|name| text(settings, name)).expect("settings without a mistake");
-    let accounts = config.accounts.iter();
-    let accounts = accounts.map(|known| (known.username.as_str(), Some(known.password.as_str())));
-    let passwords = Passwords::new(accounts).expect("accounts without a mistake");
-    let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
-    let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
-    let upstream = Provider::new(upstream);
-    let (budget, client_keys) = (Budget::default(), client_keys::Cache::default());
-    Rc::new(Deployment { config: Rc::new(config), passwords, budget, upstream, client_keys })
-}
-
 impl Issuer {
     /// An issuer in this process that knows nobody and nothing but its settings.
     pub fn in_process(settings: &Map<String, Value>) -> Self {
-        let deployment = deploy(settings);
+        let deployment = Deployment::of(settings);
         let lifetimes = deployment.config.lifetimes;
         let schedule = Schedule {
             rotation: lifetimes.key_rotation,
@@ -150,6 +127,8 @@ impl Issuer {
             upstream: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
+            lines: RefCell::default(),
+            secrets: Rc::new(Secrets::of(settings)),
             listener: Listener::default(),
             rung: RefCell::default(),
         }));
@@ -209,7 +188,7 @@ impl Issuer {
     pub async fn send(&self, request: Request) -> Response {
         match &self.target {
             Target::InProcess(inside) => inside.handle(&request).await,
-            Target::Http(agent) => exchange(agent, request),
+            Target::Http(agent) => through(agent, request),
         }
     }
 
@@ -225,7 +204,7 @@ impl Issuer {
             Target::Http(agent) => {
                 let listener = std::env::var("GATELATCH_LISTENER").expect("http.mjs says where");
                 let url = format!("{listener}{path}");
-                let answer = exchange(agent, crate::browser::request(Method::GET, &url));
+                let answer = through(agent, crate::browser::request(Method::GET, &url));
                 serde_json::from_slice(answer.body()).expect("a list of what was posted")
             }
         }
@@ -239,7 +218,7 @@ impl Issuer {
             }
             Target::Http(agent) => std::thread::scope(|scope| {
                 let sent =
-                    requests.into_iter().map(|request| scope.spawn(|| exchange(agent, request)));
+                    requests.into_iter().map(|request| scope.spawn(|| through(agent, request)));
                 let sent: Vec<_> = sent.collect();
                 sent.into_iter().map(|answer| answer.join().expect("no panic")).collect()
             }),
@@ -283,6 +262,8 @@ impl Inside {
             let deployment = Rc::clone(&self.deployment.borrow());
             let (idp, mut rng) = self.idp(&deployment);
             let events = back_channel::ring(&idp, rows, now, &mut rng).await?;
+            let lines = events.iter().map(|event| log::of_event(&idp.correlation_id, event));
+            self.write_down(&idp.correlation_id, lines.collect());
             self.rung.borrow_mut().extend(events);
             Ok::<_, Unavailable>(())
         };
@@ -308,7 +289,8 @@ impl Inside {
     /// Deploys it again with other settings; its state stays.
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
-        let deployment = deploy(&self.settings.borrow());
+        self.secrets.configured(&self.settings.borrow());
+        let deployment = Deployment::of(&self.settings.borrow());
         self.keys.deploy(&deployment.config);
         *self.deployment.borrow_mut() = deployment;
     }
@@ -321,6 +303,24 @@ impl Inside {
     /// The security events since it was asked last.
     pub fn events(&self) -> Vec<Event> {
         self.events.take()
+    }
+
+    /// The lines of its log since it was asked last.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.take()
+    }
+
+    /// What its last request or alarm is called in the log.
+    pub fn reference(&self) -> String {
+        format!("request-{}", self.requests.get().saturating_sub(1))
+    }
+
+    /// Writes to the log, in which no secret may stand (LK-01).
+    fn write_down(&self, correlation_id: &str, lines: Vec<String>) {
+        for line in &lines {
+            self.secrets.written(line, correlation_id);
+        }
+        self.lines.borrow_mut().extend(lines);
     }
 
     /// For one request or one alarm.
@@ -340,6 +340,7 @@ impl Inside {
                 elsewhere: self.elsewhere.clone(),
                 upstream: self.upstream.borrow().clone(),
                 listener: self.listener.clone(),
+                secrets: Rc::clone(&self.secrets),
             },
             correlation_id: format!("request-{number}"),
             now: self.clock.get(),
@@ -350,7 +351,11 @@ impl Inside {
     async fn handle(&self, request: &Request) -> Response {
         let deployment = Rc::clone(&self.deployment.borrow());
         let (idp, mut rng) = self.idp(&deployment);
+        self.secrets.sent(request);
         let response = idp.handle(request, self.clock.get(), &mut rng).await;
+        self.secrets.answered(&response);
+        let lines = log::of_answer(&idp.correlation_id, request, &response);
+        self.write_down(&idp.correlation_id, lines);
         if let Some(Events(events)) = response.extensions().get() {
             self.events.borrow_mut().extend(events.iter().cloned());
         }
@@ -359,69 +364,6 @@ impl Inside {
         }
         response
     }
-}
-
-#[derive(Debug)]
-struct InProcess;
-
-impl Platform for InProcess {
-    type Objects = Objects;
-    type Keys = Keys;
-    type Verifier = Native;
-    type Fetch = Out;
-}
-
-/// The way out of an issuer: to what others serve, to its clients, and to its upstream, when it has
-/// one.
-#[derive(Debug)]
-struct Out {
-    elsewhere: Elsewhere,
-    upstream: Option<Line>,
-    listener: Listener,
-}
-
-impl Fetch for Out {
-    async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        if let Some(answer) = self.elsewhere.answer(&request) {
-            // Everybody else gets a turn meanwhile.
-            turns(1).await;
-            return answer;
-        }
-        if Listener::is_at(&request) {
-            return self.listener.fetch(request).await;
-        }
-        if request.uri().host() == Some("127.0.0.1") {
-            return crate::wire::try_exchange(&request).ok_or(Unreachable);
-        }
-        let upstream = self.upstream.as_ref().ok_or(Unreachable)?;
-        // An issuer may be an upstream's upstream, so the future has no size of its own.
-        Box::pin(upstream.fetch(request)).await
-    }
-}
-
-fn exchange(agent: &ureq::Agent, mut request: Request) -> Response {
-    /// The most that the issuer reads of a body.
-    const LARGEST: usize = idp::ask::LARGEST_BODY;
-    let ascii = request.headers().values().all(|value| value.to_str().is_ok());
-    if !ascii || request.body().len() > LARGEST {
-        return crate::wire::exchange(&request);
-    }
-    let needs_length = [Method::POST, Method::PUT].contains(request.method());
-    if request.body().is_empty() && needs_length {
-        let headers = request.headers_mut();
-        headers.insert("content-length", HeaderValue::from_static("0"));
-    }
-    let what = format!("{} {}", request.method(), request.uri().path());
-    let (parts, body) = request.into_parts();
-    let answer = if body.is_empty() {
-        agent.run(http::Request::from_parts(parts, ()))
-    } else {
-        agent.run(http::Request::from_parts(parts, body))
-    };
-    let answer = answer.unwrap_or_else(|error| panic!("{what}: {error}"));
-    let (parts, mut body) = answer.into_parts();
-    let body = body.read_to_vec().unwrap_or_else(|error| panic!("{what}: {error}"));
-    Response::from_parts(parts, body)
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ fn not_told(
     let (reason, again_in) = match told.reply {
         Reply::Heard | Reply::Gone => return None,
         Reply::Refused => ("it refused", None),
+        Reply::Forbidden => ("its address is nowhere that we go", None),
         Reply::Lost(reason) => (reason, left.map(|left| left.next.since(now))),
     };
     let Reported { session, client, .. } = told.clone();

@@ -9,15 +9,14 @@ mod rows;
 use crate::budget::Budget;
 use crate::client_keys;
 use crate::config::Config;
-use crate::event::{Event, Events};
+use crate::event::Event;
 use crate::password::Passwords;
 use crate::platform::Platform;
-use crate::{Idp, ask};
+use crate::{Idp, ask, log};
 use http::StatusCode;
 use keys::RingKeys;
 use objects::Stubs;
 use rand_core::CryptoRng;
-use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
@@ -122,8 +121,7 @@ fn idp<'d>(deployment: &'d Deployment, env: &Env, rng: &mut impl CryptoRng) -> I
 
 /// A security event, on a line of its own.
 fn write_down(correlation_id: &str, event: &Event) {
-    let line = serde_json::json!({ "correlation_id": correlation_id, "security": event });
-    worker::console_log!("{line}");
+    worker::console_log!("{}", log::of_event(correlation_id, event));
 }
 
 async fn answer(request: &Request, env: Env) -> Response {
@@ -131,21 +129,8 @@ async fn answer(request: &Request, env: Env) -> Response {
     let Ok(mut rng) = rng() else { return respond::empty(StatusCode::SERVICE_UNAVAILABLE) };
     let idp = idp(&deployment, &env, &mut rng);
     let response = idp.handle(request, idp.now, &mut rng).await;
-    if let Some(Events(events)) = response.extensions().get() {
-        for event in events {
-            write_down(&idp.correlation_id, event);
-        }
-    }
-    if let Some(Cause(cause)) = response.extensions().get() {
-        worker::console_log!(
-            "{}",
-            serde_json::json!({
-                "correlation_id": idp.correlation_id,
-                "endpoint": request.uri().path(),
-                "status": response.status().as_u16(),
-                "cause": cause,
-            })
-        );
+    for line in log::of_answer(&idp.correlation_id, request, &response) {
+        worker::console_log!("{line}");
     }
     response
 }
