@@ -6,8 +6,8 @@ import { Fault } from "./paths.mjs";
 // The names that are ours. Their values are the Workers' business: they refuse what they don't understand.
 const settings = {
   idp: [
-    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "PAIRWISE_SECRET", "SCOPES", "CLIENTS", "INITIAL_ACCESS_TOKENS", "ADMINS", "ACCOUNTS", "UPSTREAM",
-    "UPSTREAM_CLIENT_SECRET", "ACCESS_TOKEN_SECONDS", "ID_TOKEN_SECONDS", "CODE_SECONDS", "REFRESH_IDLE_SECONDS",
+    "ISSUER", "SEALING_KEYS", "SIGNING_KEYS", "DROPPED_KEYS", "PAIRWISE_SECRET", "SCOPES", "CLIENTS", "INITIAL_ACCESS_TOKENS", "ADMINS", "ACCOUNTS", "UPSTREAMS",
+    "ACCESS_TOKEN_SECONDS", "ID_TOKEN_SECONDS", "CODE_SECONDS", "REFRESH_IDLE_SECONDS",
     "REFRESH_ABSOLUTE_SECONDS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "KEY_ROTATION_SECONDS",
   ],
   gateway: [
@@ -15,6 +15,8 @@ const settings = {
     "SEALING_KEYS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "FRESHNESS_SECONDS", "TRUSTED_ORIGINS",
   ],
 };
+// Each of the issuer's upstreams has one of its own.
+const isSecretOf = (worker, name) => worker === "idp" && /^UPSTREAM_[A-Z0-9_]+_SECRET$/.test(name);
 const members = {
   idp: ["port", "settings"],
   gateway: ["port", "settings", "service_binding"],
@@ -42,7 +44,8 @@ export function readShape(file) {
 // The settings of a Worker as variables of this process, as in a deployment.
 export function fromEnvironment(worker) {
   if (!settings[worker]) throw new Fault(`no Worker is called ${worker}: there are ${Object.keys(settings).join(" and ")}`);
-  const found = settings[worker].filter((name) => process.env[name]).map((name) => [name, process.env[name]]);
+  const named = Object.keys(process.env).filter((name) => settings[worker].includes(name) || isSecretOf(worker, name));
+  const found = named.filter((name) => process.env[name]).map((name) => [name, process.env[name]]);
   return { [worker]: { settings: Object.fromEntries(found) } };
 }
 
@@ -86,7 +89,8 @@ function* settingsOf(name, value) {
     yield `"${name}.settings" must be an object`;
     return;
   }
-  yield* unknown(Object.keys(value), settings[name], `${name}.settings.`, "setting");
+  const named = Object.keys(value).filter((setting) => !isSecretOf(name, setting));
+  yield* unknown(named, settings[name], `${name}.settings.`, "setting");
   for (const [key, setting] of Object.entries(value)) {
     if (setting === null) yield `"${name}.settings.${key}" is null: leave it out instead`;
   }

@@ -7,6 +7,8 @@ use idp::page::{
 use std::path::PathBuf;
 use std::{env, fs, io};
 
+const ACME: &[(&str, &str)] = &[("acme", "Acme")];
+
 const PLAIN: SignIn<'_> = SignIn {
     client_name: "Field Notes",
     client_host: Some("notes.example.com"),
@@ -15,7 +17,8 @@ const PLAIN: SignIn<'_> = SignIn {
     problem: None,
     creates: false,
     local: true,
-    upstream: None,
+    upstreams: &[],
+    by_domain: false,
 };
 
 fn main() -> io::Result<()> {
@@ -30,9 +33,9 @@ fn main() -> io::Result<()> {
         ("sign-in", sign_in(&PLAIN)),
         ("sign-in-wrong", sign_in(&wrong)),
         ("sign-in-wait", sign_in(&SignIn { problem: Some(wait), ..wrong })),
-        ("sign-in-upstream", sign_in(&SignIn { local: false, upstream: Some("Acme"), ..PLAIN })),
-        ("sign-in-both", sign_in(&SignIn { upstream: Some("Acme"), ..PLAIN })),
-        ("sign-in-create", sign_in(&SignIn { creates: true, upstream: Some("Acme"), ..PLAIN })),
+        ("sign-in-upstream", sign_in(&SignIn { local: false, upstreams: ACME, ..PLAIN })),
+        ("sign-in-both", sign_in(&SignIn { upstreams: ACME, ..PLAIN })),
+        ("sign-in-create", sign_in(&SignIn { creates: true, upstreams: ACME, ..PLAIN })),
         ("sign-in-neither", sign_in(&SignIn { local: false, ..PLAIN })),
         (
             "sign-in-long",
@@ -41,7 +44,12 @@ fn main() -> io::Result<()> {
                 client_host: Some(
                     "a-very-long-host-name.with-many-labels.deep.internal.example.com",
                 ),
-                upstream: Some("Donaudampfschifffahrtsgesellschaft Single Sign-On"),
+                upstreams: &[
+                    ("long", "Donaudampfschifffahrtsgesellschaft Single Sign-On"),
+                    ("github", "GitHub"),
+                    ("google", "Google"),
+                ],
+                by_domain: true,
                 ..wrong
             }),
         ),

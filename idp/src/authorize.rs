@@ -38,6 +38,10 @@ pub struct AuthorizationRequest {
     pub max_age: Option<u64>,
     /// Who is expected to sign in.
     pub login_hint: Option<String>,
+    /// The upstream to sign in with.
+    pub idp_hint: Option<String>,
+    /// The languages that an upstream is to speak.
+    pub ui_locales: Option<String>,
     /// An ID token of whoever has to be the one who signs in; not verified here.
     pub id_token_hint: Option<String>,
     /// Single claims, and who and how it has to be.
@@ -98,8 +102,9 @@ pub fn read(
     let prompts = asked.prompts().map_err(refuse)?;
     let max_age = asked.max_age().map_err(refuse)?;
     let claims = asked.claims().map_err(refuse)?;
-    let login_hint = form.get("login_hint").filter(|hint| hint.len() <= LONGEST_HINT);
-    let login_hint = login_hint.map(str::to_owned);
+    let hint = |name| form.get(name).filter(|hint| hint.len() <= LONGEST_HINT).map(str::to_owned);
+    let (login_hint, ui_locales) = (hint("login_hint"), hint("ui_locales"));
+    let idp_hint = hint("idp_hint").or_else(|| hint("connection"));
     let id_token_hint = form.get("id_token_hint").map(str::to_owned);
 
     Ok(AuthorizationRequest {
@@ -111,6 +116,8 @@ pub fn read(
         prompts,
         max_age,
         login_hint,
+        idp_hint,
+        ui_locales,
         id_token_hint,
         claims,
         resources,
@@ -170,7 +177,7 @@ impl Asked<'_> {
     fn claims(&self) -> Result<ClaimsRequest, OAuthError> {
         let Some(text) = self.form.get("claims") else { return Ok(ClaimsRequest::default()) };
         let claims = ClaimsRequest::read(text, self.client).map_err(invalid)?;
-        let offered = |acr: &Acr| acr.is_offered(self.config);
+        let offered = |acr: &String| Acr::may_be(acr).is_offered(self.config);
         if claims.acr.as_ref().is_some_and(|wanted| !wanted.iter().any(offered)) {
             return Err(UNMET);
         }

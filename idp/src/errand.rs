@@ -113,6 +113,17 @@ impl Errand {
         }
     }
 
+    /// Whether somebody whom an upstream vouches for may do, as far as is known before they are back.
+    #[must_use]
+    pub fn takes_upstreams(&self) -> bool {
+        self.takes(Acr::Upstream)
+    }
+
+    fn takes(&self, acr: Acr) -> bool {
+        let wanted = self.asked().and_then(|asked| asked.claims.acr.as_ref());
+        wanted.is_none_or(|wanted| wanted.iter().any(|class| Acr::may_be(class) == acr))
+    }
+
     /// The sign-in page for it.
     #[must_use]
     pub fn page<P: Platform>(
@@ -125,8 +136,11 @@ impl Errand {
     ) -> Response {
         let asked = self.asked();
         let host = asked.and_then(AuthorizationRequest::host);
-        let will_do = |acr| asked.is_none_or(|asked| asked.is_met_by(acr));
-        let upstream = idp.config.upstream.as_ref().filter(|_| will_do(Acr::Upstream));
+        let upstreams = idp.config.upstreams.iter().filter(|_| self.takes_upstreams());
+        let (by_domain, buttons): (Vec<_>, Vec<_>) =
+            upstreams.partition(|upstream| !upstream.domains.is_empty());
+        let buttons: Vec<_> =
+            buttons.iter().map(|upstream| (&*upstream.id, &*upstream.label)).collect();
         let view = page::SignIn {
             client_name: asked.map_or("your account", |asked| &asked.client.name),
             client_host: host.as_deref(),
@@ -134,8 +148,9 @@ impl Errand {
             username,
             problem,
             creates: asked.is_some_and(|asked| asked.prompts.wants_account()),
-            local: will_do(Acr::Password) && !idp.config.accounts.is_empty(),
-            upstream: upstream.map(|upstream| upstream.label.as_str()),
+            local: self.takes(Acr::Password) && !idp.config.accounts.is_empty(),
+            upstreams: &buttons,
+            by_domain: !by_domain.is_empty(),
         };
         let leads_to = asked.map(|asked| asked.reply.redirect().as_str());
         page::respond(status, page::sign_in(&view), leads_to)
@@ -164,8 +179,8 @@ impl AuthorizationRequest {
     /// Whether `acr` is a way to prove who one is that the client takes, OpenID Connect Core
     /// §5.5.1.1.
     #[must_use]
-    pub fn is_met_by(&self, acr: Acr) -> bool {
-        self.claims.acr.as_ref().is_none_or(|wanted| wanted.contains(&acr))
+    pub fn is_met_by(&self, acr: &str) -> bool {
+        self.claims.acr.as_ref().is_none_or(|wanted| wanted.iter().any(|class| class == acr))
     }
 
     /// What a person would have to agree to: the scope, and the words that open the claims which are

@@ -39,6 +39,7 @@ pub mod page;
 pub mod password;
 pub mod platform;
 pub mod prompt;
+pub mod proof;
 pub mod register;
 pub mod registration;
 pub mod registry;
@@ -87,8 +88,8 @@ pub struct Idp<'a, P: Platform> {
     pub passwords: &'a Passwords,
     /// How much hashing may still be done.
     pub budget: &'a Budget,
-    /// What is remembered of the upstream between requests.
-    pub upstream: &'a Provider,
+    /// What is remembered of each upstream between requests, in the order of the settings.
+    pub upstreams: &'a [Provider],
     /// And of the keys that clients publish.
     pub client_keys: &'a client_keys::Cache,
     /// State.

@@ -12,7 +12,7 @@ pub struct Prompts(Vec<Prompt>);
 /// The words that this deployment understands. Accounts are made by the first sign-in with an
 /// upstream: without one there is no way to `create` any.
 pub fn offered(config: &Config) -> impl Iterator<Item = Prompt> {
-    let can_create = config.upstream.is_some();
+    let can_create = !config.upstreams.is_empty();
     Prompt::ALL.iter().copied().filter(move |word| *word != Prompt::Create || can_create)
 }
 
@@ -101,14 +101,14 @@ mod tests {
         Config::read(|name| match name {
             "ISSUER" => Some("https://idp.test".into()),
             "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into()),
-            "UPSTREAM" => upstream.map(str::to_owned),
+            "UPSTREAMS" => upstream.map(str::to_owned),
             _ => None,
         })
         .unwrap()
     }
 
-    const ACME: &str = r#"{"label":"Acme","issuer":"https://up.test","client_id":"below",
-        "token_endpoint_auth_method":"none"}"#;
+    const ACME: &str = r#"[{"id":"acme","provider":"openid","issuer":"https://up.test",
+        "client_id":"below","token_endpoint_auth_method":"none"}]"#;
 
     fn read(text: &str) -> Result<Prompts, &'static str> {
         Prompts::read(text, &config(Some(ACME)))

@@ -1,6 +1,7 @@
 //! A sign-in session: one browser in which one person is signed in at the issuer (single sign-on).
 
 use crate::farewell::Parties;
+use crate::proof::{Means, Proof};
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -21,13 +22,8 @@ pub enum Session {
 pub struct Open {
     /// Of the cookie's secret. Signing in again changes it, so an older cookie is dead (FD-33).
     pub cookie: Digest,
-    /// When the person last proved who they are.
-    pub auth_time: UnixTime,
-    /// How, RFC 8176.
-    pub amr: Vec<String>,
-    /// Of the password's hash, when it was by one.
-    #[serde(default)]
-    pub credential: Option<Digest>,
+    /// How the person last proved who they are, and when.
+    pub proof: Box<Proof>,
     /// The browser, in fixed words.
     pub agent: String,
     /// When it began.
@@ -46,12 +42,8 @@ pub struct Open {
 /// How a session began.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Begun {
-    /// When the person proved who they are.
-    pub auth_time: UnixTime,
-    /// How, RFC 8176.
-    pub amr: Vec<String>,
-    /// Of the password's hash, when it was by one.
-    pub credential: Option<Digest>,
+    /// How the person proved who they are, and when.
+    pub proof: Proof,
     /// The browser, in fixed words.
     pub agent: String,
     /// When: before now, when somebody signed in again who was signed in.
@@ -70,13 +62,8 @@ pub struct Policy {
 /// Whether a session lets its browser pass.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Visit {
-    /// Signed in, since `auth_time`.
-    SignedIn {
-        /// When the person proved who they are.
-        auth_time: UnixTime,
-        /// How.
-        amr: Vec<String>,
-    },
+    /// Signed in, by this.
+    SignedIn(Proof),
     /// Signed in, but too long ago for this request.
     TooLongAgo,
     /// Not, or not any more.
@@ -87,13 +74,11 @@ impl Session {
     /// Somebody has proved who they are.
     #[must_use]
     pub fn open(cookie: Digest, begun: Begun, now: UnixTime, policy: Policy) -> Self {
-        let Begun { auth_time, amr, credential, agent, opened_at } = begun;
+        let Begun { proof, agent, opened_at } = begun;
         let absolute_until = now.plus(policy.absolute);
         Self::Open(Open {
             cookie,
-            auth_time: auth_time.min(now),
-            amr,
-            credential,
+            proof: Box::new(Proof { auth_time: proof.auth_time.min(now), ..proof }),
             agent,
             opened_at,
             used_at: now,
@@ -144,11 +129,11 @@ impl Session {
     ) -> (Self, Visit) {
         match self {
             Self::Open(open) if open.cookie == cookie && open.is_live(now) => {
-                if max_age.is_some_and(|max_age| now.since(open.auth_time) > max_age) {
+                if max_age.is_some_and(|max_age| now.since(open.proof.auth_time) > max_age) {
                     return (Self::Open(open), Visit::TooLongAgo);
                 }
-                let (auth_time, amr) = (open.auth_time, open.amr.clone());
-                (Self::Open(open.used(now, policy)), Visit::SignedIn { auth_time, amr })
+                let proof = Proof::clone(&open.proof);
+                (Self::Open(open.used(now, policy)), Visit::SignedIn(proof))
             }
             other => (other, Visit::Ended),
         }
@@ -163,11 +148,11 @@ impl Session {
         }
     }
 
-    /// The password that opened it, as far as there was one.
+    /// By what it began, while it is open.
     #[must_use]
-    pub fn credential(&self) -> Option<Digest> {
+    pub fn means(&self) -> Option<&Means> {
         match self {
-            Self::Open(open) => open.credential,
+            Self::Open(open) => Some(&open.proof.means),
             Self::Ended => None,
         }
     }
@@ -197,18 +182,19 @@ impl Open {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proof::{How, Identity, LOCAL};
 
     const NOON: UnixTime = UnixTime(1_800_000_000);
     const POLICY: Policy = Policy { idle: 100, absolute: 1_000 };
 
+    fn proof() -> Proof {
+        let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
+        let means = Means { identity, how: How::Password(Digest::of("hash")) };
+        Proof { means, auth_time: NOON, amr: vec!["pwd".into()] }
+    }
+
     fn open() -> Session {
-        let begun = Begun {
-            auth_time: NOON,
-            amr: vec!["pwd".into()],
-            credential: None,
-            agent: String::new(),
-            opened_at: NOON,
-        };
+        let begun = Begun { proof: proof(), agent: String::new(), opened_at: NOON };
         Session::open(Digest::of("c"), begun, NOON, POLICY)
     }
 
@@ -226,7 +212,7 @@ mod tests {
         let mut session = open();
         for seconds in (90..1_000).step_by(90) {
             let (next, seen) = visit(session, "c", None, seconds);
-            assert!(matches!(seen, Visit::SignedIn { auth_time: NOON, .. }), "{seconds}");
+            assert!(matches!(seen, Visit::SignedIn(Proof { auth_time: NOON, .. })), "{seconds}");
             session = next;
         }
         assert_eq!(visit(session, "c", None, 1_000).1, Visit::Ended);
@@ -241,7 +227,7 @@ mod tests {
 
     #[test]
     fn az_19_max_age_asks_for_a_younger_proof() {
-        assert!(matches!(visit(open(), "c", Some(10), 10).1, Visit::SignedIn { .. }));
+        assert!(matches!(visit(open(), "c", Some(10), 10).1, Visit::SignedIn(_)));
         assert_eq!(visit(open(), "c", Some(9), 10), (open(), Visit::TooLongAgo));
     }
 }

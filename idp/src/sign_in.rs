@@ -1,6 +1,6 @@
 //! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
 
-use crate::account::{Identity, LOCAL, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
+use crate::account::{Proceed, Proceeded, SignIn, SignOut, SignedIn};
 use crate::authorize::{self, UNMET};
 use crate::brake::Attempt;
 use crate::consent::{self, After};
@@ -10,12 +10,14 @@ use crate::interaction::{Browser, Interaction, Lost};
 use crate::known::Known;
 use crate::page::{self, Problem, ProblemPage};
 use crate::platform::{Objects, Platform};
+use crate::proof::{How, Identity, LOCAL, Means, Proof};
 use crate::rows::Unavailable;
-use crate::words::{Acr, Endpoint};
-use crate::{Idp, agent, ask, directory, ledger};
+use crate::words::Endpoint;
+use crate::{Idp, agent, ask, directory, ledger, upstream};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
+use serde_json::{Map, Value};
 use shared::cause;
 use shared::cookie;
 use shared::error::ErrorCode;
@@ -169,13 +171,13 @@ pub async fn authorize<P: Platform>(
     }
     let interaction = Interaction::begin(encoded, now);
     let headers = request.headers();
-    Ok(match asking {
-        Some((account, asking)) => {
-            let question = consent::Question { account, asking, interaction: &interaction };
-            consent::ask(idp, headers, &asked, &question, now, rng)
-        }
-        None => begin(idp, headers, &Errand::Client(Box::new(asked)), &interaction, rng),
-    })
+    if let Some((account, asking)) = asking {
+        let question = consent::Question { account, asking, interaction: &interaction };
+        return Ok(consent::ask(idp, headers, &asked, &question, now, rng));
+    }
+    let errand = Errand::Client(Box::new(asked));
+    let straight = upstream::straight_on(idp, headers, &errand, &interaction, rng).await?;
+    Ok(straight.unwrap_or_else(|| begin(idp, headers, &errand, &interaction, rng)))
 }
 
 /// The sign-in page, for somebody who is not signed in or has to prove it again.
@@ -249,10 +251,10 @@ pub async fn with_password<P: Platform>(
             let identity =
                 Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
             let claims = account.claims.clone();
-            let profile = Profile { identity, credential: Some(account.credential()), claims };
-            let proof = Proof { profile, auth_time: now, amr: vec!["pwd".to_owned()] };
+            let means = Means { identity, how: How::Password(account.credential()) };
+            let proof = Proof { means, auth_time: now, amr: vec!["pwd".to_owned()] };
             let came_for = (&errand, &interaction);
-            let mut response = complete(idp, headers, came_for, proof, now, rng).await?;
+            let mut response = complete(idp, headers, came_for, (proof, claims), now, rng).await?;
             Known::remember(headers, username, idp.config, &mut response, rng);
             Ok(response)
         }
@@ -278,17 +280,6 @@ pub fn resume<P: Platform>(
     Ok((form, interaction))
 }
 
-/// Who somebody proved to be, how and when.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Proof {
-    /// Who.
-    pub profile: Profile,
-    /// When; not after now.
-    pub auth_time: UnixTime,
-    /// How, RFC 8176.
-    pub amr: Vec<String>,
-}
-
 /// Somebody has proved who they are: finds their account, opens a session, and sends the browser
 /// where it wanted to go, with a code when a client sent it; or asks the person first whether the
 /// client may have one.
@@ -299,17 +290,16 @@ pub async fn complete<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
     (errand, interaction): (&Errand, &Interaction),
-    proof: Proof,
+    (proof, claims): (Proof, Map<String, Value>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
-    let Proof { profile, auth_time, amr } = proof;
     if let Some(asked) = errand.asked()
-        && !asked.is_met_by(Acr::of(profile.credential.as_ref()))
+        && !asked.is_met_by(proof.means.acr())
     {
         return Err(Refused::sign_in(asked.refuse_with(UNMET), "another way than will do"));
     }
-    let entry = directory::Entry::of(&profile.identity);
+    let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
@@ -322,9 +312,8 @@ pub async fn complete<P: Platform>(
         Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
     let (grant, code) = errand.grant(fresh, idp, rng);
     let command = SignIn {
-        profile,
-        auth_time: auth_time.min(now),
-        amr: amr.clone(),
+        proof: Proof { auth_time: proof.auth_time.min(now), ..proof },
+        claims,
         cookie: Digest::of(fresh.secret),
         previous: before
             .filter(|before| before.object == account)

@@ -8,7 +8,6 @@ use crate::platform::Signer;
 use crate::resource::Resources;
 use crate::rows::Unavailable;
 use crate::subject::{Names, comes_from};
-use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::jose::Verifier;
@@ -83,7 +82,7 @@ struct IdClaims<'a> {
     sid: String,
     amr: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
-    acr: Option<Acr>,
+    acr: Option<&'a str>,
     /// Standard claims that were asked for singly: none of them has a name of those above.
     #[serde(flatten)]
     claims: &'a Map<String, Value>,
@@ -166,7 +165,7 @@ impl Subject<'_> {
             at_hash: signer.alg().half_hash(access_token.expose()),
             sid: names.session(self.facts.session),
             amr: &self.facts.amr,
-            acr: self.facts.acr,
+            acr: self.facts.acr.as_deref(),
             claims: self.claims,
         };
         sign("JWT", &claims, signer).await.map(IdToken::new)

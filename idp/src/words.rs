@@ -4,7 +4,6 @@
 use crate::config::Config;
 use http::Method;
 use serde::{Deserialize, Serialize};
-use shared::secret::Digest;
 
 /// An endpoint: what discovery calls it, where it is, and how it may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -29,15 +28,15 @@ pub enum Endpoint {
     EndSession,
     /// RFC 7591 and OpenID Connect Registration 1.0.
     Register,
-    /// RFC 7592: one registration. The only endpoint whose path goes on, with a `client_id`.
+    /// RFC 7592: one registration. Its path goes on, with a `client_id`.
     Registration,
     /// Where the sign-in page posts a name and a password.
     SignIn,
     /// Where the consent page posts what the person decided.
     Consent,
-    /// Where the sign-in page starts a sign-in with the upstream.
+    /// Where the sign-in page starts a sign-in with an upstream.
     Upstream,
-    /// Where the upstream sends the browser back.
+    /// Where an upstream sends the browser back. Its path goes on, with what we call the upstream.
     UpstreamCallback,
     /// The person's own page.
     OwnPage,
@@ -84,7 +83,7 @@ impl Endpoint {
             Self::SignIn => "/sign-in",
             Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
-            Self::UpstreamCallback => "/sign-in/callback",
+            Self::UpstreamCallback => "/sign-in/callback/",
             Self::OwnPage => "/account",
             Self::Home => "/",
         }
@@ -140,8 +139,9 @@ impl Endpoint {
     /// The endpoint at `path`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
-        if path.starts_with(Self::Registration.path()) {
-            return Some(Self::Registration);
+        let mut going_on = [Self::Registration, Self::UpstreamCallback].into_iter();
+        if let Some(endpoint) = going_on.find(|endpoint| path.starts_with(endpoint.path())) {
+            return Some(endpoint);
         }
         Self::ALL.into_iter().find(|endpoint| endpoint.path() == path)
     }
@@ -251,18 +251,18 @@ words! {
 }
 
 impl Acr {
-    /// What a sign-in is: by a password if one was checked.
+    /// Where a class could come from: what is not ours, an upstream may say.
     #[must_use]
-    pub const fn of(credential: Option<&Digest>) -> Self {
-        if credential.is_some() { Self::Password } else { Self::Upstream }
+    pub fn may_be(class: &str) -> Self {
+        Self::parse(class).unwrap_or(Self::Upstream)
     }
 
     /// Whether anybody can sign in this way.
     #[must_use]
-    pub const fn is_offered(self, config: &Config) -> bool {
+    pub fn is_offered(self, config: &Config) -> bool {
         match self {
             Self::Password => !config.accounts.is_empty(),
-            Self::Upstream => config.upstream.is_some(),
+            Self::Upstream => !config.upstreams.is_empty(),
         }
     }
 }

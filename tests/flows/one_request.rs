@@ -43,8 +43,8 @@ fn one_request_to_one_object_per_redemption() {
     for client in CLIENTS {
         for scope in ["openid", "openid offline_access"] {
             let signed_in = SignedIn::new(&issuer, Ask::of(client).set("scope", scope));
-            // The grant, the session and the person; the grant.
-            assert_eq!(cost(&issuer, &signed_in.redeem(), client.id), rows(3, 1));
+            // The grant and the session; the grant.
+            assert_eq!(cost(&issuer, &signed_in.redeem(), client.id), rows(2, 1));
         }
     }
 }
@@ -55,12 +55,12 @@ fn one_request_to_one_object_per_refresh() {
     for client in CLIENTS {
         let offline = offline_tokens(&issuer, client);
         let draft = client.refresh(offline.refresh());
-        // The grant and the person; the grant.
-        assert_eq!(cost(&issuer, &draft, client.id), rows(2, 1));
-        assert_eq!(cost(&issuer, &draft, "the same again"), rows(2, 1));
+        // The grant; the grant.
+        assert_eq!(cost(&issuer, &draft, client.id), rows(1, 1));
+        assert_eq!(cost(&issuer, &draft, "the same again"), rows(1, 1));
         let bound = tokens(&issuer, client);
         // The session as well, which is used by it.
-        assert_eq!(cost(&issuer, &client.refresh(bound.refresh()), client.id), rows(3, 2));
+        assert_eq!(cost(&issuer, &client.refresh(bound.refresh()), client.id), rows(2, 2));
     }
 }
 

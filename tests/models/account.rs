@@ -9,11 +9,12 @@ use crate::story::{
 use crate::turns::{Command, Turn, Wishes, sequences};
 use idp::account::{
     self, Consent, Identity, Introspect, LOCAL, NewGrant, Overview, Own, Proceed, Proceeded,
-    Profile, Redeem, Revoke, Rotate, SignIn, SignOut, Wish,
+    Redeem, Revoke, Rotate, SignIn, SignOut, Wish,
 };
 use idp::config::Config;
 use idp::grant::{Particulars, Redeemed, Rotation};
 use idp::platform::Objects as _;
+use idp::proof::{How, Means, Proof};
 use idp::rows::Unavailable;
 use pollster::block_on;
 use proptest::prelude::*;
@@ -348,11 +349,10 @@ impl Pair<'_> {
         let previous = earlier.map(|index| &self.story.sign_ins[index]);
         let is_another = self.story.accounts == Some(Accounts::WithAnotherPassword);
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
-        let credential = Some(credential(is_another));
+        let means = Means { identity, how: How::Password(credential(is_another)) };
         let command = SignIn {
-            profile: Profile { identity, credential, claims: claims(number) },
-            auth_time: now,
-            amr: amr(),
+            proof: Proof { means, auth_time: now, amr: amr() },
+            claims: claims(number),
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),

@@ -4,11 +4,12 @@
 use crate::history::{binding, scope};
 use crate::run::{Checked, Tally, any_of, run, weighted};
 use idp::account::{
-    Consent, Identity, LOCAL, NewGrant, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn,
+    Consent, Identity, LOCAL, NewGrant, Proceed, Proceeded, SignIn, SignOut, SignedIn,
 };
-use idp::config::{Config, LocalAccount};
+use idp::config::Config;
 use idp::grant::Particulars;
 use idp::platform::Objects as _;
+use idp::proof::{How, Means, Proof};
 use pollster::block_on;
 use proptest::prelude::*;
 use serde_json::Map;
@@ -248,12 +249,12 @@ impl Pair<'_> {
         let earlier = earlier.filter(|_| !self.sessions.is_empty()).map(|back| self.at(back));
         let previous = earlier.map(|index| &self.sessions[index]);
         let fresh = Uuid::from_u128(1_000 + number as u128);
-        let credential = self.objects.config.accounts.first().map(LocalAccount::credential);
+        let account = self.objects.config.accounts.first().expect("an account");
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
+        let means = Means { identity, how: How::Password(account.credential()) };
         let command = SignIn {
-            profile: Profile { identity, credential, claims: Map::new() },
-            auth_time: now,
-            amr: vec!["pwd".into()],
+            proof: Proof { means, auth_time: now, amr: vec!["pwd".into()] },
+            claims: Map::new(),
             cookie: cookie(number),
             previous: previous.map(|session| (session.id, cookie(session.cookie))),
             session: fresh,

@@ -1,6 +1,7 @@
 //! A sign-in session at the issuer against the list of its uses.
 
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, waits, weighted};
+use idp::proof::{How, Identity, LOCAL, Means, Proof};
 use idp::session::{Begun, Policy, Session, Visit};
 use proptest::prelude::*;
 use shared::secret::Digest;
@@ -51,17 +52,19 @@ impl Story {
             return Visit::TooLongAgo;
         }
         self.uses.push(now);
-        Visit::SignedIn { auth_time, amr: amr() }
+        Visit::SignedIn(proof(auth_time))
     }
 }
 
 fn begun(auth_time: UnixTime, now: UnixTime) -> Begun {
     let agent = "A browser".to_owned();
-    Begun { auth_time, amr: amr(), credential: None, agent, opened_at: now }
+    Begun { proof: proof(auth_time), agent, opened_at: now }
 }
 
-fn amr() -> Vec<String> {
-    vec!["pwd".into()]
+fn proof(auth_time: UnixTime) -> Proof {
+    let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
+    let means = Means { identity, how: How::Password(Digest::of("hash")) };
+    Proof { means, auth_time, amr: vec!["pwd".into()] }
 }
 
 fn cookie(sign_in: usize) -> Digest {

@@ -7,7 +7,6 @@ use crate::run::moved;
 use idp::account::{Asking, Consented, Proceeded};
 use idp::grant::{Facts, Particulars, Policy, Redeemed, Rotation};
 use idp::resource::Resources;
-use idp::words::Acr;
 use serde_json::{Map, Value, json};
 use shared::scope::Scope;
 use shared::secret::Digest;
@@ -262,7 +261,7 @@ impl Story {
             client_id: CLIENT.into(),
             scope: kind.asks.scope(),
             particulars: Particulars::default(),
-            acr: Some(Acr::Password),
+            acr: Some("urn:gatelatch:pwd".into()),
             session,
             auth_time,
             amr: amr(),

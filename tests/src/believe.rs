@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256, Sha512};
 use shared::jose::native::Native;
 use shared::origin::Issuer as IssuerUrl;
-use shared::rp::client::{ClientAuth, RelyingParty};
+use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, IdTokenClaims, IdTokenRefused, Occasion};
 use shared::scope::Scope;
@@ -175,6 +175,7 @@ pub fn relying_party(issuer: &Issuer, client: Client) -> (RelyingParty, Provider
     };
     let party = RelyingParty {
         issuer: url.clone(),
+        issuers: Issuers::Exact,
         client_id: client.id.to_owned(),
         auth,
         redirect_uri: client.redirect_uri.to_owned(),

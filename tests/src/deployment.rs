@@ -3,10 +3,9 @@
 use crate::world::text;
 use idp::budget::Budget;
 use idp::client_keys;
-use idp::config::Config;
+use idp::config::{Config, Upstream};
 use idp::password::Passwords;
 use serde_json::{Map, Value};
-use shared::origin::Issuer as IssuerUrl;
 use shared::rp::discovery::Provider;
 use std::rc::Rc;
 
@@ -19,8 +18,8 @@ pub struct Deployment {
     pub passwords: Passwords,
     /// How much may be hashed.
     pub budget: Budget,
-    /// What is known of the upstream.
-    pub upstream: Provider,
+    /// What is known of each upstream.
+    pub upstreams: Vec<Provider>,
     /// And of the keys of clients.
     pub client_keys: client_keys::Cache,
 }
@@ -33,10 +32,8 @@ impl Deployment {
         let accounts =
             accounts.map(|known| (known.username.as_str(), Some(known.password.as_str())));
         let passwords = Passwords::new(accounts).expect("accounts without a mistake");
-        let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
-        let upstream = upstream.unwrap_or_else(|| IssuerUrl::from(config.issuer.clone()));
-        let upstream = Provider::new(upstream);
+        let upstreams = config.upstreams.iter().map(Upstream::provider).collect();
         let (budget, client_keys) = (Budget::default(), client_keys::Cache::default());
-        Rc::new(Self { config: Rc::new(config), passwords, budget, upstream, client_keys })
+        Rc::new(Self { config: Rc::new(config), passwords, budget, upstreams, client_keys })
     }
 }

@@ -39,7 +39,7 @@ const CONFIDENTIAL: [&str; 26] = [
     "PAIRWISE_SECRET",
     "SEALING_KEYS",
     "SIGNING_KEYS",
-    "UPSTREAM_CLIENT_SECRET",
+    "UPSTREAM_ACME_SECRET",
     "upstream_client_secret",
 ];
 

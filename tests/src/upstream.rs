@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// Its identifier.
 pub const UPSTREAM: &str = "https://up.test";
 /// Where it sends browsers back to.
-pub const CALLBACK: &str = "/sign-in/callback";
+pub const CALLBACK: &str = "/sign-in/callback/acme";
 
 /// An issuer, its upstream, and the network between them and browsers.
 #[derive(Debug)]
@@ -51,9 +51,11 @@ pub fn net() -> Net {
         "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
     }));
     let mut below = settings();
-    let upstream = json!({ "label": "Acme", "issuer": UPSTREAM, "client_id": "below" });
-    below.insert("UPSTREAM".to_owned(), upstream);
-    below.insert("UPSTREAM_CLIENT_SECRET".to_owned(), "up-secret".into());
+    let upstream = json!([{
+        "id": "acme", "provider": "openid", "label": "Acme", "issuer": UPSTREAM, "client_id": "below",
+    }]);
+    below.insert("UPSTREAMS".to_owned(), upstream);
+    below.insert("UPSTREAM_ACME_SECRET".to_owned(), "up-secret".into());
     let (issuer, upstream) = (Issuer::in_process(&below), Rc::new(Issuer::in_process(&above)));
     let line = Line::new(Rc::clone(&upstream));
     issuer.inside().connect(line.clone());

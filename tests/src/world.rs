@@ -331,7 +331,7 @@ impl Inside {
             config: &deployment.config,
             passwords: &deployment.passwords,
             budget: &deployment.budget,
-            upstream: &deployment.upstream,
+            upstreams: &deployment.upstreams,
             client_keys: &deployment.client_keys,
             objects: Objects { memory: self.memory.clone(), config: Rc::clone(&deployment.config) },
             keys: self.keys.clone(),

@@ -7,7 +7,7 @@ use shared::error::ErrorCode;
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
 use shared::metadata::ProviderMetadata;
-use shared::rp::client::RelyingParty;
+use shared::rp::client::{Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, Occasion};
 use shared::rp::token::{TokenError, Tokens};
@@ -34,6 +34,7 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
         let client = RelyingParty {
             issuer: config.issuer.clone(),
+            issuers: Issuers::Exact,
             client_id: config.client_id.clone(),
             auth: config.client_auth.clone(),
             redirect_uri: config.public_url.at(CALLBACK),

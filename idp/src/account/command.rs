@@ -2,8 +2,9 @@
 //! object.
 
 use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
+use crate::proof::Proof;
+pub use crate::proof::{Identity, LOCAL};
 use crate::resource::Resources;
-use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::pkce::Challenge;
@@ -13,27 +14,11 @@ use shared::time::UnixTime;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Who somebody is to whoever signed them in: a local account's name, or an upstream and its
-/// subject. Never an e-mail address.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Identity {
-    /// [`LOCAL`], or the upstream's issuer.
-    pub upstream: String,
-    /// Its name for the person.
-    pub subject: String,
-}
-
-/// The upstream of local accounts. No issuer URL looks like it.
-pub const LOCAL: &str = "local";
-
 /// The person, as last seen at sign-in.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Profile {
     /// Where they come from.
     pub identity: Identity,
-    /// Of the password's hash, when it was by a password: another one ends what this one began.
-    #[serde(default)]
-    pub credential: Option<Digest>,
     /// Standard claims.
     pub claims: Map<String, Value>,
 }
@@ -135,12 +120,10 @@ impl NewGrant {
 /// Somebody has proved who they are.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct SignIn {
-    /// Who.
-    pub profile: Profile,
-    /// When: earlier than now where an upstream remembered them.
-    pub auth_time: UnixTime,
-    /// How, RFC 8176.
-    pub amr: Vec<String>,
+    /// Who, how and when.
+    pub proof: Proof,
+    /// What is known of them: standard claims.
+    pub claims: Map<String, Value>,
     /// The new cookie's secret.
     pub cookie: Digest,
     /// The session that the browser had with this account, and its cookie's secret. It goes on
@@ -173,7 +156,7 @@ pub struct Proceed {
     /// The oldest proof of identity that will do, in seconds.
     pub max_age: Option<u64>,
     /// The ways to have proved it that will do; all when absent.
-    pub acr: Option<Vec<Acr>>,
+    pub acr: Option<Vec<String>>,
     /// What it asks for.
     pub grant: NewGrant,
 }

@@ -3,8 +3,8 @@
 
 use super::{Account, Asking, Consent, Consented, GrantRow, NewGrant, PROFILE, Profile};
 use crate::grant::{Grant, Issued};
+use crate::proof::Proof;
 use crate::rows::{Rows, Table, Unavailable};
-use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -70,7 +70,7 @@ impl<R: Rows> Account<'_, R> {
         &self,
         new: NewGrant,
         session: Uuid,
-        proof: (UnixTime, Vec<String>, Option<Digest>),
+        proof: Proof,
         now: UnixTime,
     ) -> Result<Option<Asking>, Unavailable> {
         let NewGrant { id, consent, .. } = new;

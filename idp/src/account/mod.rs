@@ -13,15 +13,15 @@ mod sessions;
 pub use command::*;
 pub use farewells::Reported;
 
-use crate::config::{Config, LocalAccount};
+use crate::config::Config;
 use crate::grant;
 use crate::grant::{Binding, Facts, Grant, Issued, Seed};
+use crate::proof::{Means, Proof};
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{self, Session};
-use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use shared::seal::Purpose;
-use shared::secret::{Bits, Digest};
+use shared::secret::Bits;
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -35,9 +35,8 @@ const MEMORY_OF_CODE: u64 = 600;
 #[derive(Debug, Deserialize, Serialize)]
 struct GrantRow {
     grant: Grant,
-    /// Of the password's hash that it began with, when it was one.
-    #[serde(default)]
-    credential: Option<Digest>,
+    /// By what the person had signed in.
+    means: Means,
     /// The family's seed, sealed; empty until there is a family.
     seed: String,
 }
@@ -56,7 +55,7 @@ impl<R: Rows> Account<'_, R> {
         &self,
         new: NewGrant,
         session: Uuid,
-        (auth_time, amr, credential): (UnixTime, Vec<String>, Option<Digest>),
+        Proof { means, auth_time, amr }: Proof,
         now: UnixTime,
     ) -> Result<(), Unavailable> {
         let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;
@@ -68,34 +67,14 @@ impl<R: Rows> Account<'_, R> {
             session,
             auth_time,
             amr,
-            acr: Some(Acr::of(credential.as_ref())),
+            acr: Some(means.acr().to_owned()),
             refreshable,
             offline,
         };
         let binding = Binding { code, redirect_uri, challenge, nonce };
         let expires_at = now.plus(self.config.lifetimes.code);
         let grant = Grant::Issued(Issued { facts, binding, expires_at });
-        self.save_grant(id, &GrantRow { grant, credential, seed: String::new() }, now)
-    }
-
-    /// Somebody who may not sign in any more as they did (RT-13): the account or the upstream is
-    /// gone from the configuration, or the password is another than `began_with`. That they have
-    /// signed in with the new one since brings nothing back that began with the old one.
-    fn is_disabled(&self, began_with: Option<Digest>) -> Result<bool, Unavailable> {
-        let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-        Ok(profile.is_none_or(|profile| self.is_unwanted(&profile, began_with)))
-    }
-
-    fn is_unwanted(&self, profile: &Profile, began_with: Option<Digest>) -> bool {
-        let Profile { identity, credential, .. } = profile;
-        if identity.upstream == LOCAL {
-            let account = self.config.accounts.iter();
-            let account = account.filter(|known| known.username == identity.subject);
-            let wanted = began_with.or(*credential);
-            return account.map(LocalAccount::credential).all(|known| Some(known) != wanted);
-        }
-        let upstream = self.config.upstream.as_ref();
-        upstream.is_none_or(|upstream| upstream.client.issuer.as_str() != identity.upstream)
+        self.save_grant(id, &GrantRow { grant, means, seed: String::new() }, now)
     }
 
     /// A seed that no key opens is not the client's fault: nothing is known about its token.

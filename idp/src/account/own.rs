@@ -18,11 +18,11 @@ impl<R: Rows> Account<'_, R> {
     pub fn own(&self, command: &Own, now: UnixTime) -> Result<Option<Overview>, Unavailable> {
         let Own { session: here, cookie, .. } = command;
         let Some(session) = self.session(*here)? else { return Ok(None) };
-        if self.is_disabled(session.credential())? {
+        if session.means().is_some_and(|means| !self.config.takes(means)) {
             return Ok(None);
         }
         let (session, visit) = session.visit(*cookie, None, now, self.sessions());
-        if !matches!(visit, Visit::SignedIn { .. }) {
+        if !matches!(visit, Visit::SignedIn(_)) {
             return Ok(None);
         }
         self.save_session(*here, &session, now)?;
@@ -75,7 +75,7 @@ impl<R: Rows> Account<'_, R> {
             let Grant::Live(live) = &row.grant else { continue };
             let facts = &live.facts;
             let alive = live.is_live(now)
-                && !self.is_disabled(row.credential)?
+                && self.config.takes(&row.means)
                 && (facts.offline || self.has_session(facts.session, now)?);
             if !alive {
                 continue;

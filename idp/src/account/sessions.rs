@@ -1,11 +1,10 @@
 //! Sign-in sessions of an account: opened, used, and ended.
 
 use super::consents::Given;
-use super::{Account, PROFILE, Proceed, Proceeded, SignIn, SignOut, SignedIn};
+use super::{Account, PROFILE, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
 use crate::farewell::Parties;
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{Begun, Session, Visit};
-use crate::words::Acr;
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -16,7 +15,7 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
-        let SignIn { profile, auth_time, amr, cookie, previous, session, agent, grant } = command;
+        let SignIn { proof, claims, cookie, previous, session, agent, grant } = command;
         let (mut id, mut opened_at, mut parties) = (session, now, Parties::default());
         if let Some((previous, cookie)) = previous
             && let Some(Session::Open(open)) = self.used_session(previous, now)?
@@ -24,16 +23,16 @@ impl<R: Rows> Account<'_, R> {
         {
             (id, opened_at, parties) = (previous, open.opened_at, open.parties);
         }
+        let profile = Profile { identity: proof.means.identity.clone(), claims };
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
-        let (credential, policy) = (profile.credential, self.sessions());
-        let begun = Begun { auth_time, amr: amr.clone(), credential, agent, opened_at };
-        let mut session = Session::open(cookie, begun, now, policy).after(parties);
+        let begun = Begun { proof: proof.clone(), agent, opened_at };
+        let mut session = Session::open(cookie, begun, now, self.sessions()).after(parties);
         // The session last: its cookie changes with it, and when the code could not be written, the
         // browser would not be told. A code that nobody knows harms nobody.
         let mut asking = None;
         if let Some(grant) = grant {
             let (client, account) = (grant.client_id.clone(), grant.account);
-            asking = self.issue_if_agreed(grant, id, (auth_time, amr, credential), now)?;
+            asking = self.issue_if_agreed(grant, id, proof, now)?;
             if asking.is_none() {
                 session = session.joined_by(&client, account);
             }
@@ -51,19 +50,19 @@ impl<R: Rows> Account<'_, R> {
     pub fn proceed(&self, command: Proceed, now: UnixTime) -> Result<Proceeded, Unavailable> {
         let Proceed { session: id, cookie, max_age, acr, grant } = command;
         let Some(session) = self.session(id)? else { return Ok(Proceeded::SignedOut) };
-        let credential = session.credential();
-        if self.is_disabled(credential)? {
+        if session.means().is_some_and(|means| !self.config.takes(means)) {
             return Ok(Proceeded::SignedOut);
         }
-        let how = Acr::of(credential.as_ref());
         let (session, visit) = session.visit(cookie, max_age, now, self.sessions());
         match visit {
             Visit::Ended => Ok(Proceeded::SignedOut),
             Visit::TooLongAgo => Ok(Proceeded::TooLongAgo),
-            Visit::SignedIn { .. } if acr.is_some_and(|acr| !acr.contains(&how)) => {
+            Visit::SignedIn(proof)
+                if acr.is_some_and(|acr| acr.iter().all(|acr| acr != proof.means.acr())) =>
+            {
                 Ok(Proceeded::OtherWay)
             }
-            Visit::SignedIn { auth_time, amr } => {
+            Visit::SignedIn(proof) => {
                 let joined = session.joined_by(&grant.client_id, grant.account);
                 match self.given(&grant, now)? {
                     // The session once more: it may not have been written when the code was, and
@@ -71,7 +70,6 @@ impl<R: Rows> Account<'_, R> {
                     Given::Before { is_good: true } => {}
                     Given::Before { is_good: false } => return Ok(Proceeded::Finished),
                     Given::NotYet => {
-                        let proof = (auth_time, amr, credential);
                         if let Some(asking) = self.issue_if_agreed(grant, id, proof, now)? {
                             return Ok(Proceeded::ConsentNeeded(asking));
                         }

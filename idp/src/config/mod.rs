@@ -3,14 +3,17 @@
 
 mod accounts;
 mod lifetimes;
+mod preset;
 mod upstream;
 
 pub use accounts::LocalAccount;
 pub use lifetimes::Lifetimes;
-pub use upstream::Upstream;
+pub use preset::Way;
+pub use upstream::{Upstream, domain_of};
 
 use crate::client::Client;
 use crate::own_key::{self, OwnKey};
+use crate::proof::{How, Means};
 use crate::registration::{House, Registration};
 use crate::words::ScopeWord;
 use serde::Deserialize;
@@ -49,8 +52,8 @@ pub struct Config {
     words: Scope,
     /// `ACCOUNTS`.
     pub accounts: Vec<LocalAccount>,
-    /// `UPSTREAM`.
-    pub upstream: Option<Upstream>,
+    /// `UPSTREAMS`.
+    pub upstreams: Vec<Upstream>,
     /// The `*_SECONDS`.
     pub lifetimes: Lifetimes,
 }
@@ -109,7 +112,7 @@ impl Config {
         };
         let clients = clients(&mut settings, house);
         let accounts = accounts::accounts(&mut settings);
-        let upstream = upstream::upstream(&mut settings, issuer.as_ref());
+        let upstreams = upstream::upstreams(&mut settings, issuer.as_ref());
         let lifetimes = lifetimes::lifetimes(&mut settings);
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
             issuer,
@@ -123,7 +126,7 @@ impl Config {
             admins,
             words,
             accounts,
-            upstream,
+            upstreams,
             lifetimes,
         });
         settings.finish(config)
@@ -134,6 +137,35 @@ impl Config {
     pub fn house(&self) -> House<'_> {
         let (issuer, scopes) = (self.issuer.as_str(), &self.words);
         House { issuer, scopes, has_pairwise_secret: self.pairwise.is_some() }
+    }
+
+    /// The upstream called `id`.
+    #[must_use]
+    pub fn upstream(&self, id: &str) -> Option<&Upstream> {
+        self.upstreams.iter().find(|upstream| upstream.id == id)
+    }
+
+    /// The upstream whose people have such an e-mail address.
+    #[must_use]
+    pub fn upstream_of(&self, address: &str) -> Option<&Upstream> {
+        let domain = domain_of(address)?;
+        self.upstreams.iter().find(|upstream| upstream.domains.contains(&domain))
+    }
+
+    /// Whether anybody may still sign in by these means, and what began by them is good (RT-13): the
+    /// account or the upstream is not gone from the configuration, and the password is not another.
+    #[must_use]
+    pub fn takes(&self, means: &Means) -> bool {
+        match &means.how {
+            How::Password(credential) => {
+                let mut accounts = self.accounts.iter();
+                let known = accounts.find(|known| known.username == means.identity.subject);
+                known.is_some_and(|known| known.credential() == *credential)
+            }
+            How::Upstream { id, .. } => {
+                self.upstream(id).is_some_and(|upstream| upstream.vouches_for(means))
+            }
+        }
     }
 
     /// Whether anybody may register clients at run time.

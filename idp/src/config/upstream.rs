@@ -1,76 +1,226 @@
-//! `UPSTREAM`: the provider that people may sign in with.
+//! `UPSTREAMS`: the providers that people may sign in with, each a few lines.
 
 use super::Var;
-use crate::words::AuthMethod;
+use super::preset::{Preset, Way};
+use crate::proof::{How, Means};
+use crate::words::{AuthMethod, Endpoint};
 use serde::Deserialize;
-use shared::origin::{Issuer, Origin};
-use shared::rp::client::{ClientAuth, RelyingParty};
+use shared::origin::Origin;
+use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
+use shared::rp::dialect::Dialect;
+use shared::rp::discovery::Provider;
 use shared::scope::Scope;
 use shared::secret::ClientSecret;
 
-/// The one generic OpenID provider that people may sign in with.
+/// A provider that people may sign in with.
 #[derive(Clone, Debug)]
 pub struct Upstream {
+    /// What we call it: the last part of the callback's path, and what `idp_hint` names.
+    pub id: String,
     /// What the button says.
     pub label: String,
-    /// Ourselves, as the upstream's client.
+    /// Ourselves, as its client.
     pub client: RelyingParty,
+    /// Where it is, and what differs.
+    pub way: Way,
+    /// Domains of e-mail addresses whose people sign in here.
+    pub domains: Vec<String>,
 }
 
-pub(super) fn upstream<V: Fn(&str) -> Option<String>>(
+impl Upstream {
+    /// How it says who somebody is.
+    #[must_use]
+    pub const fn dialect(&self) -> &Dialect {
+        &self.way.dialect
+    }
+
+    /// What an isolate remembers of it, before it has been asked anything.
+    #[must_use]
+    pub fn provider(&self) -> Provider {
+        let issuer = self.client.issuer.clone();
+        match (&self.way.metadata, &self.way.published_at) {
+            (Some(metadata), _) => Provider::fixed(issuer, metadata.clone()),
+            (None, Some(place)) => Provider::new(issuer).published_at(place),
+            (None, None) => Provider::new(issuer),
+        }
+    }
+
+    /// Whether it still vouches for what somebody signed in by.
+    #[must_use]
+    pub fn vouches_for(&self, means: &Means) -> bool {
+        let authority = &means.identity.upstream;
+        let named = match &self.client.issuers {
+            Issuers::Exact | Issuers::Also(_) => self.client.issuer.as_str() == authority,
+            Issuers::Tenants(tenants) => {
+                tenants.iter().any(|tenant| self.client.is_from(authority, Some(tenant)))
+            }
+        };
+        named && matches!(&means.how, How::Upstream { id, .. } if *id == self.id)
+    }
+}
+
+/// One entry, as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    id: String,
+    pub(super) provider: Preset,
+    #[serde(default)]
+    label: Option<String>,
+    pub(super) client_id: String,
+    #[serde(default)]
+    token_endpoint_auth_method: Option<AuthMethod>,
+    #[serde(default)]
+    scope: Option<Scope>,
+    #[serde(default)]
+    domains: Vec<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) domain: Option<String>,
+    pub(super) base: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) connection: Option<String>,
+    pub(super) organization: Option<String>,
+    pub(super) hosted_domain: Option<String>,
+    pub(super) tenant: Option<String>,
+    #[serde(default)]
+    pub(super) tenants: Vec<String>,
+}
+
+/// The setting that holds an upstream's secret.
+fn secret_name(id: &str) -> String {
+    format!("UPSTREAM_{}_SECRET", id.to_ascii_uppercase().replace('-', "_"))
+}
+
+pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,
     issuer: Option<&Origin>,
-) -> Option<Upstream> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Raw {
-        label: String,
-        issuer: Issuer,
-        client_id: String,
-        #[serde(default)]
-        token_endpoint_auth_method: Option<AuthMethod>,
-        #[serde(default)]
-        scope: Option<Scope>,
-    }
-    let raw: Option<Raw> = settings.json(
-        "UPSTREAM",
-        "a JSON object with label, issuer and client_id, and perhaps scope and \
-         token_endpoint_auth_method",
+) -> Vec<Upstream> {
+    let listed: Vec<Raw> = settings.json(
+        "UPSTREAMS",
+        "a JSON array of upstreams, each with id, provider and client_id, and what its provider needs",
     );
-    let raw = raw?;
-    let secret = settings.text("UPSTREAM_CLIENT_SECRET").map(ClientSecret::new);
-    let method = raw.token_endpoint_auth_method.unwrap_or(AuthMethod::ClientSecretBasic);
+    let mut upstreams: Vec<Upstream> = Vec::new();
+    for (position, raw) in listed.into_iter().enumerate() {
+        let name = format!("UPSTREAMS[{position}]");
+        let of_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.bytes().all(of_id) {
+            settings.refuse(format!("{name}.id"), "1 to 32 of a-z, 0-9 and -");
+            continue;
+        }
+        if upstreams.iter().any(|known| known.id == raw.id) {
+            settings.refuse(format!("{name}.id"), "there once");
+        }
+        for domain in &raw.domains {
+            if !is_domain(domain) {
+                settings.refuse(format!("{name}.domains"), "domain names in lower-case ASCII");
+            }
+            if upstreams.iter().any(|known| known.domains.contains(domain)) {
+                settings.refuse(format!("{name}.domains"), "domains that no other upstream has");
+            }
+        }
+        upstreams.extend(read(settings, &name, raw, issuer));
+    }
+    upstreams
+}
+
+fn read<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    name: &str,
+    raw: Raw,
+    ours: Option<&Origin>,
+) -> Option<Upstream> {
+    let (issuer, issuers, way) = match raw.provider.way(&raw) {
+        Ok(found) => found,
+        Err((member, wanted)) => {
+            settings.refuse(format!("{name}.{member}"), wanted);
+            return None;
+        }
+    };
+    let secret = settings.text(&secret_name(&raw.id)).map(ClientSecret::new);
+    let method = raw.token_endpoint_auth_method.unwrap_or(raw.provider.auth_method());
     let auth = match (method, secret) {
         (AuthMethod::ClientSecretBasic, Some(secret)) => ClientAuth::Basic(secret),
         (AuthMethod::ClientSecretPost, Some(secret)) => ClientAuth::Post(secret),
         (AuthMethod::None, None) => ClientAuth::None,
         (AuthMethod::None, Some(_)) => {
-            settings.refuse("UPSTREAM_CLIENT_SECRET", "absent for a public client");
+            settings.refuse(secret_name(&raw.id), "absent for a public client");
             return None;
         }
         (AuthMethod::PrivateKeyJwt, _) => {
             let wanted = "client_secret_basic, client_secret_post or none";
-            settings.refuse("UPSTREAM.token_endpoint_auth_method", wanted);
+            settings.refuse(format!("{name}.token_endpoint_auth_method"), wanted);
             return None;
         }
         (_, None) => {
-            settings.refuse("UPSTREAM_CLIENT_SECRET", "the secret the upstream gave us");
+            settings.refuse(secret_name(&raw.id), "the secret that the upstream gave us");
             return None;
         }
     };
-    let scope = raw.scope.or_else(|| Scope::parse("openid profile email"))?;
-    if !scope.has("openid") {
-        settings.refuse("UPSTREAM.scope", "with openid in it");
+    let scope = raw.scope.or_else(|| Scope::parse(raw.provider.scope()))?;
+    if raw.provider.is_openid() != scope.has("openid") {
+        let wanted = if raw.provider.is_openid() { "with openid in it" } else { "without openid" };
+        settings.refuse(format!("{name}.scope"), wanted);
     }
-    let callback = issuer?.at(crate::words::Endpoint::UpstreamCallback.path());
+    let callback = format!("{}{}", Endpoint::UpstreamCallback.path(), raw.id);
     Some(Upstream {
-        label: raw.label,
+        label: raw.label.unwrap_or_else(|| raw.provider.label().to_owned()),
+        id: raw.id,
         client: RelyingParty {
-            issuer: raw.issuer,
+            issuer,
+            issuers,
             client_id: raw.client_id,
             auth,
-            redirect_uri: callback,
+            redirect_uri: ours?.at(&callback),
             scope,
         },
+        way,
+        domains: raw.domains,
     })
+}
+
+/// A domain name as it stands in an e-mail address: labels of lower-case ASCII.
+fn is_domain(text: &str) -> bool {
+    let of_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(|label| !label.is_empty() && label.bytes().all(of_label))
+}
+
+/// The domain of an e-mail address, in lower case; none of what could be read in two ways (FD-23):
+/// one `@`, no quotes, ASCII alone.
+#[must_use]
+pub fn domain_of(address: &str) -> Option<String> {
+    let (name, domain) = address.split_once('@')?;
+    let plain = |byte: u8| byte.is_ascii_graphic() && !br#""(),:;<>@[\]"#.contains(&byte);
+    let domain = domain.to_ascii_lowercase();
+    (!name.is_empty() && name.len() <= 64 && name.bytes().all(plain) && is_domain(&domain))
+        .then_some(domain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fd_23_an_address_that_could_be_read_in_two_ways_has_no_domain() {
+        assert_eq!(domain_of("Alice@Corp.Test").as_deref(), Some("corp.test"));
+        for bad in [
+            "\"a@evil\"@corp.test",
+            "a@evil.test@corp.test",
+            "alice\u{ff20}corp.test",
+            "alice@corp\u{3002}test",
+            "alice@corp.test\0.evil.test",
+            "alice@corp.test ",
+            " alice@corp.test",
+            "a,b@corp.test",
+            "@corp.test",
+            "alice@",
+            "alice@corp",
+            "alice@corp..test",
+            "corp.test",
+            "",
+        ] {
+            assert_eq!(domain_of(bad), None, "{bad:?}");
+        }
+    }
 }

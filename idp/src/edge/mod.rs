@@ -8,7 +8,7 @@ mod rows;
 
 use crate::budget::Budget;
 use crate::client_keys;
-use crate::config::Config;
+use crate::config::{Config, Upstream};
 use crate::event::Event;
 use crate::password::Passwords;
 use crate::platform::Platform;
@@ -22,7 +22,6 @@ use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
 use shared::edge::{entry, now, rng, setting};
 use shared::fetch::{Request, Response};
-use shared::origin::Issuer;
 use shared::respond;
 use shared::rp::discovery::Provider;
 use shared::secret::random_uuid;
@@ -37,7 +36,7 @@ struct Deployment {
     config: Config,
     passwords: Passwords,
     budget: Budget,
-    upstream: Provider,
+    upstreams: Vec<Provider>,
     client_keys: client_keys::Cache,
 }
 
@@ -70,10 +69,9 @@ fn read(env: &Env) -> Result<Rc<Deployment>, String> {
     // The settings have been checked for everything that could be wrong here.
     let passwords =
         Passwords::new(accounts).map_err(|unusable| format!("ACCOUNTS: {unusable:?}"))?;
-    let upstream = config.upstream.as_ref().map(|upstream| upstream.client.issuer.clone());
-    let upstream = Provider::new(upstream.unwrap_or_else(|| Issuer::from(config.issuer.clone())));
+    let upstreams = config.upstreams.iter().map(Upstream::provider).collect();
     let (budget, client_keys) = (Budget::default(), client_keys::Cache::default());
-    Ok(Rc::new(Deployment { config, passwords, budget, upstream, client_keys }))
+    Ok(Rc::new(Deployment { config, passwords, budget, upstreams, client_keys }))
 }
 
 /// The Worker, as the issuer stands on it.
@@ -108,7 +106,7 @@ fn idp<'d>(deployment: &'d Deployment, env: &Env, rng: &mut impl CryptoRng) -> I
         config: &deployment.config,
         passwords: &deployment.passwords,
         budget: &deployment.budget,
-        upstream: &deployment.upstream,
+        upstreams: &deployment.upstreams,
         client_keys: &deployment.client_keys,
         objects: Stubs::of(env),
         keys: RingKeys::of(env, &deployment.config),

@@ -11,7 +11,6 @@ pub use exchange::*;
 
 use crate::claims::Claims;
 use crate::resource::{Resources, Target};
-use crate::words::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use shared::pkce::Challenge;
@@ -50,9 +49,9 @@ pub struct Facts {
     pub auth_time: UnixTime,
     /// How, RFC 8176.
     pub amr: Vec<String>,
-    /// How, in a word of ours.
+    /// How, as an authentication context class.
     #[serde(default)]
-    pub acr: Option<Acr>,
+    pub acr: Option<String>,
     /// Whether refresh tokens come with it.
     pub refreshable: bool,
     /// Whether it outlives the sign-in session (`offline_access`).

@@ -10,7 +10,9 @@ mod sign_in;
 
 pub use consent::{Consent, Permission, consent};
 pub use own::{OwnPage, own};
-pub use plain::{ProblemPage, SignedOut, confirm_sign_out, home, onward, problem, signed_out};
+pub use plain::{
+    ProblemPage, Retry, SignedOut, confirm_sign_out, home, onward, problem, signed_out,
+};
 pub use shared::page::{escape, picture_origin, policy, respond, respond_with_picture};
 pub use sign_in::{Problem, SignIn, sign_in};
 
@@ -28,7 +30,8 @@ mod tests {
             problem: Some(Problem::WrongCredentials),
             creates: false,
             local: true,
-            upstream: Some(text),
+            upstreams: &[(text, text)],
+            by_domain: true,
         };
         let asks = Consent {
             client_name: text,
@@ -48,7 +51,12 @@ mod tests {
             sign_in(&all),
             sign_in(&SignIn { creates: true, ..all }),
             consent(&asks),
-            problem(&ProblemPage { title: "Title", text: "Text.", correlation_id: text }),
+            problem(&ProblemPage {
+                title: "Title",
+                text: "Text.",
+                correlation_id: text,
+                retry: Some(Retry { interaction: text, upstream: text, label: text }),
+            }),
             signed_out(&SignedOut { client_name: text, continue_to: Some(text) }),
             onward(text, text),
             home(text),

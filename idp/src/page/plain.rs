@@ -12,6 +12,19 @@ pub struct ProblemPage<'a> {
     pub text: &'static str,
     /// What the operator finds in the log.
     pub correlation_id: &'a str,
+    /// The way to try again from here, where there is one.
+    pub retry: Option<Retry<'a>>,
+}
+
+/// Trying an upstream again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry<'a> {
+    /// The sealed interaction.
+    pub interaction: &'a str,
+    /// Which upstream.
+    pub upstream: &'a str,
+    /// What people call it.
+    pub label: &'a str,
 }
 
 impl<'a> ProblemPage<'a> {
@@ -23,6 +36,7 @@ impl<'a> ProblemPage<'a> {
             text: "The application that sent you here isn\u{2019}t registered with this sign-in \
                    service. If you followed a link, it may be out of date.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -34,6 +48,7 @@ impl<'a> ProblemPage<'a> {
             text: "The application asked to send you somewhere it isn\u{2019}t registered for, so \
                    we stopped here. Go back to the application and start again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -45,6 +60,7 @@ impl<'a> ProblemPage<'a> {
             text: "It took too long, or was already finished in another tab. Go back to the \
                    application and sign in again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -56,6 +72,7 @@ impl<'a> ProblemPage<'a> {
             text: "Nothing was allowed: the page was meant for another account than the one that \
                    is signed in here. Go back to the application and start again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -67,6 +84,7 @@ impl<'a> ProblemPage<'a> {
             text: "Signing in needs a cookie from this site. Allow cookies for it, then go back to \
                    the application and sign in again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -78,6 +96,7 @@ impl<'a> ProblemPage<'a> {
             text: "We only take sign-ins from our own page. Go back to the application and sign in \
                    again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -89,6 +108,7 @@ impl<'a> ProblemPage<'a> {
             text: "Something in the request is missing, doubled or garbled, so we stopped here. Go \
                    back to the application and start again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -97,8 +117,9 @@ impl<'a> ProblemPage<'a> {
     pub const fn upstream(correlation_id: &'a str) -> Self {
         Self {
             title: "The sign-in service didn\u{2019}t answer as it should",
-            text: "Nobody was signed in. Wait a moment, go back to the application and try again.",
+            text: "Nobody was signed in. Wait a moment, then try again.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -109,6 +130,7 @@ impl<'a> ProblemPage<'a> {
             title: "There\u{2019}s nothing here",
             text: "This address isn\u{2019}t one of ours. Go back to the application you came from.",
             correlation_id,
+            retry: None,
         }
     }
 
@@ -119,6 +141,7 @@ impl<'a> ProblemPage<'a> {
             title: "Something went wrong on our side",
             text: "You did nothing wrong. Wait a moment, go back to the application and try again.",
             correlation_id,
+            retry: None,
         }
     }
 }
@@ -126,14 +149,26 @@ impl<'a> ProblemPage<'a> {
 /// The error page.
 #[must_use]
 pub fn problem(view: &ProblemPage<'_>) -> String {
-    let ProblemPage { title, text, correlation_id } = *view;
+    let ProblemPage { title, text, correlation_id, retry } = *view;
     let (title, text, id) = (escape(title), escape(text), escape(correlation_id));
+    let retry = retry.map_or(String::new(), |Retry { interaction, upstream, label }| {
+        format!(
+            "<form method=\"post\" action=\"/sign-in/upstream\">\n\
+             <input type=\"hidden\" name=\"interaction\" value=\"{}\">\n\
+             <button class=\"primary\" name=\"upstream\" value=\"{}\">Try {} again</button>\n\
+             </form>\n",
+            escape(interaction),
+            escape(upstream),
+            name_or(label, "it"),
+        )
+    });
     page(
         &title,
         "",
         &format!(
             "<h1>{title}</h1>\n\
              <p>{text}</p>\n\
+             {retry}\
              <p class=\"note\">If it keeps happening, tell the people who run this service:</p>\n\
              <p class=\"id\"><span>Reference</span> <code>{id}</code></p>\n"
         ),

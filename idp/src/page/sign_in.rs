@@ -20,8 +20,11 @@ pub struct SignIn<'a> {
     pub creates: bool,
     /// Whether to ask for user name and password; the form posts to `/sign-in`.
     pub local: bool,
-    /// The name of the upstream to go to instead; the form posts to `/sign-in/upstream`.
-    pub upstream: Option<&'a str>,
+    /// The upstreams to go to instead, each by what we and what people call it; the form posts to
+    /// `/sign-in/upstream`.
+    pub upstreams: &'a [(&'a str, &'a str)],
+    /// Whether there are upstreams that an e-mail address leads to; the same form asks for one.
+    pub by_domain: bool,
 }
 
 /// Why the person sees the page again.
@@ -38,10 +41,8 @@ pub enum Problem {
     Busy,
     /// The session at the issuer is over, or too old for what the client asks.
     SessionExpired,
-    /// The upstream answered no, or the person turned back there.
-    UpstreamRefused,
-    /// The upstream did not answer as it should.
-    UpstreamFailed,
+    /// No upstream is for people with such an e-mail address.
+    NoUpstream,
 }
 
 impl Problem {
@@ -54,11 +55,8 @@ impl Problem {
             }
             Self::Busy => "We\u{2019}re busy right now. Try again in a moment.".to_owned(),
             Self::SessionExpired => "For your safety, please sign in again.".to_owned(),
-            Self::UpstreamRefused => {
-                "Sign-in wasn\u{2019}t completed. You can try again.".to_owned()
-            }
-            Self::UpstreamFailed => {
-                "We couldn\u{2019}t reach the sign-in service. Try again in a moment.".to_owned()
+            Self::NoUpstream => {
+                "There\u{2019}s no sign-in service for that e-mail address here.".to_owned()
             }
         }
     }
@@ -67,11 +65,9 @@ impl Problem {
     const fn is_in_the_fields(self) -> bool {
         match self {
             Self::WrongCredentials => true,
-            Self::TooManyTries { .. }
-            | Self::Busy
-            | Self::SessionExpired
-            | Self::UpstreamRefused
-            | Self::UpstreamFailed => false,
+            Self::TooManyTries { .. } | Self::Busy | Self::SessionExpired | Self::NoUpstream => {
+                false
+            }
         }
     }
 }
@@ -87,12 +83,13 @@ fn duration(seconds: u64) -> String {
 
 /// The sign-in page.
 ///
-/// Its forms are the local one, with `interaction`, `username` and `password`, and the upstream
-/// one, with `interaction` alone.
+/// Its forms are the local one, with `interaction`, `username` and `password`, one with `interaction`
+/// and `email`, and one with `interaction` and a button for each upstream.
 #[must_use]
 pub fn sign_in(view: &SignIn<'_>) -> String {
     let SignIn { client_name, client_host, interaction, username, problem, .. } = *view;
-    let SignIn { creates, local, upstream, .. } = *view;
+    let SignIn { creates, local, upstreams, by_domain, .. } = *view;
+    let has_upstreams = by_domain || !upstreams.is_empty();
     let client = name_or(client_name, "the application");
     let interaction = escape(interaction);
 
@@ -103,24 +100,23 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     let alert = problem.map_or(String::new(), |problem| {
         format!("<p class=\"alert\" id=\"problem\" role=\"alert\">{}</p>\n", problem.text())
     });
-    let upstream_first = upstream.is_some() && (creates || !local);
+    let upstream_first = has_upstreams && (creates || !local);
     let kind = |first| if first { " class=\"primary\"" } else { "" };
     let local_form = if local {
         local_form(&interaction, username, problem, kind(!upstream_first))
     } else {
         String::new()
     };
-    let upstream_form = upstream.map_or(String::new(), |label| {
-        let kind = kind(upstream_first);
-        let label = name_or(label, "your organization");
-        format!(
-            "<form method=\"post\" action=\"/sign-in/upstream\">\n\
-             <input type=\"hidden\" name=\"interaction\" value=\"{interaction}\">\n\
-             <button{kind}>Continue with {label}</button>\n\
-             </form>\n"
-        )
-    });
-    let neither = if !local && upstream.is_none() {
+    let mut upstream_forms = String::new();
+    if by_domain {
+        // The address is also what somebody typed who is told that nobody is there for it.
+        let email = if username.contains('@') { username } else { "" };
+        upstream_forms += &email_form(&interaction, email, problem, kind(upstream_first));
+    }
+    if !upstreams.is_empty() {
+        upstream_forms += &buttons(&interaction, upstreams, kind(upstream_first && !by_domain));
+    }
+    let neither = if !local && !has_upstreams {
         "<p>No way to sign in is set up here yet. Please tell the people who run this service.</p>\n"
     } else {
         ""
@@ -131,13 +127,13 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     } else {
         ("or", "Sign in to")
     };
-    let or = if local && upstream.is_some() {
+    let or = if local && has_upstreams {
         format!("<p class=\"or\"><span>{or}</span></p>\n")
     } else {
         String::new()
     };
     let (first, second) =
-        if upstream_first { (upstream_form, local_form) } else { (local_form, upstream_form) };
+        if upstream_first { (upstream_forms, local_form) } else { (local_form, upstream_forms) };
     let title_name = client.replace("<bdi>", "").replace("</bdi>", "");
     let title_error = if problem.is_some() { "Error: " } else { "" };
     page(
@@ -145,6 +141,42 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
         "",
         &format!("<h1>{heading} {client}</h1>\n{host}{alert}{first}{or}{second}{neither}"),
     )
+}
+
+/// The form for an e-mail address, whose domain says where somebody signs in.
+fn email_form(interaction: &str, email: &str, problem: Option<Problem>, kind: &str) -> String {
+    let email = escape(email);
+    let described = match problem {
+        Some(Problem::NoUpstream) => " aria-invalid=\"true\" aria-describedby=\"problem\"",
+        _ => "",
+    };
+    format!(
+        "<form method=\"post\" action=\"/sign-in/upstream\">\n\
+         <input type=\"hidden\" name=\"interaction\" value=\"{interaction}\">\n\
+         <label for=\"email\">E-mail address at work</label>\n\
+         <input id=\"email\" name=\"email\" type=\"email\" value=\"{email}\" \
+         autocomplete=\"email\" required{described}>\n\
+         <button{kind}>Continue</button>\n\
+         </form>\n"
+    )
+}
+
+/// The form with a button for each upstream; the first may stand out.
+fn buttons(interaction: &str, upstreams: &[(&str, &str)], first: &str) -> String {
+    let mut form = format!(
+        "<form method=\"post\" action=\"/sign-in/upstream\">\n\
+         <input type=\"hidden\" name=\"interaction\" value=\"{interaction}\">\n"
+    );
+    for (position, (id, label)) in upstreams.iter().enumerate() {
+        let kind = if position == 0 { first } else { "" };
+        let (id, label) = (escape(id), name_or(label, "your organization"));
+        let button = format!(
+            "<button{kind} name=\"upstream\" value=\"{id}\">Continue with {label}</button>\n"
+        );
+        form.push_str(&button);
+    }
+    form.push_str("</form>\n");
+    form
 }
 
 /// The form for user name and password. The first field that is empty has the focus.
@@ -185,15 +217,16 @@ mod tests {
         problem: None,
         creates: false,
         local: true,
-        upstream: None,
+        upstreams: &[],
+        by_domain: false,
     };
-    const PROBLEMS: [Problem; 6] = [
+    const ACME: &[(&str, &str)] = &[("acme", "Acme")];
+    const PROBLEMS: [Problem; 5] = [
         Problem::WrongCredentials,
         Problem::TooManyTries { wait_seconds: 256 },
         Problem::Busy,
         Problem::SessionExpired,
-        Problem::UpstreamRefused,
-        Problem::UpstreamFailed,
+        Problem::NoUpstream,
     ];
 
     /// The start tag of the field.
@@ -212,12 +245,19 @@ mod tests {
 
     #[test]
     fn a_form_stands_there_when_its_way_is_offered_and_each_carries_the_interaction() {
-        for (local, upstream, forms) in
-            [(true, None, 1), (false, Some("Acme"), 1), (true, Some("Acme"), 2), (false, None, 0)]
-        {
-            let page = sign_in(&SignIn { local, upstream, ..PLAIN });
+        for (local, upstreams, by_domain, forms) in [
+            (true, &[][..], false, 1),
+            (false, ACME, false, 1),
+            (true, ACME, false, 2),
+            (true, ACME, true, 3),
+            (false, &[], true, 1),
+            (false, &[], false, 0),
+        ] {
+            let page = sign_in(&SignIn { local, upstreams, by_domain, ..PLAIN });
             assert_eq!(page.contains("action=\"/sign-in\""), local);
-            assert_eq!(page.contains("action=\"/sign-in/upstream\""), upstream.is_some());
+            let there = by_domain || !upstreams.is_empty();
+            assert_eq!(page.contains("action=\"/sign-in/upstream\""), there);
+            assert_eq!(page.contains("name=\"email\""), by_domain);
             assert_eq!(page.matches("<form method=\"post\"").count(), forms);
             let hidden = "<input type=\"hidden\" name=\"interaction\" value=\"sealed-text\">";
             assert_eq!(page.matches(hidden).count(), forms);
@@ -227,12 +267,15 @@ mod tests {
 
     #[test]
     fn whoever_has_no_account_yet_is_led_to_where_one_is_made_first() {
-        let upstream = Some("Acme");
-        let page = sign_in(&SignIn { creates: true, upstream, ..PLAIN });
+        let upstreams = &[("acme", "Acme"), ("hub", "Hub")];
+        let page = sign_in(&SignIn { creates: true, upstreams, ..PLAIN });
         assert!(page.contains("<h1>Create an account for <bdi>Notes</bdi></h1>"));
         assert!(page.contains("<title>Create an account for Notes</title>"));
         let (before, after) = page.split_once("class=\"or\"").unwrap();
-        assert!(before.contains("<button class=\"primary\">Continue with <bdi>Acme</bdi>"));
+        let acme = "<button class=\"primary\" name=\"upstream\" value=\"acme\">Continue with ";
+        assert!(before.contains(&format!("{acme}<bdi>Acme</bdi>")));
+        let hub = "<button name=\"upstream\" value=\"hub\">Continue with <bdi>Hub</bdi>";
+        assert!(before.contains(hub));
         assert!(after.contains("<button>Sign in</button>"));
     }
 
@@ -258,7 +301,7 @@ mod tests {
             assert!(field(&page, focused).contains(" autofocus"));
             assert!(!field(&page, other).contains("autofocus"));
         }
-        let page = sign_in(&SignIn { local: false, upstream: Some("Acme"), ..PLAIN });
+        let page = sign_in(&SignIn { local: false, upstreams: ACME, ..PLAIN });
         assert!(!page.contains("autofocus"));
     }
 

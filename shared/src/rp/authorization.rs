@@ -27,6 +27,10 @@ pub struct Flow {
 /// What else an authorization request may say, OpenID Connect Core §3.1.2.1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'h> {
+    /// What this provider wants besides, by its own names; none of them one of ours.
+    pub more: &'h [(String, String)],
+    /// In which languages to speak.
+    pub ui_locales: Option<&'h str>,
     /// Who is likely to sign in.
     pub login_hint: Option<&'h str>,
     /// `none`, `login`, `consent` or `select_account`.
@@ -67,21 +71,29 @@ impl Flow {
         let Self { state, nonce, verifier, max_age } = self;
         let (scope, challenge) = (client.scope.to_string(), Challenge::of(verifier).to_text());
         let max_age = max_age.map(|seconds| seconds.to_string());
-        let Hints { login_hint, prompt } = hints;
+        let Hints { more, ui_locales, login_hint, prompt } = hints;
         let fixed = [
             ("response_type", "code"),
             ("client_id", client.client_id.as_str()),
             ("redirect_uri", client.redirect_uri.as_str()),
-            ("scope", &scope),
             ("state", state),
-            ("nonce", nonce),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
-        let optional =
-            [("login_hint", login_hint), ("prompt", prompt), ("max_age", max_age.as_deref())];
+        // What says who somebody is is for those who speak OpenID Connect.
+        let is_openid = client.scope.has("openid");
+        let optional = [
+            ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
+            ("nonce", Some(nonce.as_str()).filter(|_| is_openid)),
+            ("max_age", max_age.as_deref().filter(|_| is_openid)),
+            ("ui_locales", ui_locales.filter(|_| is_openid)),
+            ("prompt", prompt),
+            ("login_hint", login_hint),
+        ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        append(&metadata.authorization_endpoint, fixed.into_iter().chain(optional))
+        let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let parameters = fixed.into_iter().chain(optional).chain(more);
+        append(&metadata.authorization_endpoint, parameters)
     }
 
     /// The code in a response's query.
@@ -133,7 +145,8 @@ mod tests {
 
     #[test]
     fn gl_03_each_parameter_is_in_the_url_exactly_once() {
-        let hints = Hints { login_hint: Some("a&client_id=evil"), prompt: Some("login") };
+        let login_hint = Some("a&client_id=evil");
+        let hints = Hints { login_hint, prompt: Some("login"), ..Hints::default() };
         let flow = Flow { max_age: Some(0), ..flow() };
         let url = flow.authorization_url(&client(), &metadata(), hints);
         let url = url::Url::parse(&url).unwrap();

@@ -15,6 +15,8 @@ use url::form_urlencoded::byte_serialize;
 pub struct RelyingParty {
     /// Whose.
     pub issuer: Issuer,
+    /// Who its tokens may say they are from.
+    pub issuers: Issuers,
     /// Under which name.
     pub client_id: String,
     /// How we show that it is us.
@@ -23,6 +25,34 @@ pub struct RelyingParty {
     pub redirect_uri: String,
     /// What we ask for.
     pub scope: Scope,
+}
+
+/// Whom a provider's tokens may name as their issuer, OpenID Connect Core §3.1.3.7 (2).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Issuers {
+    /// The provider, byte for byte.
+    #[default]
+    Exact,
+    /// The provider, or it in this other spelling. Google has two.
+    Also(String),
+    /// One of these tenants of Entra, by the token's own `tid`: the provider's issuer is a template,
+    /// with `{tenantid}` where the tenant stands.
+    Tenants(Vec<String>),
+}
+
+impl RelyingParty {
+    /// Whether a token may say that it is from `issuer`.
+    #[must_use]
+    pub fn is_from(&self, issuer: &str, tenant: Option<&str>) -> bool {
+        match &self.issuers {
+            Issuers::Exact => issuer == self.issuer.as_str(),
+            Issuers::Also(other) => issuer == self.issuer.as_str() || issuer == other,
+            Issuers::Tenants(tenants) => tenant.is_some_and(|tenant| {
+                let named = tenants.iter().any(|known| known == tenant);
+                named && issuer == self.issuer.as_str().replace("{tenantid}", tenant)
+            }),
+        }
+    }
 }
 
 /// Client authentication at the token endpoint, OpenID Connect Core §9.

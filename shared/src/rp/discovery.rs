@@ -39,8 +39,18 @@ const OURS: [&str; 10] = [
 #[derive(Debug)]
 pub struct Provider {
     issuer: Issuer,
+    place: Place,
     metadata: RefCell<Option<Remembered>>,
     pub(super) keys: Published,
+}
+
+/// Where a provider's metadata comes from.
+#[derive(Clone, Debug)]
+enum Place {
+    /// It publishes them, here.
+    Discovery(String),
+    /// It publishes none; they are known.
+    Fixed(Rc<ProviderMetadata>),
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +79,21 @@ impl Provider {
     /// A provider about which nothing is known yet.
     #[must_use]
     pub fn new(issuer: Issuer) -> Self {
-        Self { issuer, metadata: RefCell::default(), keys: Published::new(PROVIDER) }
+        let place = Place::Discovery(issuer.discovery());
+        Self { issuer, place, metadata: RefCell::default(), keys: Published::new(PROVIDER) }
+    }
+
+    /// The same when its metadata are elsewhere than its issuer says: those of several of Entra's
+    /// tenants, whose issuer is a template.
+    #[must_use]
+    pub fn published_at(self, issuer: &Issuer) -> Self {
+        Self { place: Place::Discovery(issuer.discovery()), ..self }
+    }
+
+    /// One that publishes no metadata: they are known.
+    #[must_use]
+    pub fn fixed(issuer: Issuer, metadata: ProviderMetadata) -> Self {
+        Self { place: Place::Fixed(Rc::new(metadata)), ..Self::new(issuer) }
     }
 
     /// Whom it is.
@@ -88,6 +112,10 @@ impl Provider {
         fetch: &impl Fetch,
         now: UnixTime,
     ) -> Result<Rc<ProviderMetadata>, Unusable> {
+        let place = match &self.place {
+            Place::Fixed(metadata) => return Ok(Rc::clone(metadata)),
+            Place::Discovery(place) => place,
+        };
         let known = self.metadata.borrow().clone();
         let known = known.filter(|known| now.since(known.read_at) < STALE_SECONDS);
         if let Some(known) = &known {
@@ -100,7 +128,7 @@ impl Provider {
             let asked = Remembered { asked_at: now, ..known.clone() };
             *self.metadata.borrow_mut() = Some(asked);
         }
-        match (self.read(fetch).await, known) {
+        match (self.read(place, fetch).await, known) {
             (Ok(metadata), _) => {
                 let metadata = Rc::new(metadata);
                 let read = Remembered { metadata, read_at: now, asked_at: now };
@@ -112,8 +140,8 @@ impl Provider {
         }
     }
 
-    async fn read(&self, fetch: &impl Fetch) -> Result<ProviderMetadata, Unusable> {
-        let body = json(&self.issuer.discovery(), fetch).await?;
+    async fn read(&self, place: &str, fetch: &impl Fetch) -> Result<ProviderMetadata, Unusable> {
+        let body = json(place, fetch).await?;
         let metadata: ProviderMetadata =
             serde_json::from_slice(&body).map_err(|_| Unusable::Malformed)?;
         if metadata.issuer != self.issuer.as_str() {

@@ -1,6 +1,6 @@
 //! A provider that answers as it is told.
 
-use super::client::{ClientAuth, RelyingParty};
+use super::client::{ClientAuth, Issuers, RelyingParty};
 use super::discovery::Provider;
 use crate::fetch::{Fetch, Request, Response, Unreachable};
 use crate::jose::jwk::JwkSet;
@@ -25,6 +25,7 @@ pub(super) fn key() -> SigningKey {
 pub(super) fn client() -> RelyingParty {
     RelyingParty {
         issuer: Issuer::parse("https://idp.test").unwrap(),
+        issuers: Issuers::Exact,
         client_id: "app".to_owned(),
         auth: ClientAuth::None,
         redirect_uri: "https://app.test/auth/callback".to_owned(),

@@ -23,6 +23,8 @@ const LONGEST_SUBJECT: usize = 255;
 /// Claims of a token that passed every check. There is no other way to make one.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct IdTokenClaims {
+    /// Who says so.
+    pub issuer: String,
     /// The person, to this provider.
     pub subject: String,
     /// When the token ends.
@@ -124,10 +126,9 @@ impl RelyingParty {
         occasion: Occasion<'_>,
         now: UnixTime,
     ) -> Result<IdTokenClaims, IdTokenRefused> {
-        let issuer = claims.get("iss").and_then(Value::as_str);
-        if issuer != Some(self.issuer.as_str()) {
-            return Err(IdTokenRefused::Issuer);
-        }
+        let text = |name| claims.get(name).and_then(Value::as_str);
+        let issuer = text("iss").filter(|issuer| self.is_from(issuer, text("tid")));
+        let issuer = issuer.ok_or(IdTokenRefused::Issuer)?.to_owned();
         let subject = subject(&claims).ok_or(IdTokenRefused::Subject)?;
         if !self.is_addressed(&claims) {
             return Err(IdTokenRefused::Audience);
@@ -163,7 +164,7 @@ impl RelyingParty {
         for name in ABOUT_THE_TOKEN {
             claims.remove(name);
         }
-        Ok(IdTokenClaims { subject, expires_at, auth_time, session_id, other: claims })
+        Ok(IdTokenClaims { issuer, subject, expires_at, auth_time, session_id, other: claims })
     }
 
     /// §3.1.3.7 (3) to (5): we are among the audiences, and when there are others, or somebody is

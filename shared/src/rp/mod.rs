@@ -5,6 +5,7 @@
 
 pub mod authorization;
 pub mod client;
+pub mod dialect;
 pub mod discovery;
 pub mod id_token;
 pub mod keys;

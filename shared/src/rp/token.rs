@@ -62,6 +62,17 @@ impl RelyingParty {
         verifier: &Verifier,
         fetch: &impl Fetch,
     ) -> Result<Tokens, TokenError> {
+        tokens(&self.exchange(metadata, code, verifier, fetch).await?)
+    }
+
+    /// The same with an answer of any shape.
+    pub(super) async fn exchange(
+        &self,
+        metadata: &ProviderMetadata,
+        code: &Code,
+        verifier: &Verifier,
+        fetch: &impl Fetch,
+    ) -> Result<Map<String, Value>, TokenError> {
         let form = vec![
             ("grant_type", "authorization_code"),
             ("code", code.expose()),
@@ -69,7 +80,7 @@ impl RelyingParty {
             ("code_verifier", verifier.expose()),
         ];
         let request = self.request(&metadata.token_endpoint, form);
-        read(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)
+        successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)
     }
 
     /// Redeems a refresh token.
@@ -84,7 +95,7 @@ impl RelyingParty {
     ) -> Result<Tokens, TokenError> {
         let form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         let request = self.request(&metadata.token_endpoint, form);
-        read(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)
+        tokens(&successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?)
     }
 
     /// Revokes a refresh token where the provider offers it, RFC 7009 §2.1. Best effort: whether
@@ -121,8 +132,8 @@ impl RelyingParty {
 
 const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
 
-/// Tells tokens from the three kinds of failure.
-fn read(answer: &Response) -> Result<Tokens, TokenError> {
+/// Tells a good answer from the three kinds of failure.
+pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenError> {
     let body: Option<Map<String, Value>> = serde_json::from_slice(answer.body()).ok();
     let word = body.as_ref().and_then(|body| body.get("error"));
     let word = word.filter(|word| !word.is_null());
@@ -142,8 +153,7 @@ fn read(answer: &Response) -> Result<Tokens, TokenError> {
             word => TokenError::Misconfigured(word),
         });
     }
-    let body = body.filter(|_| answer.status() == StatusCode::OK).ok_or(UNAVAILABLE)?;
-    tokens(&body)
+    body.filter(|_| answer.status() == StatusCode::OK).ok_or(UNAVAILABLE)
 }
 
 /// Statuses that say nothing about the grant.
@@ -301,7 +311,7 @@ mod tests {
             *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(said));
             assert_eq!(
-                read(&answer),
+                successful(&answer).and_then(|body| tokens(&body)),
                 Err(TokenError::Unavailable { retry_after: taken }),
                 "{said}"
             );

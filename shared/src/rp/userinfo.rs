@@ -59,6 +59,7 @@ mod tests {
         let peer = Peer::new();
         peer.put("/userinfo", status, body);
         let claims = IdTokenClaims {
+            issuer: "https://idp.test".to_owned(),
             subject: "alice".to_owned(),
             expires_at: UnixTime(0),
             auth_time: None,

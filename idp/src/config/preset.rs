@@ -1,0 +1,303 @@
+//! What is known of the providers that many have: where they are, what they are asked for besides,
+//! and what has to come back.
+
+use super::upstream::Raw;
+use crate::words::AuthMethod;
+use serde::Deserialize;
+use shared::metadata::ProviderMetadata;
+use shared::origin::Issuer;
+use shared::rp::client::Issuers;
+use shared::rp::dialect::Dialect;
+use shared::rp::dialect::authkit::AuthKit;
+use shared::rp::dialect::github::GitHub;
+use shared::rp::dialect::open_id::OpenId;
+use shared::rp::dialect::workos_sso::WorkosSso;
+use uuid::Uuid;
+
+/// A kind of provider.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Preset {
+    /// A tenant of Auth0.
+    Auth0,
+    /// `AuthKit`, the user management of `WorkOS`.
+    Authkit,
+    /// The single sign-on API of `WorkOS`.
+    WorkosSso,
+    /// GitHub, or an Enterprise Server.
+    Github,
+    /// Google.
+    Google,
+    /// Microsoft Entra.
+    Entra,
+    /// Any OpenID provider; `WorkOS` Connect is one.
+    Openid,
+}
+
+/// Where a provider is, what it is asked for besides, and how it says who somebody is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Way {
+    /// What it says about itself, where it publishes nothing.
+    pub metadata: Option<ProviderMetadata>,
+    /// Where it publishes that, when not where its issuer says.
+    pub published_at: Option<Issuer>,
+    /// More parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
+    /// The one that asks for a new account instead, when there is one.
+    pub sign_up: Option<(String, String)>,
+    /// How it says who somebody is.
+    pub dialect: Dialect,
+}
+
+/// The member that is wrong, and what it should be.
+type Wrong = (&'static str, &'static str);
+
+/// Where the provider is, whom its tokens may name, and the way there.
+type Found = (Issuer, Issuers, Way);
+
+impl Preset {
+    /// What its button says by itself.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Auth0 => "Auth0",
+            Self::Authkit | Self::WorkosSso => "WorkOS",
+            Self::Github => "GitHub",
+            Self::Google => "Google",
+            Self::Entra => "Microsoft",
+            Self::Openid => "your organization",
+        }
+    }
+
+    /// Whether it speaks OpenID Connect.
+    pub(super) const fn is_openid(self) -> bool {
+        matches!(self, Self::Auth0 | Self::Google | Self::Entra | Self::Openid)
+    }
+
+    /// What it is asked for, unless the entry says so.
+    pub(super) const fn scope(self) -> &'static str {
+        match self {
+            Self::Github => "read:user user:email",
+            Self::Authkit | Self::WorkosSso => "",
+            Self::Auth0 | Self::Google | Self::Entra | Self::Openid => "openid profile email",
+        }
+    }
+
+    /// How we show that it is us, unless the entry says so. Google and others misread secrets that
+    /// are encoded as RFC 6749 §2.3.1 wants it, so theirs go in the body.
+    pub(super) const fn auth_method(self) -> AuthMethod {
+        match self {
+            Self::Openid => AuthMethod::ClientSecretBasic,
+            _ => AuthMethod::ClientSecretPost,
+        }
+    }
+
+    /// The members that an entry of this kind may have, of those that not every kind has.
+    const fn takes(self) -> &'static [&'static str] {
+        match self {
+            Self::Auth0 => &["domain", "base", "audience", "connection", "organization"],
+            Self::Authkit => &["issuer", "base", "connection", "organization"],
+            Self::WorkosSso => &["base", "connection", "organization"],
+            Self::Github => &["base"],
+            Self::Google => &["base", "hosted_domain"],
+            Self::Entra => &["base", "tenant", "tenants"],
+            Self::Openid => &["issuer"],
+        }
+    }
+
+    /// The way to the provider that an entry describes.
+    pub(super) fn way(self, raw: &Raw) -> Result<Found, Wrong> {
+        let members = [
+            ("issuer", raw.issuer.is_some()),
+            ("domain", raw.domain.is_some()),
+            ("base", raw.base.is_some()),
+            ("audience", raw.audience.is_some()),
+            ("connection", raw.connection.is_some()),
+            ("organization", raw.organization.is_some()),
+            ("hosted_domain", raw.hosted_domain.is_some()),
+            ("tenant", raw.tenant.is_some()),
+            ("tenants", !raw.tenants.is_empty()),
+        ];
+        if let Some((member, _)) =
+            members.into_iter().find(|(member, there)| *there && !self.takes().contains(member))
+        {
+            return Err((member, "absent: its provider has none"));
+        }
+        match self {
+            Self::Auth0 => auth0(raw),
+            Self::Authkit => authkit(raw),
+            Self::WorkosSso => workos_sso(raw),
+            Self::Github => github(raw),
+            Self::Google => google(raw),
+            Self::Entra => entra(raw),
+            Self::Openid => {
+                let issuer = raw.issuer.as_deref().and_then(Issuer::parse);
+                let issuer = issuer.ok_or(("issuer", "the provider's issuer, byte for byte"))?;
+                let open_id = OpenId { asks_userinfo: true, ..OpenId::default() };
+                Ok((issuer, Issuers::Exact, open(open_id, Vec::new())))
+            }
+        }
+    }
+}
+
+/// The way to a provider that publishes its metadata.
+fn open(open_id: OpenId, parameters: Vec<(String, String)>) -> Way {
+    Way {
+        metadata: None,
+        published_at: None,
+        parameters,
+        sign_up: None,
+        dialect: Dialect::OpenId(open_id),
+    }
+}
+
+/// Parameters of those members that are there.
+fn parameters(members: &[(&str, &Option<String>)]) -> Vec<(String, String)> {
+    let there =
+        members.iter().filter_map(|(name, value)| Some(((*name).to_owned(), (*value).clone()?)));
+    there.collect()
+}
+
+/// Where a provider is: where everybody's is, or where the entry says.
+fn base(raw: &Raw, everybodys: &str) -> Result<String, Wrong> {
+    let text = raw.base.as_deref().unwrap_or(everybodys);
+    let sound = Issuer::parse(text).is_some() && !text.ends_with('/');
+    sound.then(|| text.to_owned()).ok_or(("base", "an https URL without a slash at the end"))
+}
+
+/// An issuer at a base that has been checked.
+fn issuer(text: &str) -> Result<Issuer, Wrong> {
+    Issuer::parse(text).ok_or(("base", "an https URL without a slash at the end"))
+}
+
+/// Its issuer ends with a slash. An organization that was asked for has to be in the token, by its id
+/// or, in lower case, by its name.
+fn auth0(raw: &Raw) -> Result<Found, Wrong> {
+    let wanted = ("domain", "the tenant's domain, or that of your own");
+    let here = match (&raw.domain, &raw.base) {
+        (Some(domain), None) => format!("https://{domain}"),
+        (None, Some(_)) => base(raw, "")?,
+        _ => return Err(wanted),
+    };
+    let issuer = Issuer::parse(&format!("{here}/")).ok_or(wanted)?;
+    let required = raw.organization.as_ref().map(|organization| {
+        let claim = if organization.starts_with("org_") { "org_id" } else { "org_name" };
+        (claim.to_owned(), organization.clone())
+    });
+    let required = required.into_iter().collect();
+    let asked = parameters(&[
+        ("audience", &raw.audience),
+        ("connection", &raw.connection),
+        ("organization", &raw.organization),
+    ]);
+    let way = open(OpenId { required, asks_userinfo: true, ..OpenId::default() }, asked);
+    let sign_up = Some(("screen_hint".to_owned(), "signup".to_owned()));
+    Ok((issuer, Issuers::Exact, Way { sign_up, ..way }))
+}
+
+/// Google's tokens name it with and without the scheme. The hosted domain has to be in the token.
+fn google(raw: &Raw) -> Result<Found, Wrong> {
+    let here = base(raw, "https://accounts.google.com")?;
+    let required = raw.hosted_domain.iter().map(|domain| ("hd".to_owned(), domain.clone()));
+    let required = required.collect();
+    let without_scheme = here.split_once("://").map(|(_, rest)| rest.to_owned());
+    let issuers = without_scheme.map_or(Issuers::Exact, Issuers::Also);
+    let asked = parameters(&[("hd", &raw.hosted_domain)]);
+    let open_id = OpenId { required, asks_userinfo: true, ..OpenId::default() };
+    Ok((issuer(&here)?, issuers, open(open_id, asked)))
+}
+
+/// One tenant has an issuer of its own. `common` and `organizations` have a template for one, and
+/// whose tenants would be everybody's unless they are listed.
+fn entra(raw: &Raw) -> Result<Found, Wrong> {
+    let here = base(raw, "https://login.microsoftonline.com")?;
+    let open_id = || OpenId { is_entra: true, ..OpenId::default() };
+    let tenant = raw.tenant.as_deref().unwrap_or("organizations");
+    let is_id = |text: &str| Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text);
+    if is_id(tenant) {
+        if !raw.tenants.is_empty() {
+            return Err(("tenants", "absent beside a tenant of one's own"));
+        }
+        let issuer = issuer(&format!("{here}/{tenant}/v2.0"))?;
+        return Ok((issuer, Issuers::Exact, open(open_id(), Vec::new())));
+    }
+    if !["common", "organizations"].contains(&tenant) {
+        return Err(("tenant", "a tenant's id, organizations or common"));
+    }
+    if raw.tenants.is_empty() || !raw.tenants.iter().all(|tenant| is_id(tenant)) {
+        return Err(("tenants", "the ids of the tenants whose people may sign in"));
+    }
+    let published_at = Some(issuer(&format!("{here}/{tenant}/v2.0"))?);
+    let template = issuer(&format!("{here}/{{tenantid}}/v2.0"))?;
+    let way = Way { published_at, ..open(open_id(), Vec::new()) };
+    Ok((template, Issuers::Tenants(raw.tenants.clone()), way))
+}
+
+fn github(raw: &Raw) -> Result<Found, Wrong> {
+    let here = base(raw, "https://github.com")?;
+    let own = format!("{here}/api/v3");
+    let api = if raw.base.is_some() { own } else { "https://api.github.com".to_owned() };
+    let metadata = ProviderMetadata {
+        issuer: here.clone(),
+        authorization_endpoint: format!("{here}/login/oauth/authorize"),
+        token_endpoint: format!("{here}/login/oauth/access_token"),
+        ..ProviderMetadata::default()
+    };
+    let dialect = Dialect::GitHub(GitHub { api });
+    Ok((issuer(&here)?, Issuers::Exact, fixed(metadata, Vec::new(), dialect)))
+}
+
+/// The way to a provider that publishes nothing.
+fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
+    Way { metadata: Some(metadata), published_at: None, parameters, sign_up: None, dialect }
+}
+
+const WORKOS: &str = "https://api.workos.com";
+
+/// Of connection, organization and `AuthKit`'s own page exactly one is asked for.
+fn authkit(raw: &Raw) -> Result<Found, Wrong> {
+    let here = base(raw, WORKOS)?;
+    let sign_up = ("screen_hint".to_owned(), "sign-up".to_owned());
+    let own_page = ("provider".to_owned(), "authkit".to_owned());
+    let (asked, sign_up) = match (&raw.connection, &raw.organization) {
+        (None, None) => (vec![own_page], Some(sign_up)),
+        (connection, organization) => {
+            let members = [("connection_id", connection), ("organization_id", organization)];
+            (parameters(&members), None)
+        }
+    };
+    if asked.len() > 1 {
+        return Err(("connection", "absent beside an organization"));
+    }
+    let known = || {
+        let client = &raw.client_id;
+        vec![format!("{here}/"), here.clone(), format!("{here}/user_management/{client}")]
+    };
+    let issuers = raw.issuer.as_ref().map_or_else(known, |issuer| vec![issuer.clone()]);
+    let metadata = ProviderMetadata {
+        issuer: here.clone(),
+        authorization_endpoint: format!("{here}/user_management/authorize"),
+        token_endpoint: format!("{here}/user_management/authenticate"),
+        jwks_uri: format!("{here}/sso/jwks/{}", raw.client_id),
+        ..ProviderMetadata::default()
+    };
+    let organization = raw.organization.clone();
+    let way = fixed(metadata, asked, Dialect::AuthKit(AuthKit { issuers, organization }));
+    Ok((issuer(&here)?, Issuers::Exact, Way { sign_up, ..way }))
+}
+
+fn workos_sso(raw: &Raw) -> Result<Found, Wrong> {
+    let here = base(raw, WORKOS)?;
+    let (connection, organization) = (raw.connection.clone(), raw.organization.clone());
+    let asked = parameters(&[("connection", &connection), ("organization", &organization)]);
+    if asked.len() != 1 {
+        return Err(("organization", "there, or else a connection"));
+    }
+    let metadata = ProviderMetadata {
+        issuer: format!("{here}/sso"),
+        authorization_endpoint: format!("{here}/sso/authorize"),
+        token_endpoint: format!("{here}/sso/token"),
+        ..ProviderMetadata::default()
+    };
+    let dialect = Dialect::WorkosSso(WorkosSso { organization, connection });
+    Ok((issuer(&format!("{here}/sso"))?, Issuers::Exact, fixed(metadata, asked, dialect)))
+}

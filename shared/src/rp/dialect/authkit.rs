@@ -1,0 +1,141 @@
+//! `AuthKit`, the user management of `WorkOS`: the answer to a code is JSON that says who somebody is,
+//! beside an access token that says so signed.
+
+use super::{Desk, NotVouched, Vouched, rename, text};
+use crate::fetch::{Fetch, Request};
+use crate::jose::Verifier;
+use crate::jose::claims::date;
+use crate::jose::jws::Unverified;
+use crate::rp::authorization::Flow;
+use crate::rp::client::{ClientAuth, RelyingParty};
+use crate::rp::id_token::IdTokenRefused;
+use crate::rp::token::{TokenError, Tokens, successful};
+use crate::secret::{AccessToken, Code, RefreshToken};
+use crate::time::UnixTime;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use serde_json::{Map, Value, json};
+
+/// How far its clock may be behind ours.
+const LEEWAY: u64 = 5;
+
+/// `AuthKit` of one environment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AuthKit {
+    /// Who its access tokens may say they are from, byte for byte: it differs by the age of the
+    /// environment and by its domain.
+    pub issuers: Vec<String>,
+    /// The organization whose people are let in.
+    pub organization: Option<String>,
+}
+
+impl AuthKit {
+    pub(super) async fn vouch(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        code: &Code,
+        flow: &Flow,
+    ) -> Result<Vouched, NotVouched> {
+        let Desk { party, metadata, fetch, .. } = at;
+        let request = request(party, &metadata.token_endpoint, code, flow);
+        let answer = (*fetch).fetch(request.ok_or(NotVouched::Api)?).await;
+        let answer =
+            answer.map_err(|_| NotVouched::Token(TokenError::Unavailable { retry_after: None }))?;
+        let told = successful(&answer).map_err(NotVouched::Token)?;
+        if told.get("impersonator").is_some_and(|by| !by.is_null()) {
+            return Err(NotVouched::Impersonated);
+        }
+        if self.organization.is_some()
+            && text(&told, "organization_id") != self.organization.as_deref()
+        {
+            return Err(NotVouched::Elsewhere);
+        }
+        let user = told.get("user").and_then(Value::as_object).ok_or(NotVouched::Api)?;
+        let subject = super::subject(user, "id")?;
+        let token = AccessToken::new(text(&told, "access_token").ok_or(NotVouched::Api)?);
+        let (session_id, expires_at) = self.verify(&token, &subject, at).await?;
+        let claims = rename(
+            user,
+            &[
+                ("email", "email"),
+                ("email_verified", "email_verified"),
+                ("first_name", "given_name"),
+                ("last_name", "family_name"),
+                ("name", "name"),
+                ("profile_picture_url", "picture"),
+                ("locale", "locale"),
+            ],
+        );
+        let amr = match text(&told, "authentication_method") {
+            Some("Password") => vec!["pwd".to_owned()],
+            Some("MagicAuth") => vec!["otp".to_owned()],
+            _ => Vec::new(),
+        };
+        Ok(Vouched {
+            authority: party.issuer.to_string(),
+            subject,
+            auth_time: None,
+            amr,
+            acr: None,
+            session_id,
+            claims,
+            tokens: Tokens {
+                access_token: token,
+                expires_in: Some(expires_at.since(at.now)),
+                refresh_token: text(&told, "refresh_token").map(RefreshToken::new),
+                id_token: None,
+                scope: None,
+            },
+        })
+    }
+
+    /// The access token is the only thing that is signed: by the keys of this client, about the same
+    /// person. Its session, and when it ends.
+    async fn verify(
+        &self,
+        token: &AccessToken,
+        subject: &str,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+    ) -> Result<(Option<String>, UnixTime), NotVouched> {
+        let Desk { provider, metadata, fetch, verifier, now, .. } = at;
+        let refused = NotVouched::IdToken;
+        let token = Unverified::parse(token.expose());
+        let token = token.map_err(|why| refused(IdTokenRefused::Signature(why)))?;
+        let key = provider.key(&token, &metadata.jwks_uri, *fetch, *now).await;
+        let key = key.map_err(|why| refused(IdTokenRefused::Key(why)))?;
+        let claims = token.verify::<Map<String, Value>>(&key, *verifier).await;
+        let claims = claims.map_err(|why| refused(IdTokenRefused::Signature(why)))?;
+        if !text(&claims, "iss").is_some_and(|iss| self.issuers.iter().any(|known| known == iss)) {
+            return Err(refused(IdTokenRefused::Issuer));
+        }
+        if text(&claims, "sub") != Some(subject) {
+            return Err(refused(IdTokenRefused::Subject));
+        }
+        let expires_at = date(&claims, "exp").ok().flatten();
+        let expires_at = expires_at.filter(|exp| *now < exp.plus(LEEWAY));
+        let expires_at = expires_at.ok_or(refused(IdTokenRefused::Time))?;
+        Ok((text(&claims, "sid").map(str::to_owned), expires_at))
+    }
+}
+
+fn request(party: &RelyingParty, endpoint: &str, code: &Code, flow: &Flow) -> Option<Request> {
+    let mut body = json!({
+        "grant_type": "authorization_code",
+        "client_id": party.client_id,
+        "code": code.expose(),
+        "code_verifier": flow.verifier.expose(),
+    });
+    if let (ClientAuth::Basic(secret) | ClientAuth::Post(secret), Some(body)) =
+        (&party.auth, body.as_object_mut())
+    {
+        body.insert("client_secret".to_owned(), secret.expose().into());
+    }
+    let mut request = Request::default();
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.parse().ok()?;
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().insert(ACCEPT, json.clone());
+    request.headers_mut().insert(CONTENT_TYPE, json);
+    *request.body_mut() = body.to_string().into_bytes();
+    Some(request)
+}

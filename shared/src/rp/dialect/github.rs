@@ -1,0 +1,85 @@
+//! GitHub, which speaks OAuth 2.0 and not OpenID Connect: who somebody is, its API says.
+
+use super::{Desk, NotVouched, Vouched, ask, rename, text};
+use crate::fetch::Fetch;
+use crate::jose::Verifier;
+use crate::json::Object;
+use crate::rp::authorization::Flow;
+use crate::secret::{AccessToken, Code};
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+const ACCEPT: &str = "application/vnd.github+json";
+
+/// GitHub, or an Enterprise Server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GitHub {
+    /// Its API, without a slash at the end.
+    pub api: String,
+}
+
+impl GitHub {
+    pub(super) async fn vouch(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        code: &Code,
+        flow: &Flow,
+    ) -> Result<Vouched, NotVouched> {
+        let Desk { party, metadata, fetch, .. } = at;
+        let tokens = party.redeem(metadata, code, &flow.verifier, *fetch).await;
+        let tokens = tokens.map_err(NotVouched::Token)?;
+        let token = &tokens.access_token;
+        let answer = ask(&format!("{}/user", self.api), token, ACCEPT, *fetch).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(NotVouched::Api);
+        }
+        let Object(user) = serde_json::from_slice(answer.body()).map_err(|_| NotVouched::Api)?;
+        // The login can be changed, and taken by somebody else (FD-20). The number cannot, and it is
+        // a number: `"42"` would be another person than 42 (FD-19).
+        let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
+        let subject = id.ok_or(NotVouched::NoSubject)?.to_string();
+        let mut claims = rename(
+            &user,
+            &[
+                ("login", "preferred_username"),
+                ("name", "name"),
+                ("avatar_url", "picture"),
+                ("html_url", "profile"),
+            ],
+        );
+        if let Some(email) = self.email(token, *fetch).await? {
+            claims.insert("email".to_owned(), email.into());
+            claims.insert("email_verified".to_owned(), true.into());
+        }
+        Ok(Vouched {
+            authority: party.issuer.to_string(),
+            subject,
+            auth_time: None,
+            amr: Vec::new(),
+            acr: None,
+            session_id: None,
+            claims,
+            tokens,
+        })
+    }
+
+    /// The person's primary address, if it is verified: what `/user` shows is what they chose to
+    /// show. Who may not ask gets none (FD-22).
+    async fn email(
+        &self,
+        token: &AccessToken,
+        fetch: &impl Fetch,
+    ) -> Result<Option<String>, NotVouched> {
+        let answer = ask(&format!("{}/user/emails", self.api), token, ACCEPT, fetch).await?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(NotVouched::Api),
+        }
+        let listed: Vec<Map<String, Value>> =
+            serde_json::from_slice(answer.body()).map_err(|_| NotVouched::Api)?;
+        let is = |entry: &Map<String, Value>, what| entry.get(what) == Some(&Value::Bool(true));
+        let primary = listed.iter().find(|entry| is(entry, "primary") && is(entry, "verified"));
+        Ok(primary.and_then(|entry| text(entry, "email")).map(str::to_owned))
+    }
+}

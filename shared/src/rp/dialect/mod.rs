@@ -1,0 +1,169 @@
+//! The ways in which providers say who somebody is. What differs between them is an enum: OpenID
+//! Connect with the quirks of those who speak it, and three APIs that are something else.
+
+pub mod authkit;
+pub mod github;
+pub mod open_id;
+pub mod workos_sso;
+
+use super::authorization::Flow;
+use super::client::RelyingParty;
+use super::discovery::Provider;
+use super::id_token::IdTokenRefused;
+use super::sign_in::SignInFailed;
+use super::token::{TokenError, Tokens};
+use super::userinfo::NoUserinfo;
+use crate::fetch::{Fetch, Request, Response};
+use crate::jose::Verifier;
+use crate::metadata::ProviderMetadata;
+use crate::secret::{AccessToken, Code};
+use crate::time::UnixTime;
+use authkit::AuthKit;
+use github::GitHub;
+use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
+use http::{HeaderValue, Method};
+use open_id::OpenId;
+use serde_json::{Map, Value};
+use workos_sso::WorkosSso;
+
+/// How a provider says who somebody is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Dialect {
+    /// By an ID token, and perhaps userinfo.
+    OpenId(OpenId),
+    /// By its user API.
+    GitHub(GitHub),
+    /// In the answer to the code, as JSON.
+    AuthKit(AuthKit),
+    /// The same with another shape.
+    WorkosSso(WorkosSso),
+}
+
+/// Somebody whom a provider vouches for.
+#[derive(Clone, Debug)]
+pub struct Vouched {
+    /// Who names them: with the subject, the key of the person for ever.
+    pub authority: String,
+    /// Their name there. Never an e-mail address, never a name that somebody else can take.
+    pub subject: String,
+    /// When they were authenticated, when it says so.
+    pub auth_time: Option<UnixTime>,
+    /// How, RFC 8176, as far as it says.
+    pub amr: Vec<String>,
+    /// How, as a class, when it says so.
+    pub acr: Option<String>,
+    /// The provider's session.
+    pub session_id: Option<String>,
+    /// Everything else that it tells about them.
+    pub claims: Map<String, Value>,
+    /// What the code was worth.
+    pub tokens: Tokens,
+}
+
+/// Why a provider vouches for nobody.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotVouched {
+    /// The code gave no tokens.
+    Token(TokenError),
+    /// There is no ID token although one was asked for.
+    NoIdToken,
+    /// The ID token, or the token that stands for one, was refused.
+    IdToken(IdTokenRefused),
+    /// Userinfo is about somebody else, or cannot be read.
+    Userinfo(NoUserinfo),
+    /// Its API did not answer, or not with what it should.
+    Api,
+    /// There is no name for the person that one could rely on.
+    NoSubject,
+    /// Not of the organization, domain or connection that was asked for.
+    Elsewhere,
+    /// Somebody of the provider acts in the person's name.
+    Impersonated,
+}
+
+impl From<SignInFailed> for NotVouched {
+    fn from(failed: SignInFailed) -> Self {
+        match failed {
+            SignInFailed::Token(error) => Self::Token(error),
+            SignInFailed::NoIdToken => Self::NoIdToken,
+            SignInFailed::IdToken(refused) => Self::IdToken(refused),
+        }
+    }
+}
+
+/// A provider as its client has it before it.
+#[derive(Debug)]
+pub struct Desk<'d, F, V> {
+    /// Ourselves.
+    pub party: &'d RelyingParty,
+    /// What is remembered of it.
+    pub provider: &'d Provider,
+    /// What it says about itself.
+    pub metadata: &'d ProviderMetadata,
+    /// The way there.
+    pub fetch: &'d F,
+    /// Checks signatures.
+    pub verifier: &'d V,
+    /// Now.
+    pub now: UnixTime,
+}
+
+impl Dialect {
+    /// Who somebody is who came back with `code`.
+    ///
+    /// # Errors
+    /// [`NotVouched`].
+    pub async fn vouch(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        code: &Code,
+        flow: &Flow,
+    ) -> Result<Vouched, NotVouched> {
+        match self {
+            Self::OpenId(open_id) => open_id.vouch(at, code, flow).await,
+            Self::GitHub(github) => github.vouch(at, code, flow).await,
+            Self::AuthKit(authkit) => authkit.vouch(at, code, flow).await,
+            Self::WorkosSso(sso) => sso.vouch(at, code, flow).await,
+        }
+    }
+}
+
+/// Asks an API in the name of the person.
+async fn ask(
+    url: &str,
+    token: &AccessToken,
+    accept: &'static str,
+    fetch: &impl Fetch,
+) -> Result<Response, NotVouched> {
+    let mut request = Request::default();
+    *request.method_mut() = Method::GET;
+    *request.uri_mut() = url.parse().map_err(|_| NotVouched::Api)?;
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+    let headers = request.headers_mut();
+    headers.insert(AUTHORIZATION, bearer.map_err(|_| NotVouched::Api)?);
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    // GitHub refuses whoever does not say who they are, and workerd says nothing.
+    headers.insert(USER_AGENT, HeaderValue::from_static("gatelatch"));
+    fetch.fetch(request).await.map_err(|_| NotVouched::Api)
+}
+
+/// Copies what is there and not empty, under our names for it.
+fn rename(from: &Map<String, Value>, names: &[(&str, &str)]) -> Map<String, Value> {
+    let found = names.iter().filter_map(|(theirs, ours)| {
+        let value = from.get(*theirs).filter(|value| !value.is_null() && *value != "")?;
+        Some(((*ours).to_owned(), value.clone()))
+    });
+    found.collect()
+}
+
+/// A text that is there and not empty.
+fn text<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m str> {
+    members.get(name)?.as_str().filter(|text| !text.is_empty())
+}
+
+/// A name of a person, bounded as OpenID Connect Core §2 bounds subjects.
+fn subject(members: &Map<String, Value>, name: &str) -> Result<String, NotVouched> {
+    let text = text(members, name)
+        .filter(|text| text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic()));
+    text.map(str::to_owned).ok_or(NotVouched::NoSubject)
+}
