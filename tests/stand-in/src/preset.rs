@@ -1,0 +1,72 @@
+//! Which provider an instance stands in for.
+
+use crate::ask::Ask;
+use crate::fault::Endpoint;
+use crate::instance::Instance;
+use crate::reply::{self, Response};
+use crate::{auth0, github};
+
+/// A provider.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Preset {
+    /// A tenant of Auth0.
+    Auth0,
+    /// GitHub.
+    GitHub,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Auth0, Self::GitHub];
+
+    /// Its part of the path.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auth0 => "auth0",
+            Self::GitHub => "github",
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth0 => "Auth0",
+            Self::GitHub => "GitHub",
+        }
+    }
+
+    pub(crate) fn find(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.word() == word)
+    }
+
+    /// Which endpoint is asked. A refresh is told by its body.
+    pub(crate) fn endpoint(self, ask: &Ask<'_>) -> Option<Endpoint> {
+        let endpoint = match self {
+            Self::Auth0 => auth0::endpoint(ask.path),
+            Self::GitHub => github::endpoint(ask.path),
+        }?;
+        let is_refresh = ask.body("grant_type") == Some("refresh_token");
+        let is_refresh = endpoint == Endpoint::Token && is_refresh;
+        Some(if is_refresh { Endpoint::Refresh } else { endpoint })
+    }
+
+    pub(crate) fn answer(self, instance: &mut Instance, ask: &Ask<'_>) -> Response {
+        match self {
+            Self::Auth0 => auth0::answer(instance, ask),
+            Self::GitHub => github::answer(instance, ask),
+        }
+    }
+}
+
+/// What is here, for somebody who looks.
+pub(crate) fn index() -> Response {
+    let mut text = "Stand-ins for identity providers. Whatever name you choose for an instance is \
+                    one:\n\n"
+        .to_owned();
+    for preset in Preset::ALL {
+        text.extend(["/", preset.word(), "/{instance}  ", preset.name(), "\n"]);
+    }
+    reply::plain(200, "text/plain; charset=utf-8", text)
+}
