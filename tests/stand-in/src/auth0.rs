@@ -45,9 +45,12 @@ pub(crate) fn answer(instance: &mut Instance, ask: &Ask<'_>) -> Response {
         (&Method::GET | &Method::POST, "/userinfo") => userinfo(instance, ask),
         (&Method::POST, "/oauth/revoke") => revoke(instance, ask),
         (&Method::GET | &Method::POST, "/oidc/logout") => {
-            oidc::end_session(instance, ask, "post_logout_redirect_uri", Some("logout_hint"))
+            let exit = oidc::Exit::strict("post_logout_redirect_uri");
+            oidc::end_session(instance, ask, oidc::Exit { sid: Some("logout_hint"), ..exit })
         }
-        (&Method::GET, "/v2/logout") => oidc::end_session(instance, ask, "returnTo", None),
+        (&Method::GET, "/v2/logout") => {
+            oidc::end_session(instance, ask, oidc::Exit::strict("returnTo"))
+        }
         _ => reply::not_found(),
     }
 }
@@ -146,10 +149,8 @@ fn tokens(instance: &mut Instance, ask: &Ask<'_>, grant: &Grant, endpoint: Endpo
         if grant.asked.get("organization").is_some() {
             claims["org_id"] = grant.person.home.organization().into();
         }
-        if endpoint == Endpoint::Refresh
-            && let Some(claims) = claims.as_object_mut()
-        {
-            claims.remove("nonce");
+        if endpoint == Endpoint::Refresh {
+            oidc::forget(&mut claims, "nonce");
         }
         let token = oidc::id_token(instance, endpoint, grant, &access_token, claims);
         if let Some(token) = token {

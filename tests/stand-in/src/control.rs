@@ -2,13 +2,13 @@
 
 use crate::Preset;
 use crate::ask::Ask;
-use crate::auth0;
 use crate::client;
 use crate::fault::Arranged;
 use crate::instance::Instance;
 use crate::oidc::{self, Farewell};
 use crate::person::Person;
 use crate::reply::{self, Response};
+use crate::{auth0, generic};
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -99,7 +99,16 @@ impl Preset {
                 client,
                 more: Map::from_iter([("trace_id".to_owned(), Value::from("stand-in"))]),
             },
-            Self::GitHub => return None,
+            Self::Generic => Farewell {
+                typ: "logout+jwt",
+                issuer: session.base.clone(),
+                subject: generic::subject(session.person),
+                sid,
+                client,
+                more: Map::new(),
+            },
+            // The others have none, or other ways to say it.
+            Self::WorkOs | Self::GitHub | Self::Google | Self::Entra => return None,
         };
         Some(oidc::logout_token(instance, farewell, now))
     }

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 /// The key before the first rotation and the one after it; from then on they take turns.
 const PUBLISHED: [&str; 2] = [include_str!("rsa-1.pem"), include_str!("rsa-2.pem")];
-/// A key that is never published.
+/// A key that is never published to verify with.
 const OTHER: &str = include_str!("rsa-other.pem");
 
 struct Pair {
@@ -110,6 +110,15 @@ impl Keys {
 
 fn kid(number: usize) -> String {
     format!("stand-in-{}", number + 1)
+}
+
+/// A key that is published to encrypt to, and good for nothing here.
+pub(crate) fn encryption_key() -> Value {
+    let [_, _, Pair { modulus, exponent, .. }] = pairs();
+    json!({
+        "kty": "RSA", "use": "enc", "alg": "RSA-OAEP", "kid": "encryption",
+        "n": modulus, "e": exponent,
+    })
 }
 
 /// The claims of a token that we signed, whatever has become of it since.

@@ -34,11 +34,15 @@
 
 mod ask;
 mod auth0;
+mod authkit;
 mod authorize;
 mod client;
 mod control;
+mod entra;
 mod fault;
+mod generic;
 mod github;
+mod google;
 mod gzip;
 mod instance;
 mod keys;
@@ -52,6 +56,8 @@ mod server;
 mod spoil;
 mod token;
 mod wire;
+mod workos;
+mod workos_sso;
 
 pub use client::{API_KEY, Client, GATELATCH, GITHUB_APP, OTHER, OTHER_API_KEY};
 pub use fault::{Arranged, Claim, Endpoint, Fault, IdTokenFault};

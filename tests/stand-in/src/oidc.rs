@@ -55,6 +55,13 @@ pub(crate) fn profile(grant: &Grant) -> Map<String, Value> {
     claims
 }
 
+/// Takes a member away.
+pub(crate) fn forget(claims: &mut Value, name: &str) {
+    if let Value::Object(members) = claims {
+        members.remove(name);
+    }
+}
+
 /// Says of the e-mail what was arranged to be said.
 pub(crate) fn spoil_email(instance: &mut Instance, endpoint: Endpoint, name: &str, of: &mut Value) {
     let arranged = |fault: &Fault| match fault {
@@ -73,13 +80,6 @@ pub(crate) fn spoil_email(instance: &mut Instance, endpoint: Endpoint, name: &st
     }
 }
 
-/// Publishes a new key and drops the old one, if that was arranged.
-pub(crate) fn rotate_if_arranged(instance: &mut Instance, endpoint: Endpoint) {
-    if instance.faults.happens(endpoint, &Fault::KeysRotatedJustNow) {
-        instance.keys.rotate(true);
-    }
-}
-
 /// An ID token, or what was arranged to come instead.
 pub(crate) fn id_token(
     instance: &mut Instance,
@@ -88,9 +88,22 @@ pub(crate) fn id_token(
     access_token: &str,
     mut claims: Value,
 ) -> Option<String> {
-    rotate_if_arranged(instance, endpoint);
     claims["at_hash"] = at_hash(access_token).into();
     spoil_email(instance, endpoint, "email_verified", &mut claims);
+    signed(instance, endpoint, grant, claims)
+}
+
+/// A token about a person, or what was arranged to come instead.
+pub(crate) fn signed(
+    instance: &mut Instance,
+    endpoint: Endpoint,
+    grant: &Grant,
+    mut claims: Value,
+) -> Option<String> {
+    // A new key is published, and the old one is gone.
+    if instance.faults.happens(endpoint, &Fault::KeysRotatedJustNow) {
+        instance.keys.rotate(true);
+    }
     let arranged = |fault: &Fault| match fault {
         Fault::IdToken(fault) => Some(*fault),
         _ => None,
@@ -103,11 +116,6 @@ pub(crate) fn id_token(
 /// Makes one thing wrong with the claims, or says how to sign them.
 fn spoil<'s>(claims: &mut Value, fault: IdTokenFault, grant: &Grant) -> Option<Signature<'s>> {
     let number = |name: &str, claims: &Value| claims[name].as_u64().unwrap_or_default();
-    let remove = |name: &str, claims: &mut Value| {
-        if let Value::Object(members) = claims {
-            members.remove(name);
-        }
-    };
     match fault {
         IdTokenFault::Absent => return None,
         IdTokenFault::AlgNone => return Some(Signature::None),
@@ -125,7 +133,7 @@ fn spoil<'s>(claims: &mut Value, fault: IdTokenFault, grant: &Grant) -> Option<S
         IdTokenFault::WrongAudience => claims["aud"] = OTHER.id.into(),
         IdTokenFault::ExtraAudience => {
             claims["aud"] = json!([grant.client, OTHER.id]);
-            remove("azp", claims);
+            forget(claims, "azp");
         }
         IdTokenFault::WrongAzp => claims["azp"] = OTHER.id.into(),
         IdTokenFault::Expired => {
@@ -137,10 +145,10 @@ fn spoil<'s>(claims: &mut Value, fault: IdTokenFault, grant: &Grant) -> Option<S
             claims["iat"] = (number("iat", claims) + 3600).into();
             claims["exp"] = (number("exp", claims) + 3600).into();
         }
-        IdTokenFault::NoSubject => remove("sub", claims),
+        IdTokenFault::NoSubject => forget(claims, "sub"),
         IdTokenFault::EmptySubject => claims["sub"] = "".into(),
         IdTokenFault::OtherSubject => claims["sub"] = "somebody-else".into(),
-        IdTokenFault::NoNonce => remove("nonce", claims),
+        IdTokenFault::NoNonce => forget(claims, "nonce"),
         IdTokenFault::WrongNonce => claims["nonce"] = "another-nonce".into(),
     }
     Some(Signature::Good)
@@ -156,14 +164,30 @@ pub(crate) fn userinfo(instance: &mut Instance, body: Option<Value>, refusal: &V
     reply::json(200, &body)
 }
 
-/// Where browsers sign out, `OpenID` Connect RP-Initiated Logout. `to` is the parameter that says
-/// where to go on, `sid` one that names the session.
-pub(crate) fn end_session(
-    instance: &mut Instance,
-    ask: &Ask<'_>,
-    to: &str,
-    sid: Option<&str>,
-) -> Response {
+/// What an endpoint where browsers sign out reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exit<'e> {
+    /// The parameter that says where to go on.
+    pub(crate) to: &'e str,
+    /// One that names the session.
+    pub(crate) sid: Option<&'e str>,
+    /// Whether somebody has to be named to go on.
+    pub(crate) is_strict: bool,
+}
+
+impl<'e> Exit<'e> {
+    pub(crate) fn strict(to: &'e str) -> Self {
+        Self { to, sid: None, is_strict: true }
+    }
+
+    pub(crate) fn lenient() -> Self {
+        Self { is_strict: false, ..Self::strict("post_logout_redirect_uri") }
+    }
+}
+
+/// Where browsers sign out, `OpenID` Connect RP-Initiated Logout.
+pub(crate) fn end_session(instance: &mut Instance, ask: &Ask<'_>, exit: Exit<'_>) -> Response {
+    let Exit { to, sid, is_strict } = exit;
     let asked = if ask.query.0.is_empty() { ask.form.clone() } else { Some(ask.query.clone()) };
     let asked = asked.unwrap_or_default();
     let hint = asked.get("id_token_hint").and_then(keys::claims);
@@ -180,14 +204,14 @@ pub(crate) fn end_session(
     let session = named.map(str::to_owned).or_else(|| here.map(|session| session.sid.clone()));
     let has_hint = hint.is_some() || named.is_some();
     if let Some(uri) = asked.get(to) {
-        if client.is_none() && named.is_none() {
+        if is_strict && client.is_none() && named.is_none() {
             let text = "Without a hint or a client_id nobody may say where to go on.";
             return page::problem(instance.preset, 400, text);
         }
         if !client::is_redirect(uri) {
             return page::problem(instance.preset, 400, &format!("{to} is not registered."));
         }
-    } else if !has_hint && client.is_none() {
+    } else if is_strict && !has_hint && client.is_none() {
         return page::confirm_sign_out(instance.preset);
     }
     if let Some(sid) = session {

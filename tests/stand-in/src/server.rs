@@ -119,9 +119,13 @@ fn serve(stand_in: &StandIn, mut stream: TcpStream, over: &AtomicBool) -> io::Re
         }
         Answer::Partial { response, promised, end: End::Reset } => {
             send(&mut stream, &response, promised)?;
-            return reset(stream, unfinished);
+            reset(stream, unfinished);
+            return Ok(());
         }
-        Answer::Cut => return reset(stream, unfinished),
+        Answer::Cut => {
+            reset(stream, unfinished);
+            return Ok(());
+        }
     }
     // What is unread when a socket is closed would make this a reset.
     stream.shutdown(Shutdown::Write)?;
@@ -138,10 +142,9 @@ fn send(stream: &mut TcpStream, response: &Response, promised: usize) -> io::Res
 /// A socket that is closed before everything was read is reset: the last byte of the request is
 /// what was left for that.
 #[expect(clippy::needless_pass_by_value, reason = "to be dropped unread is what they are here for")]
-fn reset(stream: TcpStream, unread: Unfinished) -> io::Result<()> {
+fn reset(stream: TcpStream, unread: Unfinished) {
     let Unfinished { .. } = unread;
     drop(stream);
-    Ok(())
 }
 
 /// Waits while somebody is there to wait for the answer. Whether they still are.
