@@ -201,11 +201,11 @@ fn post(to: &str, form: &str) -> io::Result<(u16, String)> {
     let path = url.path();
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let length = form.len();
-    write!(
-        stream,
+    let head = format!(
         "POST {path}{query} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n{CONTENT_LENGTH}: {length}\r\n\r\n{form}"
-    )?;
+         Content-Type: application/x-www-form-urlencoded\r\n{CONTENT_LENGTH}: {length}\r\n\r\n"
+    );
+    stream.write_all((head + form).as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

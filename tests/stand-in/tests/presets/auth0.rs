@@ -85,7 +85,7 @@ fn a_code_is_too_old_after_ten_minutes() {
 fn a_redirect_uri_far_away_is_no_place_to_go() {
     let net = net();
     for uri in ["https://app.example/callback", "http://10.0.0.1/", "ftp://app.test/", ""] {
-        let page = net.browse(&net.ask("/authorize", &[("redirect_uri", uri)]), None);
+        let page = net.browse(&Net::ask("/authorize", &[("redirect_uri", uri)]), None);
         assert_eq!(page.status(), 403, "{uri}");
     }
 }
@@ -137,7 +137,7 @@ fn an_audience_makes_the_access_token_a_jwt() {
 #[test]
 fn prompts_and_max_age_behave() {
     let net = net();
-    let ask = |more: &[(&str, &str)]| net.ask("/authorize", more);
+    let ask = |more: &[(&str, &str)]| Net::ask("/authorize", more);
     let silent = [("scope", "openid"), ("prompt", "none")];
     assert_eq!(brought(&net.browse(&ask(&silent), None))["error"], "login_required");
     code(&net, "alice");
@@ -156,7 +156,7 @@ fn prompts_and_max_age_behave() {
 #[test]
 fn whoever_says_no_comes_back_with_access_denied() {
     let net = net();
-    let denied = net.browse(&net.ask("/authorize", &[]), Some(&[("deny", "deny")]));
+    let denied = net.browse(&Net::ask("/authorize", &[]), Some(&[("deny", "deny")]));
     let brought = brought(&denied);
     assert_eq!((&*brought["error"], &*brought["state"]), ("access_denied", "a state"));
 }
@@ -202,7 +202,7 @@ fn signing_out_goes_on_where_it_may_and_ends_the_session() {
     assert_eq!(ask(&far).status(), 400);
     assert_eq!(ask(&[("post_logout_redirect_uri", CALLBACK)]).status(), 400);
     assert_eq!(ask(&[]).status(), 200, "it asks");
-    let silent = net.ask("/authorize", &[("prompt", "none")]);
+    let silent = Net::ask("/authorize", &[("prompt", "none")]);
     assert!(brought(&net.browse(&silent, None)).contains_key("code"), "nothing ended yet");
     let near = [("id_token_hint", hint), ("post_logout_redirect_uri", CALLBACK), ("state", "s")];
     assert_eq!(brought(&ask(&near))["state"], "s");

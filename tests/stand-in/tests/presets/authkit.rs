@@ -64,7 +64,7 @@ fn a_flow_ends_with_a_user_and_no_id_token() {
 fn exactly_one_selector_is_given() {
     let net = net();
     let ask = |more: &[(&str, &str)]| {
-        brought(&net.browse(&net.ask(AUTHORIZE, more), None))["error"].clone()
+        brought(&net.browse(&Net::ask(AUTHORIZE, more), None))["error"].clone()
     };
     assert_eq!(ask(&[]), "invalid_connection_selector");
     assert_eq!(ask(&[AUTHKIT, ("organization_id", "org_alpha")]), "ambiguous_connection_selector");

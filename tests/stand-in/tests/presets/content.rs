@@ -124,7 +124,7 @@ fn the_browser_comes_back_wrong() {
     let net = net();
     let back = |fault: Fault| {
         net.fault(Endpoint::Authorize, fault);
-        let page = net.browse(&net.ask("/authorize", &[SCOPE]), Some(&[("person", "alice")]));
+        let page = net.browse(&Net::ask("/authorize", &[SCOPE]), Some(&[("person", "alice")]));
         (crate::support::location(&page), brought(&page))
     };
     assert!(!back(Fault::CallbackWithoutState).1.contains_key("state"));
@@ -137,7 +137,7 @@ fn the_browser_comes_back_wrong() {
 fn a_page_does_not_use_up_what_is_wrong_with_the_way_back() {
     let net = net();
     net.fault(Endpoint::Authorize, Fault::CallbackNoIss);
-    net.browse(&net.ask("/authorize", &[SCOPE]), None);
+    net.browse(&Net::ask("/authorize", &[SCOPE]), None);
     assert!(!net.sign_in("/authorize", "alice", &[SCOPE]).contains_key("iss"));
 }
 

@@ -82,7 +82,7 @@ fn a_challenge_is_s256_or_nothing() {
     let net = net();
     let ask = |more: &[(&str, &str)]| {
         let more: Vec<_> = [SCOPE].into_iter().chain(more.iter().copied()).collect();
-        brought(&net.browse(&net.ask("/authorize", &more), None))["error"].clone()
+        brought(&net.browse(&Net::ask("/authorize", &more), None))["error"].clone()
     };
     assert_eq!(ask(&[("code_challenge_method", "plain")]), "invalid_request");
     assert_eq!(ask(&[("code_challenge_method", "")]), "invalid_request");
@@ -146,11 +146,11 @@ fn a_session_is_remembered_and_auth_time_tells_the_truth() {
     let net = net();
     code(&net, "alice");
     net.wait(50);
-    let silent = net.ask("/authorize", &[SCOPE, ("prompt", "none")]);
+    let silent = Net::ask("/authorize", &[SCOPE, ("prompt", "none")]);
     let brought = brought(&net.browse(&silent, None));
     let tokens = json(&net.redeem("/token", &brought["code"], &[]));
     assert_eq!(claims(&tokens["id_token"])["auth_time"].as_u64(), Some(net.now.get() - 50));
-    let old = net.ask("/authorize", &[SCOPE, ("prompt", "none"), ("max_age", "10")]);
+    let old = Net::ask("/authorize", &[SCOPE, ("prompt", "none"), ("max_age", "10")]);
     assert_eq!(crate::support::brought(&net.browse(&old, None))["error"], "login_required");
 }
 

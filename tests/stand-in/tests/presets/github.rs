@@ -98,7 +98,7 @@ fn the_api_wants_a_user_agent() {
     let token = tokens(&net, "alice", &[SCOPE]);
     assert_eq!(api(&net, "/user", &token, &[]).status(), 403);
     let named = (USER_AGENT, "gatelatch");
-    assert_eq!(api(&net, "/user", &token, &[named.clone()]).status(), 200);
+    assert_eq!(api(&net, "/user", &token, std::slice::from_ref(&named)).status(), 200);
     let version = HeaderName::from_static("x-github-api-version");
     let right = [named.clone(), (version.clone(), "2022-11-28")];
     assert_eq!(api(&net, "/user", &token, &right).status(), 200);
@@ -142,7 +142,7 @@ fn fd_19_an_id_may_be_null_missing_zero_or_a_string() {
 #[test]
 fn denial_comes_back_with_a_uri_and_the_state() {
     let net = net();
-    let denied = net.browse(&net.ask(AUTHORIZE, &[]), Some(&[("deny", "deny")]));
+    let denied = net.browse(&Net::ask(AUTHORIZE, &[]), Some(&[("deny", "deny")]));
     let brought = brought(&denied);
     assert_eq!(brought["error"], "access_denied");
     assert!(brought.contains_key("error_uri"));

@@ -58,9 +58,9 @@ fn whoever_redeems_a_code_has_to_be_right_in_everything() {
 fn offline_access_is_no_scope() {
     let net = net();
     let asked = [("scope", "openid offline_access")];
-    let refused = brought(&net.browse(&net.ask(AUTHORIZE, &asked), None));
+    let refused = brought(&net.browse(&Net::ask(AUTHORIZE, &asked), None));
     assert_eq!(refused["error"], "invalid_scope");
-    let none = brought(&net.browse(&net.ask(AUTHORIZE, &[]), None));
+    let none = brought(&net.browse(&Net::ask(AUTHORIZE, &[]), None));
     assert_eq!(none["error"], "invalid_request");
 }
 

@@ -5,7 +5,7 @@ use http::header::CONTENT_SECURITY_POLICY;
 use stand_in::{Endpoint, Person, Preset};
 
 fn text(net: &Net, more: &[(&str, &str)]) -> String {
-    let page = net.browse(&net.ask("/authorize", more), None);
+    let page = net.browse(&Net::ask("/authorize", more), None);
     assert_eq!(page.status(), 200);
     String::from_utf8(page.into_body()).unwrap()
 }
@@ -48,7 +48,7 @@ fn a_hint_puts_somebody_first() {
 #[test]
 fn the_form_of_a_request_that_was_posted_goes_to_the_same_request() {
     let net = Net::new("generic/x1");
-    let ask = net.ask("/authorize", &[("scope", "openid")]);
+    let ask = Net::ask("/authorize", &[("scope", "openid")]);
     let fields: Vec<_> = url::form_urlencoded::parse(ask.split_once('?').unwrap().1.as_bytes())
         .into_owned()
         .collect();

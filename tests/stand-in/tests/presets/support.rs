@@ -148,11 +148,11 @@ impl Net {
         person: &str,
         more: Pairs<'_>,
     ) -> BTreeMap<String, String> {
-        brought(&self.browse(&self.ask(path, more), Some(&[("person", person)])))
+        brought(&self.browse(&Self::ask(path, more), Some(&[("person", person)])))
     }
 
     /// The path of an authorization request with a challenge.
-    pub(crate) fn ask(&self, path: &str, more: Pairs<'_>) -> String {
+    pub(crate) fn ask(path: &str, more: Pairs<'_>) -> String {
         let challenge = challenge();
         let usual = [
             ("response_type", "code"),
