@@ -18,8 +18,8 @@ fn frame(status: u16, preset: Preset, title: &str, main: &str) -> Response {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <meta name=\"robots\" content=\"noindex\">\n<style>{STYLE}</style>\n</head>\n<body>\n\
-             <main>\n<p class=\"banner\"><strong>Stand-in for {name}.</strong> \
-             This is not {name}: nobody has an account here, and no password is asked for.</p>\n\
+             <main>\n<p class=\"banner\"><strong>This is a stand-in for {name},</strong> \
+             to test and to try with. Nobody has an account here, and there are no passwords.</p>\n\
              <h1>{title}</h1>\n{main}</main>\n</body>\n</html>\n"
         ),
     )
