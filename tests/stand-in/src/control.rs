@@ -55,7 +55,9 @@ fn arrange(instance: &mut Instance, ask: &Ask<'_>) -> Response {
         Ok(list) => list,
         Err(error) => return refuse(&error.to_string()),
     };
-    if let Some(odd) = list.iter().find(|arranged| !arranged.fault.fits(arranged.endpoint)) {
+    let preset = instance.preset;
+    let is_odd = |arranged: &&Arranged| !arranged.fault.fits(preset, arranged.endpoint);
+    if let Some(odd) = list.iter().find(is_odd) {
         return refuse(&format!("{:?} does not happen at {:?}", odd.fault, odd.endpoint));
     }
     for arranged in list {

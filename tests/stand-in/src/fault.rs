@@ -1,5 +1,6 @@
 //! What can be made to go wrong, where, and how often.
 
+use crate::Preset;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -164,25 +165,31 @@ pub enum IdTokenFault {
 }
 
 impl Fault {
-    /// Whether it can happen there.
+    /// Whether it can happen there, at this provider.
     #[must_use]
-    pub fn fits(&self, endpoint: Endpoint) -> bool {
+    pub fn fits(&self, preset: Preset, endpoint: Endpoint) -> bool {
         let token = matches!(endpoint, Endpoint::Token | Endpoint::Refresh);
-        match self {
-            Self::IdToken(_) | Self::KeysRotatedJustNow | Self::NextStep(_) => token,
-            Self::UserinfoOtherSubject => endpoint == Endpoint::Userinfo,
-            Self::OtherDiscoveryIssuer | Self::HttpJwksUri => endpoint == Endpoint::Discovery,
-            Self::CallbackWithoutState
-            | Self::CallbackOtherIss
-            | Self::CallbackNoIss
-            | Self::CallbackDuplicateCode => endpoint == Endpoint::Authorize,
-            Self::EmailVerified(_) => {
-                token || matches!(endpoint, Endpoint::Userinfo | Endpoint::Emails)
+        preset.endpoints().contains(&endpoint)
+            && match self {
+                // GitHub signs nothing.
+                Self::IdToken(_) | Self::KeysRotatedJustNow => token && preset != Preset::GitHub,
+                Self::NextStep(_) => token && preset == Preset::WorkOs,
+                Self::UserinfoOtherSubject => endpoint == Endpoint::Userinfo,
+                Self::OtherDiscoveryIssuer | Self::HttpJwksUri => endpoint == Endpoint::Discovery,
+                Self::CallbackWithoutState
+                | Self::CallbackOtherIss
+                | Self::CallbackDuplicateCode => endpoint == Endpoint::Authorize,
+                // Nobody else says it.
+                Self::CallbackNoIss => endpoint == Endpoint::Authorize && preset == Preset::Generic,
+                Self::EmailVerified(_) => match preset {
+                    Preset::GitHub => endpoint == Endpoint::Emails,
+                    Preset::WorkOs => token,
+                    _ => token || endpoint == Endpoint::Userinfo,
+                },
+                Self::Redirect { status, .. } => [301, 302, 303, 307, 308].contains(status),
+                Self::Status(status) | Self::Error { status, .. } => (200..600).contains(status),
+                _ => true,
             }
-            Self::Redirect { status, .. } => [301, 302, 303, 307, 308].contains(status),
-            Self::Status(status) | Self::Error { status, .. } => (200..600).contains(status),
-            _ => true,
-        }
     }
 
     /// Whether it is in what is answered, and not on the way there.

@@ -128,11 +128,10 @@ impl StandIn {
     /// When there is no such place, or the fault cannot happen at this endpoint: a test that
     /// arranges nothing would show nothing.
     pub fn fault(&self, place: &str, endpoint: Endpoint, fault: Fault, times: u32) {
-        assert!(fault.fits(endpoint), "{fault:?} does not happen at {endpoint:?}");
-        let added = self.at(place, |instance| {
-            instance.faults.add(Arranged { endpoint, fault, times });
-        });
-        assert!(added.is_some(), "{place} is no preset/instance");
+        let preset = self.at(place, |instance| instance.preset);
+        let fits = preset.map(|preset| fault.fits(preset, endpoint));
+        assert_eq!(fits, Some(true), "{fault:?} does not happen at {place}, {endpoint:?}");
+        self.at(place, |instance| instance.faults.add(Arranged { endpoint, fault, times }));
     }
 
     /// Clears the faults of an instance.

@@ -54,6 +54,23 @@ impl Preset {
         }
     }
 
+    /// The endpoints that it has.
+    #[must_use]
+    pub fn endpoints(self) -> &'static [Endpoint] {
+        use Endpoint::{
+            Authorize, Discovery, Emails, Jwks, Logout, Refresh, Revoke, Token, Userinfo,
+        };
+        match self {
+            Self::Auth0 | Self::Generic => {
+                &[Discovery, Jwks, Authorize, Token, Refresh, Userinfo, Revoke, Logout]
+            }
+            Self::WorkOs => &[Jwks, Authorize, Token, Refresh, Userinfo, Revoke, Logout],
+            Self::GitHub => &[Authorize, Token, Refresh, Userinfo, Emails, Revoke],
+            Self::Google => &[Discovery, Jwks, Authorize, Token, Refresh, Userinfo, Revoke],
+            Self::Entra => &[Discovery, Jwks, Authorize, Token, Refresh, Userinfo, Logout],
+        }
+    }
+
     pub(crate) fn find(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|preset| preset.word() == word)
     }

@@ -4,7 +4,7 @@ use crate::support::{CALLBACK, Net, VERIFIER, brought, claims, error, json};
 use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json as object};
-use stand_in::{Endpoint, Fault};
+use stand_in::{Claim, Endpoint, Fault, IdTokenFault};
 
 const AUTHORIZE: &str = "/user_management/authorize";
 const TOKEN: &str = "/user_management/authenticate";
@@ -206,4 +206,23 @@ fn one_more_step_is_a_403_with_its_code() {
     net.fault(Endpoint::Refresh, Fault::NextStep("sso_required".to_owned()));
     assert_eq!(json(&refresh(&net, &tokens, None))["connection_ids"][0], "conn_alpha");
     assert_eq!(refresh(&net, &tokens, None).status(), 200, "nothing was used up");
+}
+
+#[test]
+fn what_can_be_wrong_with_an_id_token_can_be_wrong_with_the_access_token() {
+    let net = net();
+    net.fault(Endpoint::Token, Fault::IdToken(IdTokenFault::WrongIssuer));
+    assert_eq!(claims(&tokens(&net, "alice")["access_token"])["iss"], "https://another.test");
+    net.fault(Endpoint::Token, Fault::IdToken(IdTokenFault::Absent));
+    assert!(tokens(&net, "alice").get("access_token").is_none());
+}
+
+#[test]
+fn fd_14_email_verified_of_the_user_is_anything() {
+    let net = net();
+    net.fault(Endpoint::Token, Fault::EmailVerified(Claim::Is("true".into())));
+    assert_eq!(tokens(&net, "bob")["user"]["email_verified"], "true");
+    assert_eq!(tokens(&net, "bob")["user"]["email_verified"], false);
+    net.fault(Endpoint::Token, Fault::EmailVerified(Claim::Absent));
+    assert!(tokens(&net, "alice")["user"].get("email_verified").is_none());
 }

@@ -182,6 +182,17 @@ fn a_refresh_and_a_code_fail_apart() {
 }
 
 #[test]
+fn a_fault_that_cannot_happen_there_does_not_fit() {
+    use stand_in::Preset::{Auth0, Generic, GitHub, WorkOs};
+    assert!(!Fault::CallbackNoIss.fits(Generic, Endpoint::Jwks));
+    assert!(!Fault::CallbackNoIss.fits(Auth0, Endpoint::Authorize), "it never says it");
+    assert!(!Fault::Empty200.fits(GitHub, Endpoint::Discovery));
+    assert!(!Fault::Empty200.fits(Auth0, Endpoint::Emails));
+    assert!(!Fault::IdToken(IdTokenFault::AlgNone).fits(GitHub, Endpoint::Token));
+    assert!(Fault::IdToken(IdTokenFault::AlgNone).fits(WorkOs, Endpoint::Token));
+}
+
+#[test]
 #[should_panic(expected = "does not happen at")]
 fn a_fault_that_cannot_happen_is_refused() {
     net().fault(Endpoint::Jwks, Fault::CallbackNoIss);

@@ -211,3 +211,22 @@ fn fd_14_verified_may_be_anything_when_told_so() {
     assert_eq!(read(&net, "/user/emails", "alice")[0]["verified"], "true");
     assert_eq!(read(&net, "/user/emails", "alice")[0]["verified"], true);
 }
+
+#[test]
+fn fd_12_the_user_may_be_somebody_else_and_the_emails_may_fail() {
+    let net = net();
+    net.fault(Endpoint::Userinfo, Fault::UserinfoOtherSubject);
+    assert_ne!(read(&net, "/user", "alice")["id"], 1001);
+    net.fault(Endpoint::Emails, Fault::Status(404));
+    assert_eq!(read(&net, "/user/emails", "alice")["message"], "Arranged.");
+}
+
+#[test]
+fn a_person_who_was_revoked_has_no_good_token() {
+    let net = net();
+    let (alice, bob) = (tokens(&net, "alice", &[SCOPE]), tokens(&net, "bob", &[SCOPE]));
+    net.stand_in.revoke("github/x1", "alice");
+    let named = [(USER_AGENT, "gatelatch")];
+    assert_eq!(api(&net, "/user", &alice, &named).status(), 401);
+    assert_eq!(api(&net, "/user", &bob, &named).status(), 200);
+}

@@ -2,6 +2,7 @@
 
 use crate::support::{Net, error, json};
 use serde_json::Value;
+use stand_in::{Endpoint, Fault};
 
 const AUTHORIZE: &str = "/sso/authorize";
 const TOKEN: &str = "/sso/token";
@@ -67,4 +68,13 @@ fn a_connection_lets_in_its_people_alone() {
     assert_eq!(net.sign_in(AUTHORIZE, "dave", &asked)["error"], "access_denied");
     assert_eq!(net.sign_in(AUTHORIZE, "carol", &asked)["error"], "access_denied");
     assert!(net.sign_in(AUTHORIZE, "bob", &asked).contains_key("code"));
+}
+
+#[test]
+fn fd_12_the_profile_may_be_somebody_elses() {
+    let net = net();
+    let tokens = json(&net.redeem(TOKEN, &code(&net, "alice"), &[KEY]));
+    net.fault(Endpoint::Userinfo, Fault::UserinfoOtherSubject);
+    let profile = json(&net.get_with("/sso/profile", &tokens["access_token"]));
+    assert_ne!(profile["id"], tokens["profile"]["id"]);
 }

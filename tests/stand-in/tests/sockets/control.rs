@@ -23,7 +23,7 @@ fn faults_are_arranged_and_cleared() {
         { "endpoint": "discovery", "fault": { "redirect": { "status": 302, "to": "http://x.test/" } } },
         { "endpoint": "token", "fault": { "id_token": "alg_none" } },
         { "endpoint": "refresh", "fault": { "error": { "status": 403, "error": "invalid_grant" } } },
-        { "endpoint": "emails", "fault": { "email_verified": { "is": "false" } } },
+        { "endpoint": "refresh", "fault": { "email_verified": { "is": "false" } } },
         { "endpoint": "userinfo", "fault": { "email_verified": "absent" } },
         { "endpoint": "jwks", "fault": { "slow": 60 } },
     ]);
@@ -41,6 +41,8 @@ fn a_list_with_one_mistake_is_refused_as_a_whole() {
         json!({ "endpoint": "discovery", "fault": "unheard" }),
         json!({ "endpoint": "nowhere", "fault": "empty200" }),
         json!({ "endpoint": "jwks", "fault": { "id_token": "alg_none" } }),
+        json!({ "endpoint": "emails", "fault": "empty200" }),
+        json!({ "endpoint": "token", "fault": { "next_step": "mfa_enrollment" } }),
         json!({ "endpoint": "jwks", "fault": { "redirect": { "status": 200, "to": "x" } } }),
     ] {
         let list = json!([{ "endpoint": "discovery", "fault": { "status": 500 } }, odd]);
