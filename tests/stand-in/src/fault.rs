@@ -112,6 +112,14 @@ pub enum Fault {
     EmailVerified(Claim),
     /// The token is signed with a key that was published this moment; the old one is gone.
     KeysRotatedJustNow,
+
+    // What is answered is right, and unusual.
+    /// Tokens as the standard lets them be: `expires_in` in quotes, `exp` with a fraction,
+    /// `token_type` in capitals, no `scope`; a refresh brings an access token alone, and the refresh
+    /// token stays good.
+    UnusualTokens,
+    /// Userinfo is a signed JWT.
+    UserinfoJwt,
 }
 
 /// A claim that is not what it should be.
@@ -175,6 +183,8 @@ impl Fault {
                 Self::IdToken(_) | Self::KeysRotatedJustNow => token && preset != Preset::GitHub,
                 Self::NextStep(_) => token && preset == Preset::WorkOs,
                 Self::UserinfoOtherSubject => endpoint == Endpoint::Userinfo,
+                Self::UnusualTokens => token && preset == Preset::Generic,
+                Self::UserinfoJwt => endpoint == Endpoint::Userinfo && preset == Preset::Generic,
                 Self::OtherDiscoveryIssuer | Self::HttpJwksUri => endpoint == Endpoint::Discovery,
                 Self::CallbackWithoutState
                 | Self::CallbackOtherIss
@@ -206,6 +216,8 @@ impl Fault {
                 | Self::CallbackDuplicateCode
                 | Self::EmailVerified(_)
                 | Self::KeysRotatedJustNow
+                | Self::UnusualTokens
+                | Self::UserinfoJwt
         )
     }
 }

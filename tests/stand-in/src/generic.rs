@@ -3,16 +3,16 @@
 
 use crate::ask::{Ask, Params};
 use crate::authorize::{Refusal, Rules, authorize};
-use crate::fault::Endpoint;
+use crate::fault::{Endpoint, Fault};
 use crate::instance::{Grant, Instance};
-use crate::keys::encryption_key;
+use crate::keys::{Signature, encryption_key};
 use crate::oidc;
 use crate::person::Person;
 use crate::reply::{self, Response};
 use crate::token::{self, Redirects, Refused, Use};
 use http::Method;
 use http::header::WWW_AUTHENTICATE;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const REALM: &str = "generic";
 const SECONDS: u64 = 300;
@@ -138,6 +138,9 @@ fn tokens(instance: &mut Instance, ask: &Ask<'_>, grant: &Grant, endpoint: Endpo
     if endpoint == Endpoint::Refresh {
         oidc::forget(&mut claims, "nonce");
     }
+    if instance.faults.happens(endpoint, &Fault::UnusualTokens) {
+        return unusual(instance, ask, grant, endpoint, &access_token, claims);
+    }
     let mut body = json!({
         "access_token": access_token,
         "token_type": "bearer",
@@ -153,13 +156,53 @@ fn tokens(instance: &mut Instance, ask: &Ask<'_>, grant: &Grant, endpoint: Endpo
     reply::json(200, &body)
 }
 
+/// [`Fault::UnusualTokens`].
+fn unusual(
+    instance: &mut Instance,
+    ask: &Ask<'_>,
+    grant: &Grant,
+    endpoint: Endpoint,
+    access_token: &str,
+    mut claims: Value,
+) -> Response {
+    let mut body = json!({
+        "access_token": access_token, "token_type": "BEARER", "expires_in": SECONDS.to_string(),
+    });
+    if endpoint == Endpoint::Refresh {
+        // There is no other one to go on with.
+        let used = ask.body("refresh_token").and_then(|token| instance.refresh.get_mut(token));
+        if let Some(used) = used {
+            used.is_used = false;
+        }
+        return reply::json(200, &body);
+    }
+    let ends = claims["exp"].as_f64().unwrap_or_default();
+    claims["exp"] = (ends + 0.5).into();
+    if let Some(token) = oidc::id_token(instance, endpoint, grant, access_token, claims) {
+        body["id_token"] = token.into();
+    }
+    if grant.scopes.iter().any(|scope| scope == "offline_access") {
+        body["refresh_token"] = instance.give_refresh("rt-", grant).into();
+    }
+    reply::json(200, &body)
+}
+
 fn userinfo(instance: &mut Instance, ask: &Ask<'_>) -> Response {
-    let grant = instance.access(ask.bearer(), ask.now);
-    let body = grant.map(|grant| {
+    let grant = instance.access(ask.bearer(), ask.now).cloned();
+    let body = grant.as_ref().map(|grant| {
         let mut body = json!({ "sub": subject(grant.person) });
         oidc::extend(&mut body, oidc::profile(grant));
         body
     });
+    if let Some(grant) = grant
+        && instance.faults.happens(Endpoint::Userinfo, &Fault::UserinfoJwt)
+    {
+        let mut claims = body.unwrap_or_default();
+        claims["iss"] = ask.base.as_str().into();
+        claims["aud"] = grant.client.into();
+        let token = instance.keys.sign("JWT", &claims, Signature::Good);
+        return reply::plain(200, "application/jwt", token);
+    }
     let refusal =
         json!({ "error": "invalid_token", "error_description": "The token is not good." });
     oidc::userinfo(instance, body, &refusal)

@@ -33,6 +33,7 @@ fn verifies(net: &Net, token: &Value) -> bool {
     let mut validation = Validation::new(Algorithm::RS256);
     validation.validate_exp = false;
     validation.validate_aud = false;
+    validation.required_spec_claims.clear();
     let key = DecodingKey::from_jwk(key).unwrap();
     decode::<Value>(token.as_str().unwrap(), &key, &validation).is_ok()
 }
@@ -196,4 +197,33 @@ fn a_fault_that_cannot_happen_there_does_not_fit() {
 #[should_panic(expected = "does not happen at")]
 fn a_fault_that_cannot_happen_is_refused() {
     net().fault(Endpoint::Jwks, Fault::CallbackNoIss);
+}
+
+#[test]
+fn tokens_may_be_unusual_and_right() {
+    let net = net();
+    net.fault(Endpoint::Token, Fault::UnusualTokens);
+    let first = tokens(&net);
+    assert_eq!((&first["token_type"], &first["expires_in"]), (&"BEARER".into(), &"300".into()));
+    assert!(first.get("scope").is_none());
+    assert!(claims(&first["id_token"])["exp"].is_f64());
+    assert!(verifies(&net, &first["id_token"]));
+    net.fault(Endpoint::Refresh, Fault::UnusualTokens);
+    let second = json(&net.refresh("/token", &first["refresh_token"]));
+    assert!(second.get("id_token").is_none() && second.get("refresh_token").is_none());
+    assert_eq!(net.get_with("/userinfo", &second["access_token"]).status(), 200);
+    let third = json(&net.refresh("/token", &first["refresh_token"]));
+    assert!(third["refresh_token"].is_string(), "the old one was still good");
+}
+
+#[test]
+fn userinfo_may_be_a_jwt() {
+    let net = net();
+    let token = tokens(&net)["access_token"].clone();
+    net.fault(Endpoint::Userinfo, Fault::UserinfoJwt);
+    let answer = net.get_with("/userinfo", &token);
+    assert_eq!(answer.headers()["content-type"], "application/jwt");
+    let jwt = Value::from(String::from_utf8(answer.into_body()).unwrap());
+    assert!(verifies(&net, &jwt));
+    assert_eq!(claims(&jwt)["sub"], "person-alice");
 }
