@@ -1,9 +1,9 @@
 //! `UPSTREAMS`: the providers that people may sign in with, each a few lines.
 
-use super::Var;
 use super::preset::{Preset, Way};
+use super::{OwnClaims, Rule, Var};
 use crate::proof::{How, Means};
-use crate::words::{AuthMethod, Endpoint};
+use crate::words::{AuthMethod, Endpoint, ScopeWord};
 use serde::Deserialize;
 use shared::origin::Origin;
 use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
@@ -11,6 +11,7 @@ use shared::rp::dialect::Dialect;
 use shared::rp::discovery::Provider;
 use shared::scope::Scope;
 use shared::secret::ClientSecret;
+use std::collections::BTreeMap;
 
 /// A provider that people may sign in with.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct Upstream {
     pub client: RelyingParty,
     /// Where it is, and what differs.
     pub way: Way,
+    /// How what it tells becomes claims of ours, by the names of those.
+    pub claims: BTreeMap<String, Rule>,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
 }
@@ -73,6 +76,8 @@ pub(super) struct Raw {
     #[serde(default)]
     scope: Option<Scope>,
     #[serde(default)]
+    claims: BTreeMap<String, Rule>,
+    #[serde(default)]
     domains: Vec<String>,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
@@ -94,6 +99,7 @@ fn secret_name(id: &str) -> String {
 pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,
     issuer: Option<&Origin>,
+    own: &OwnClaims,
 ) -> Vec<Upstream> {
     let listed: Vec<Raw> = settings.json(
         "UPSTREAMS",
@@ -109,6 +115,15 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
         }
         if upstreams.iter().any(|known| known.id == raw.id) {
             settings.refuse(format!("{name}.id"), "there once");
+        }
+        for claim in raw.claims.keys() {
+            let not_mapped = ["sub", "address"].contains(&claim.as_str());
+            let standard =
+                ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()));
+            if not_mapped || (!standard && own.kind(claim).is_none()) {
+                let wanted = "a standard claim other than sub and address, or one of CLAIMS";
+                settings.refuse(format!("{name}.claims.{claim}"), wanted);
+            }
         }
         for domain in &raw.domains {
             if !is_domain(domain) {
@@ -174,6 +189,7 @@ fn read<V: Fn(&str) -> Option<String>>(
             scope,
         },
         way,
+        claims: raw.claims,
         domains: raw.domains,
     })
 }
