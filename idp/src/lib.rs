@@ -183,6 +183,7 @@ impl<P: Platform> Idp<'_, P> {
             Endpoint::Consent => consent::respond(self, request, now, rng).await,
             Endpoint::Upstream => upstream::leave(self, request, now, rng).await,
             Endpoint::UpstreamCallback => upstream::come_back(self, request, now, rng).await,
+            Endpoint::UpstreamLogout => upstream::signed_out_there(self, request, now).await,
             Endpoint::OwnPage => own_page::respond(self, request, now, rng).await,
             Endpoint::EndSession => end_session::respond(self, request, now).await,
         };

@@ -301,6 +301,7 @@ pub async fn complete<P: Platform>(
     }
     let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
+    upstream::note(idp, &proof.means, account, now).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
     {

@@ -38,6 +38,9 @@ pub enum Endpoint {
     Upstream,
     /// Where an upstream sends the browser back. Its path goes on, with what we call the upstream.
     UpstreamCallback,
+    /// Where an upstream says that somebody has signed out there, Back-Channel Logout 1.0 §2.5. Its path
+    /// goes on as well.
+    UpstreamLogout,
     /// The person's own page.
     OwnPage,
     /// For people who follow the issuer URL.
@@ -45,7 +48,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -61,6 +64,7 @@ impl Endpoint {
         Self::Consent,
         Self::Upstream,
         Self::UpstreamCallback,
+        Self::UpstreamLogout,
         Self::OwnPage,
         Self::Home,
     ];
@@ -84,6 +88,7 @@ impl Endpoint {
             Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback/",
+            Self::UpstreamLogout => "/sign-in/logout/",
             Self::OwnPage => "/account",
             Self::Home => "/",
         }
@@ -99,7 +104,8 @@ impl Endpoint {
             | Self::Register
             | Self::SignIn
             | Self::Consent
-            | Self::Upstream => "POST",
+            | Self::Upstream
+            | Self::UpstreamLogout => "POST",
             Self::Registration => "GET, PUT, DELETE",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
             Self::UpstreamCallback => "GET",
@@ -139,7 +145,8 @@ impl Endpoint {
     /// The endpoint at `path`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
-        let mut going_on = [Self::Registration, Self::UpstreamCallback].into_iter();
+        let going_on = [Self::Registration, Self::UpstreamCallback, Self::UpstreamLogout];
+        let mut going_on = going_on.into_iter();
         if let Some(endpoint) = going_on.find(|endpoint| path.starts_with(endpoint.path())) {
             return Some(endpoint);
         }

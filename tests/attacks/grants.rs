@@ -177,6 +177,7 @@ const fn columns(endpoint: Endpoint) -> &'static [Use] {
         | Endpoint::Upstream
         | Endpoint::UpstreamCallback
         | Endpoint::OwnPage
+        | Endpoint::UpstreamLogout
         | Endpoint::Home => &[],
     }
 }

@@ -44,4 +44,5 @@ mod response;
 mod revision;
 mod siblings;
 mod sign_in;
+mod upstream_logout;
 mod userinfo;

@@ -3,6 +3,9 @@
 
 mod away;
 mod claims;
+mod logout_token;
+
+pub use logout_token::{note, signed_out_there};
 
 use crate::config::Upstream;
 use crate::errand::Errand;

@@ -10,6 +10,7 @@ use super::authorization::Flow;
 use super::client::RelyingParty;
 use super::discovery::Provider;
 use super::id_token::IdTokenRefused;
+use super::logout_token::LogoutRefused;
 use super::sign_in::SignInFailed;
 use super::token::{TokenError, Tokens};
 use super::userinfo::NoUserinfo;
@@ -58,6 +59,19 @@ pub struct Vouched {
     pub claims: Map<String, Value>,
     /// What the code was worth.
     pub tokens: Tokens,
+}
+
+/// What a provider says has ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ended {
+    /// Whose: as in [`Vouched`], authority and subject.
+    pub identity: Option<(String, String)>,
+    /// Which of its sessions; all of theirs when absent.
+    pub session_id: Option<String>,
+    /// The name of the token that says so.
+    pub token_id: String,
+    /// When that token is refused in any case.
+    pub until: UnixTime,
 }
 
 /// Why a provider vouches for nobody.
@@ -124,6 +138,27 @@ impl Dialect {
             Self::GitHub(github) => github.vouch(at, code, flow).await,
             Self::AuthKit(authkit) => authkit.vouch(at, code, flow).await,
             Self::WorkosSso(sso) => sso.vouch(at, code, flow).await,
+        }
+    }
+
+    /// Whether it says by itself, signed, that somebody has signed out there.
+    #[must_use]
+    pub const fn tells_of_logouts(&self) -> bool {
+        matches!(self, Self::OpenId(_))
+    }
+
+    /// What a logout token says has ended.
+    ///
+    /// # Errors
+    /// [`LogoutRefused`].
+    pub async fn ended(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &str,
+    ) -> Result<Ended, LogoutRefused> {
+        match self {
+            Self::OpenId(open_id) => open_id.ended(at, token).await,
+            Self::GitHub(_) | Self::AuthKit(_) | Self::WorkosSso(_) => Err(LogoutRefused::Type),
         }
     }
 }

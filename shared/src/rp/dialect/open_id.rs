@@ -1,9 +1,10 @@
 //! OpenID Connect, with what Auth0, Google and Entra do in their own way.
 
-use super::{Desk, NotVouched, Vouched, text};
+use super::{Desk, Ended, NotVouched, Vouched, text};
 use crate::fetch::Fetch;
 use crate::jose::Verifier;
 use crate::rp::authorization::Flow;
+use crate::rp::logout_token::LogoutRefused;
 use crate::rp::sign_in::SignedIn;
 use crate::rp::userinfo::userinfo;
 use crate::secret::Code;
@@ -70,6 +71,25 @@ impl OpenId {
             claims: told,
             tokens,
         })
+    }
+
+    pub(super) async fn ended(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &str,
+    ) -> Result<Ended, LogoutRefused> {
+        let said = at.party.verify_logout(token, at).await?;
+        let identity = if self.is_entra {
+            // Its `sub` is another for each client, and not what people are known by.
+            super::subject(&said.all, "oid").ok().map(|subject| (said.issuer, subject))
+        } else {
+            said.subject.map(|subject| (at.party.issuer.to_string(), subject))
+        };
+        if identity.is_none() && said.session_id.is_none() {
+            return Err(LogoutRefused::Nobody);
+        }
+        let (session_id, token_id, until) = (said.session_id, said.token_id, said.until);
+        Ok(Ended { identity, session_id, token_id, until })
     }
 }
 
