@@ -7,6 +7,7 @@ use crate::account::{
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::rows::Unavailable;
 use crate::{directory, ledger, registry};
@@ -82,7 +83,7 @@ pub trait Objects {
         account: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable>;
+    ) -> Result<Option<Means>, Unavailable>;
     async fn own(
         &self,
         account: Uuid,

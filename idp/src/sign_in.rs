@@ -329,7 +329,7 @@ pub async fn complete<P: Platform>(
     let mut happened = Vec::new();
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        if idp.objects.sign_out(other.object, command, now).await == Ok(true) {
+        if let Ok(Some(_)) = idp.objects.sign_out(other.object, command, now).await {
             happened.push(Event::SignedOut { account: other.object, session: other.item });
         }
     }

@@ -41,6 +41,8 @@ pub enum Endpoint {
     /// Where an upstream says that somebody has signed out there, Back-Channel Logout 1.0 §2.5. Its path
     /// goes on as well.
     UpstreamLogout,
+    /// Where an upstream sends the browser back that has signed out there. Its path goes on as well.
+    UpstreamSignedOut,
     /// The person's own page.
     OwnPage,
     /// For people who follow the issuer URL.
@@ -48,7 +50,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -65,6 +67,7 @@ impl Endpoint {
         Self::Upstream,
         Self::UpstreamCallback,
         Self::UpstreamLogout,
+        Self::UpstreamSignedOut,
         Self::OwnPage,
         Self::Home,
     ];
@@ -89,6 +92,7 @@ impl Endpoint {
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback/",
             Self::UpstreamLogout => "/sign-in/logout/",
+            Self::UpstreamSignedOut => "/sign-in/signed-out/",
             Self::OwnPage => "/account",
             Self::Home => "/",
         }
@@ -108,7 +112,7 @@ impl Endpoint {
             | Self::UpstreamLogout => "POST",
             Self::Registration => "GET, PUT, DELETE",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
-            Self::UpstreamCallback => "GET",
+            Self::UpstreamCallback | Self::UpstreamSignedOut => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
         }
     }
@@ -145,7 +149,12 @@ impl Endpoint {
     /// The endpoint at `path`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
-        let going_on = [Self::Registration, Self::UpstreamCallback, Self::UpstreamLogout];
+        let going_on = [
+            Self::Registration,
+            Self::UpstreamCallback,
+            Self::UpstreamLogout,
+            Self::UpstreamSignedOut,
+        ];
         let mut going_on = going_on.into_iter();
         if let Some(endpoint) = going_on.find(|endpoint| path.starts_with(endpoint.path())) {
             return Some(endpoint);

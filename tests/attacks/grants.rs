@@ -178,6 +178,7 @@ const fn columns(endpoint: Endpoint) -> &'static [Use] {
         | Endpoint::UpstreamCallback
         | Endpoint::OwnPage
         | Endpoint::UpstreamLogout
+        | Endpoint::UpstreamSignedOut
         | Endpoint::Home => &[],
     }
 }

@@ -45,4 +45,5 @@ mod revision;
 mod siblings;
 mod sign_in;
 mod upstream_logout;
+mod upstream_sign_out;
 mod userinfo;

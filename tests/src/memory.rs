@@ -11,6 +11,7 @@ use idp::account::{
 use idp::brake::Attempt;
 use idp::config::Config;
 use idp::grant::Redeemed;
+use idp::proof::Means;
 use idp::registration::Registration;
 use idp::rows::{Rows, Table, Unavailable};
 use idp::{directory, ledger, platform, registry};
@@ -344,7 +345,7 @@ impl platform::Objects for Objects {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
     }
 

@@ -16,6 +16,9 @@ pub const UPSTREAM: &str = "https://up.test";
 /// Where it sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback/acme";
 
+/// Where it sends browsers back to that have signed out there.
+pub const SIGNED_OUT: &str = "/sign-in/signed-out/acme";
+
 /// An issuer, its upstream, and the network between them and browsers.
 #[derive(Debug)]
 pub struct Net {
@@ -47,7 +50,8 @@ pub fn net() -> Net {
 pub fn net_with(more: &Value) -> Net {
     let mut above = settings();
     let digest = Digest::of("up-secret").to_text();
-    let callback = format!("{}{CALLBACK}", settings()["ISSUER"].as_str().expect("text"));
+    let at = |path: &str| format!("{}{path}", settings()["ISSUER"].as_str().expect("text"));
+    let (callback, back) = (at(CALLBACK), at(SIGNED_OUT));
     above.insert("ISSUER".to_owned(), UPSTREAM.into());
     above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
     above
@@ -55,6 +59,7 @@ pub fn net_with(more: &Value) -> Net {
     above["CLIENTS"].as_array_mut().expect("a list").push(json!({
         "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
         "grant_types": ["authorization_code", "refresh_token"],
+        "post_logout_redirect_uris": [back],
         "backchannel_logout_uri": "http://127.0.0.1:8790/below",
     }));
     let mut below = settings();

@@ -25,6 +25,8 @@ pub struct Upstream {
     pub way: Way,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
+    /// Whether who signs out here is sent to sign out there, where it has such a place.
+    pub logout: bool,
 }
 
 impl Upstream {
@@ -74,6 +76,8 @@ pub(super) struct Raw {
     scope: Option<Scope>,
     #[serde(default)]
     domains: Vec<String>,
+    #[serde(default)]
+    logout: bool,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) base: Option<String>,
@@ -175,6 +179,7 @@ fn read<V: Fn(&str) -> Option<String>>(
         },
         way,
         domains: raw.domains,
+        logout: raw.logout,
     })
 }
 

@@ -10,6 +10,7 @@ use crate::account::{
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
@@ -148,7 +149,7 @@ impl Objects for Stubs {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, "sign_out", command, now).await
     }
 
