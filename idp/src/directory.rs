@@ -1,8 +1,10 @@
-//! What a `Directory` shard does: it knows which account an identity has.
+//! What a `Directory` shard does: it knows which account an identity has, and whose the sessions of
+//! upstreams are.
 
 use crate::account::Identity;
 use crate::rows::{Rows, Table, Unavailable};
 use shared::secret::Digest;
+use shared::time::UnixTime;
 use uuid::Uuid;
 
 /// How many shards there are. Never changes: an identity is in the shard its digest names.
@@ -19,6 +21,12 @@ impl Entry {
     pub fn of(identity: &Identity) -> Self {
         let Identity { upstream, subject } = identity;
         Self(Digest::of(format!("{}:{upstream}{subject}", upstream.len())).to_text())
+    }
+
+    /// The entry of a session of the upstream that we call `upstream`.
+    #[must_use]
+    pub fn of_session(upstream: &str, sid: &str) -> Self {
+        Self(Digest::of(format!("session {}:{upstream}{sid}", upstream.len())).to_text())
     }
 
     /// The shard it is in.
@@ -40,6 +48,27 @@ pub fn claim(rows: &impl Rows, entry: &Entry, fresh: Uuid) -> Result<Uuid, Unava
     Ok(fresh)
 }
 
+/// The account of an identity, or of a session of an upstream.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn find(rows: &impl Rows, entry: &Entry) -> Result<Option<Uuid>, Unavailable> {
+    rows.load(Table::Identity, &entry.0)
+}
+
+/// Notes whose a session of an upstream is, until nothing that began by it is left.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn note(
+    rows: &impl Rows,
+    entry: &Entry,
+    account: Uuid,
+    until: UnixTime,
+) -> Result<(), Unavailable> {
+    rows.save(Table::Identity, &entry.0, &account, Some(until))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +83,7 @@ mod tests {
         assert_ne!(entry("https://a.test", "/1"), entry("https://a.test/", "1"));
         assert_eq!(entry("https://a.test", "1"), entry("https://a.test", "1"));
         assert!(entry("a", "b").shard() < SHARDS);
+        assert_ne!(Entry::of_session("a", "b"), entry("a", "b"));
+        assert_ne!(Entry::of_session("a", "bc"), Entry::of_session("ab", "c"));
     }
 }

@@ -2,11 +2,12 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated, SignIn,
-    SignOut, SignedIn, Told,
+    Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke,
+    Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::rows::Unavailable;
 use crate::{directory, ledger, registry};
@@ -82,14 +83,28 @@ pub trait Objects {
         account: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable>;
+    ) -> Result<Option<Means>, Unavailable>;
     async fn own(
         &self,
         account: Uuid,
         command: Own,
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable>;
+    async fn end_upstream(
+        &self,
+        account: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable>;
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable>;
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable>;
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
     async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;
     async fn spend(

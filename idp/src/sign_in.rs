@@ -301,6 +301,7 @@ pub async fn complete<P: Platform>(
     }
     let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
     let account = idp.objects.claim(entry, random_uuid(rng)).await?;
+    upstream::note(idp, &proof.means, account, now).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
     {
@@ -328,7 +329,7 @@ pub async fn complete<P: Platform>(
     let mut happened = Vec::new();
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        if idp.objects.sign_out(other.object, command, now).await == Ok(true) {
+        if let Ok(Some(_)) = idp.objects.sign_out(other.object, command, now).await {
             happened.push(Event::SignedOut { account: other.object, session: other.item });
         }
     }

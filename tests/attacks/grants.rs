@@ -177,6 +177,8 @@ const fn columns(endpoint: Endpoint) -> &'static [Use] {
         | Endpoint::Upstream
         | Endpoint::UpstreamCallback
         | Endpoint::OwnPage
+        | Endpoint::UpstreamLogout
+        | Endpoint::UpstreamSignedOut
         | Endpoint::Home => &[],
     }
 }

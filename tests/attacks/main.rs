@@ -44,4 +44,6 @@ mod response;
 mod revision;
 mod siblings;
 mod sign_in;
+mod upstream_logout;
+mod upstream_sign_out;
 mod userinfo;

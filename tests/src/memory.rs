@@ -5,12 +5,13 @@
 use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
-    Account, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
-    SignIn, SignOut, SignedIn, Told,
+    Account, Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded, Redeem,
+    Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
 use idp::grant::Redeemed;
+use idp::proof::Means;
 use idp::registration::Registration;
 use idp::rows::{Rows, Table, Unavailable};
 use idp::{directory, ledger, platform, registry};
@@ -344,7 +345,7 @@ impl platform::Objects for Objects {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
     }
 
@@ -355,6 +356,36 @@ impl platform::Objects for Objects {
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable> {
         self.account(to, &command, now, |account, command| account.own(&command, now)).await
+    }
+
+    async fn end_upstream(
+        &self,
+        to: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable> {
+        self.account(to, &command, now, |account, command| account.end_upstream(&command, now))
+            .await
+    }
+
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
+        let shard = format!("directory {}", entry.shard());
+        let step = |rows: &Object<'_>, entry| directory::find(rows, &entry);
+        self.obey(shard, &entry, UnixTime::default(), step).await
+    }
+
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let shard = format!("directory {}", entry.shard());
+        let step = |rows: &Object<'_>, (entry, account, until): (directory::Entry, _, _)| {
+            directory::note(rows, &entry, account, until)
+        };
+        self.obey(shard, &(entry, account, until), now, step).await
     }
 
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {

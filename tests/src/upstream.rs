@@ -6,7 +6,7 @@ use crate::line::Line;
 use crate::people::Person;
 use crate::world::{Issuer, settings};
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::secret::Digest;
 use std::rc::Rc;
@@ -15,6 +15,9 @@ use std::rc::Rc;
 pub const UPSTREAM: &str = "https://up.test";
 /// Where it sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback/acme";
+
+/// Where it sends browsers back to that have signed out there.
+pub const SIGNED_OUT: &str = "/sign-in/signed-out/acme";
 
 /// An issuer, its upstream, and the network between them and browsers.
 #[derive(Debug)]
@@ -40,21 +43,32 @@ impl Fetch for Net {
 
 /// Two issuers that know nobody yet.
 pub fn net() -> Net {
+    net_with(&json!({}))
+}
+
+/// The same where the entry in `UPSTREAMS` has these members besides.
+pub fn net_with(more: &Value) -> Net {
     let mut above = settings();
     let digest = Digest::of("up-secret").to_text();
-    let callback = format!("{}{CALLBACK}", settings()["ISSUER"].as_str().expect("text"));
+    let at = |path: &str| format!("{}{path}", settings()["ISSUER"].as_str().expect("text"));
+    let (callback, back) = (at(CALLBACK), at(SIGNED_OUT));
     above.insert("ISSUER".to_owned(), UPSTREAM.into());
     above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
     above
         .insert("PAIRWISE_SECRET".to_owned(), "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA".into());
     above["CLIENTS"].as_array_mut().expect("a list").push(json!({
         "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "post_logout_redirect_uris": [back],
+        "backchannel_logout_uri": "http://127.0.0.1:8790/below",
     }));
     let mut below = settings();
-    let upstream = json!([{
+    let mut upstream = json!({
         "id": "acme", "provider": "openid", "label": "Acme", "issuer": UPSTREAM, "client_id": "below",
-    }]);
-    below.insert("UPSTREAMS".to_owned(), upstream);
+    });
+    let members = upstream.as_object_mut().expect("an object");
+    members.extend(more.as_object().expect("an object").clone());
+    below.insert("UPSTREAMS".to_owned(), json!([upstream]));
     below.insert("UPSTREAM_ACME_SECRET".to_owned(), "up-secret".into());
     let (issuer, upstream) = (Issuer::in_process(&below), Rc::new(Issuer::in_process(&above)));
     let line = Line::new(Rc::clone(&upstream));

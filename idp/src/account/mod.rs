@@ -9,9 +9,11 @@ mod farewells;
 mod grants;
 mod own;
 mod sessions;
+mod upstream;
 
 pub use command::*;
 pub use farewells::Reported;
+pub use upstream::{Began, EndUpstream, Ended};
 
 use crate::config::Config;
 use crate::grant;

@@ -28,6 +28,8 @@ pub struct Upstream {
     pub claims: BTreeMap<String, Rule>,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
+    /// Whether who signs out here is sent to sign out there, where it has such a place.
+    pub logout: bool,
 }
 
 impl Upstream {
@@ -79,6 +81,8 @@ pub(super) struct Raw {
     claims: BTreeMap<String, Rule>,
     #[serde(default)]
     domains: Vec<String>,
+    #[serde(default)]
+    logout: bool,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) base: Option<String>,
@@ -191,6 +195,7 @@ fn read<V: Fn(&str) -> Option<String>>(
         way,
         claims: raw.claims,
         domains: raw.domains,
+        logout: raw.logout,
     })
 }
 

@@ -4,12 +4,13 @@
 use super::rows::{At, Sqlite};
 use super::{deployment, idp, registry as memory, write_down};
 use crate::account::{
-    Account as Steps, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
-    Rotated, SignIn, SignOut, SignedIn, Told,
+    Account as Steps, Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded,
+    Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
@@ -148,7 +149,7 @@ impl Objects for Stubs {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, "sign_out", command, now).await
     }
 
@@ -161,9 +162,34 @@ impl Objects for Stubs {
         self.account(to, "own", command, now).await
     }
 
+    async fn end_upstream(
+        &self,
+        to: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable> {
+        self.account(to, "end_upstream", command, now).await
+    }
+
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
         let shard = format!("shard-{}", entry.shard());
         self.send("DIRECTORY", &shard, "claim", (entry, fresh), UnixTime::default()).await
+    }
+
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
+        let shard = format!("shard-{}", entry.shard());
+        self.send("DIRECTORY", &shard, "find", entry, UnixTime::default()).await
+    }
+
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let shard = format!("shard-{}", entry.shard());
+        self.send("DIRECTORY", &shard, "note", (entry, account, until), now).await
     }
 
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
@@ -324,6 +350,9 @@ fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
         "sign_out" => {
             one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
         }
+        "end_upstream" => one(storage, text, |rows, command, now| {
+            Steps { rows, config }.end_upstream(&command, now)
+        }),
         "own" => one(storage, text, |rows, command, now| Steps { rows, config }.own(&command, now)),
         _ => Err(Failed::from("no such function")),
     }
@@ -346,6 +375,10 @@ impl Directory {
             ready(match function {
                 "claim" => one(&storage, text, |rows, (entry, fresh), _| {
                     directory::claim(rows, &entry, fresh)
+                }),
+                "find" => one(&storage, text, |rows, entry, _| directory::find(rows, &entry)),
+                "note" => one(&storage, text, |rows, (entry, account, until), _| {
+                    directory::note(rows, &entry, account, until)
                 }),
                 _ => Err(Failed::from("no such function")),
             })

@@ -3,6 +3,11 @@
 
 mod away;
 mod claims;
+mod logout_token;
+mod sign_out;
+
+pub use logout_token::{note, signed_out_there};
+pub use sign_out::{come_back as back_signed_out, leave as sign_out};
 
 use crate::config::Upstream;
 use crate::errand::Errand;
