@@ -21,6 +21,7 @@ pub mod deployment;
 pub mod elsewhere;
 pub mod expect;
 pub mod fault;
+pub mod federation;
 pub mod gate;
 pub mod guest;
 pub mod keys;

@@ -3,6 +3,7 @@
 use crate::assertion::{AFAR, Key, jwks};
 use crate::deployment::Deployment;
 use crate::elsewhere::Elsewhere;
+use crate::federation::StandIns;
 use crate::keys::Keys;
 use crate::line::Line;
 use crate::listener::{Listener, Post};
@@ -62,6 +63,7 @@ pub struct Inside {
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
     upstream: RefCell<Option<Line>>,
+    stand_ins: RefCell<Option<StandIns>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
     lines: RefCell<Vec<String>>,
@@ -125,6 +127,7 @@ impl Issuer {
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
             upstream: RefCell::default(),
+            stand_ins: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
             lines: RefCell::default(),
@@ -286,6 +289,11 @@ impl Inside {
         *self.upstream.borrow_mut() = Some(upstream);
     }
 
+    /// Lets it reach stand-ins, which its settings name as its upstreams.
+    pub fn federate(&self, stand_ins: StandIns) {
+        *self.stand_ins.borrow_mut() = Some(stand_ins);
+    }
+
     /// Deploys it again with other settings; its state stays.
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
@@ -339,6 +347,8 @@ impl Inside {
             fetch: Out {
                 elsewhere: self.elsewhere.clone(),
                 upstream: self.upstream.borrow().clone(),
+                stand_ins: self.stand_ins.borrow().clone(),
+                now: self.clock.get(),
                 listener: self.listener.clone(),
                 secrets: Rc::clone(&self.secrets),
             },

@@ -219,6 +219,10 @@ pub fn domain_of(address: &str) -> Option<String> {
 }
 
 #[cfg(test)]
+#[path = "upstream_tests.rs"]
+mod entries;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
