@@ -100,13 +100,13 @@ async fn end<P: Platform>(
     let metadata = provider.metadata(fetch, now).await.map_err(|_| Refused::Unavailable)?;
     let (party, metadata) = (&chosen.client, &*metadata);
     let desk = Desk { party, provider, metadata, fetch, verifier, now };
-    let said = chosen.dialect().ended(&desk, token).await.map_err(|refused| match refused {
+    let told = chosen.dialect().ended(&desk, token).await.map_err(|refused| match refused {
         LogoutRefused::Key(NoKey::Unavailable) => Refused::Unavailable,
         refused => Refused::Token(refused),
     })?;
 
     // Whom we never saw has nothing here to end, and no account is made for them.
-    let Ended { identity, session_id: sid, token_id, until } = said;
+    let Ended { identity, session_id: sid, token_id, until } = told;
     let identity = identity.map(|(upstream, subject)| Identity { upstream, subject });
     let upstream = chosen.id.clone();
     let Some(account) = find(idp, identity.as_ref(), sid.as_deref(), &upstream).await? else {

@@ -91,8 +91,8 @@ impl OpenId {
         };
         // Entra's hint is something else than a session.
         let hint = sid.filter(|_| !self.is_entra).map(|sid| ("logout_hint", sid));
-        let said = [us, ("post_logout_redirect_uri", back.to), ("state", back.state)];
-        let url = append(place, said.into_iter().chain(hint));
+        let fixed = [us, ("post_logout_redirect_uri", back.to), ("state", back.state)];
+        let url = append(place, fixed.into_iter().chain(hint));
         Some(WayOut { url, brings_state: true })
     }
 
