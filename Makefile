@@ -38,8 +38,8 @@ properties: ## the state machines against models, 100,000 sequences each
 wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
-http: ## conformance over HTTP on workerd
-	@node scripts/test.mjs build http keys pair
+http: ## conformance over HTTP on workerd, and its upstreams
+	@node scripts/test.mjs build http upstreams keys pair
 
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign

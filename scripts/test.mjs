@@ -9,6 +9,8 @@ import { Fault, complain, environment, local, root, wranglerBinary } from "./pat
 
 const workers = ["-p", "shared", "-p", "idp", "-p", "gateway"];
 const wasm = ["--target", "wasm32-unknown-unknown"];
+// Everything that can go wrong, at every place where it can.
+const tables = "binary(faults) or (binary(federation) and test(/^table::/))";
 
 // A stage may return a few words for its line.
 const stages = {
@@ -18,8 +20,8 @@ const stages = {
   clippy: (run) => run("cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"),
   "clippy-wasm": (run) => run("cargo", "clippy", ...workers, ...wasm, "--", "-D", "warnings"),
   // Seconds, so that nobody thinks twice; what takes longer has a stage of its own.
-  native: (run) => run("cargo", "nextest", "run", "--workspace", "-E", "not binary(faults)"),
-  faults: (run) => run("cargo", "nextest", "run", "-p", "tests", "--test", "faults"),
+  native: (run) => run("cargo", "nextest", "run", "--workspace", "-E", `not (${tables})`),
+  faults: (run) => run("cargo", "nextest", "run", "-p", "tests", "--test", "faults", "--test", "federation", "-E", tables),
   // The machines against their models, far more often than among the native tests, and each time from another
   // seed: PROPTEST_RNG_SEED=n node scripts/test.mjs properties repeats a run, PROPTEST_CASES=n makes it longer.
   async properties(run) {
@@ -43,6 +45,7 @@ const stages = {
     }
   },
   http: (run) => run("node", "tests/http.mjs"),
+  upstreams: (run) => run("node", "tests/upstreams.mjs"),
   rows: (run) => run("node", "tests/rows.mjs"),
   keys: (run) => run("node", "tests/keys.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
-import { build } from "../../scripts/build.mjs";
+import { build, workers } from "../../scripts/build.mjs";
 import { local, root } from "../../scripts/paths.mjs";
 import { later } from "./checks.mjs";
 
@@ -21,7 +21,7 @@ export const key = () => randomBytes(32).toString("base64url");
 export const secretDigest = (secret) => createHash("sha256").update(secret).digest("base64url");
 
 const given = new Set();
-let built;
+let built = Promise.resolve();
 
 // Ports that nobody listens on, and that nobody was given before.
 export async function freePorts(count) {
@@ -94,8 +94,8 @@ export async function ourPair(options) {
 
 // Writes `config` into a folder of its own, which is removed at the end if all went well.
 export async function prepare(config) {
-  // Here, and not by several servers that start at once.
-  await (built ??= build());
+  // Here, one after the other, and not by several servers that start at once.
+  await (built = built.then(() => build(workers.filter((name) => config[name]))));
   const parent = join(local, "foreign");
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(parent, "run-"));

@@ -1,18 +1,23 @@
 //! An issuer with an upstream of every preset, all of them stand-ins, in one process; and the way of
 //! a person through one of them.
+#![expect(
+    clippy::result_large_err,
+    reason = "what stands in the way is looked at, and seldom made"
+)]
 
 use crate::believe::id_token;
 use crate::browser::{Browser, forms, gist};
 use crate::client::{Ask, Tokens, json, userinfo};
+pub use crate::preset::Preset;
 use crate::upstream::onward;
 use crate::world::{Issuer, settings};
 use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, LOCATION};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::fetch::{Fetch, LARGEST_ANSWER, PATIENCE_SECONDS, Request, Response, Unreachable};
 use shared::time::UnixTime;
-use stand_in::{API_KEY, Answer, Endpoint, GATELATCH, Home, Seen, StandIn};
-use std::cell::RefCell;
+use stand_in::{Answer, Endpoint, Seen, StandIn};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Where all stand-ins are.
@@ -20,115 +25,17 @@ pub const HOST: &str = "stand-in.test";
 /// The cookie of somebody who is signed in.
 pub const COOKIE: &str = "__Host-gatelatch-sign-in";
 
-/// A preset of our configuration.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Preset {
-    /// A tenant of Auth0.
-    Auth0,
-    /// The user management of `WorkOS`.
-    AuthKit,
-    /// The single sign-on API of `WorkOS`.
-    WorkosSso,
-    /// GitHub.
-    GitHub,
-    /// Google.
-    Google,
-    /// Several tenants of Entra.
-    Entra,
-    /// Any OpenID provider.
-    OpenId,
-}
-
-impl Preset {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Auth0,
-        Self::AuthKit,
-        Self::WorkosSso,
-        Self::GitHub,
-        Self::Google,
-        Self::Entra,
-        Self::OpenId,
-    ];
-
-    /// What our configuration calls the preset, and here the upstream too.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Auth0 => "auth0",
-            Self::AuthKit => "authkit",
-            Self::WorkosSso => "workos-sso",
-            Self::GitHub => "github",
-            Self::Google => "google",
-            Self::Entra => "entra",
-            Self::OpenId => "openid",
-        }
-    }
-
-    /// Who stands in for it.
-    pub const fn stand_in(self) -> stand_in::Preset {
-        match self {
-            Self::Auth0 => stand_in::Preset::Auth0,
-            Self::AuthKit | Self::WorkosSso => stand_in::Preset::WorkOs,
-            Self::GitHub => stand_in::Preset::GitHub,
-            Self::Google => stand_in::Preset::Google,
-            Self::Entra => stand_in::Preset::Entra,
-            Self::OpenId => stand_in::Preset::Generic,
-        }
-    }
-
-    /// The place of an instance.
-    pub fn place_of(self, instance: &str) -> String {
-        format!("{}/{instance}", self.stand_in().word())
-    }
-
-    /// The place of the upstream that every net has.
-    pub fn place(self) -> String {
-        self.place_of(self.id())
-    }
-
-    /// The endpoints that we have to do with.
-    pub const fn endpoints(self) -> &'static [Endpoint] {
-        use Endpoint::{Authorize, Discovery, Emails, Jwks, Token, Userinfo};
-        match self {
-            Self::Auth0 | Self::Google | Self::OpenId => {
-                &[Discovery, Jwks, Authorize, Token, Userinfo]
-            }
-            Self::Entra => &[Discovery, Jwks, Authorize, Token],
-            Self::AuthKit => &[Jwks, Authorize, Token],
-            Self::WorkosSso => &[Authorize, Token],
-            Self::GitHub => &[Authorize, Token, Userinfo, Emails],
-        }
-    }
-
-    /// Our secret there.
-    pub const fn secret(self) -> &'static str {
-        match self {
-            Self::AuthKit | Self::WorkosSso => API_KEY,
-            _ => GATELATCH.secret,
-        }
-    }
-
-    /// An entry of `UPSTREAMS` for an instance, as short as it can be.
-    pub fn entry(self, id: &str, instance: &str) -> Value {
-        let base = format!("https://{HOST}/{}", self.place_of(instance));
-        let mut entry = json!({ "id": id, "provider": self.id(), "client_id": GATELATCH.id });
-        entry[if self == Self::OpenId { "issuer" } else { "base" }] = base.into();
-        match self {
-            Self::WorkosSso => entry["organization"] = "org_alpha".into(),
-            Self::Entra => entry["tenants"] = json!([Home::Alpha.tenant()]),
-            Self::Auth0 | Self::AuthKit | Self::GitHub | Self::Google | Self::OpenId => {}
-        }
-        entry
-    }
-}
-
 /// The stand-ins as the issuer reaches them: what arrives in time and whole, it gets. Clones are the
 /// same.
 #[derive(Clone, Debug)]
 pub struct StandIns {
     stand_in: StandIn,
     sent: Rc<RefCell<Vec<Sent>>>,
+    change: Rc<Cell<Option<Change>>>,
 }
+
+/// What an answer says instead, in JSON, where a path ends so.
+type Change = (&'static str, fn(&mut Value));
 
 /// A request of the issuer to whoever it is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -170,7 +77,15 @@ impl StandIns {
         // What is compressed here is a bomb: unpacked, it is too large as well.
         let is_bomb = answer.headers().contains_key(CONTENT_ENCODING);
         let fits = !is_bomb && answer.body().len() <= LARGEST_ANSWER;
-        fits.then_some(answer).ok_or(Unreachable)
+        let answer = fits.then_some(answer).ok_or(Unreachable)?;
+        Ok(match self.change.get() {
+            Some((path, change)) if request.uri().path().ends_with(path) => answer.map(|body| {
+                let mut said = serde_json::from_slice(&body).expect("JSON");
+                change(&mut said);
+                said.to_string().into_bytes()
+            }),
+            _ => answer,
+        })
     }
 }
 
@@ -190,7 +105,11 @@ impl Fetch for Net {
         if !StandIns::are_at(&request) {
             return Ok(self.issuer.send(request).await);
         }
-        let answer = self.stand_in.answer(&request, self.issuer.now().0).into_response();
+        let answer = match self.stand_in.answer(&request, self.issuer.now().0) {
+            Answer::Response(answer) | Answer::Late(_, answer) => Some(answer),
+            _ => None,
+        };
+        let answer = answer.filter(|answer| !answer.headers().contains_key(CONTENT_ENCODING));
         Ok(answer.unwrap_or_else(|| {
             let mut nothing = Response::default();
             *nothing.status_mut() = StatusCode::GATEWAY_TIMEOUT;
@@ -215,7 +134,7 @@ pub fn net_of(upstreams: &[Value]) -> Net {
     let mut settings = settings();
     configure(&mut settings, upstreams);
     let (issuer, stand_in) = (Issuer::in_process(&settings), StandIn::new(7));
-    let way = StandIns { stand_in: stand_in.clone(), sent: Rc::default() };
+    let way = StandIns { stand_in: stand_in.clone(), sent: Rc::default(), change: Rc::default() };
     issuer.inside().federate(way.clone());
     Net { issuer, stand_in, way }
 }
@@ -246,6 +165,11 @@ impl Net {
     /// What the issuer sent to others since it was asked last.
     pub fn sent(&self) -> Vec<Sent> {
         self.way.sent.take()
+    }
+
+    /// Has the issuer read something else in the answers of all paths with this end.
+    pub fn change(&self, path: &'static str, change: fn(&mut Value)) {
+        self.way.change.set(Some((path, change)));
     }
 
     /// What an endpoint of an upstream was asked last.

@@ -33,6 +33,7 @@ pub mod origin;
 pub mod out;
 pub mod pair;
 pub mod people;
+pub mod preset;
 pub mod raw;
 pub mod registration;
 pub mod secrets;

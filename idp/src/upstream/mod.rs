@@ -30,6 +30,7 @@ use shared::respond::see_other;
 use shared::rp::authorization::{CallbackRefused, Flow, Hints};
 use shared::rp::dialect::{Desk, Dialect, NotVouched, Vouched};
 use shared::rp::discovery::Provider;
+use shared::rp::id_token::IdTokenRefused;
 use shared::time::UnixTime;
 
 impl<P: Platform> Idp<'_, P> {
@@ -203,6 +204,9 @@ pub async fn come_back<P: Platform>(
     let desk = Desk { party, provider, metadata, fetch, verifier, now };
     let vouched = match chosen.dialect().vouch(&desk, &code, flow).await {
         Ok(vouched) => vouched,
+        Err(NotVouched::IdToken(IdTokenRefused::NoAuthTime)) => {
+            return too_long_ago(&errand, || failed("it does not say when", rng));
+        }
         Err(not) => return failed(why(not), rng),
     };
     let Some(proof) = proof(&vouched, chosen, flow, now) else {

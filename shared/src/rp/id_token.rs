@@ -81,8 +81,10 @@ pub enum IdTokenRefused {
     Nonce,
     /// `at_hash`.
     AccessTokenHash,
-    /// `auth_time`.
+    /// `auth_time` is too long ago, or another than before.
     AuthTime,
+    /// It was asked how long ago the person was authenticated, and there is no `auth_time`.
+    NoAuthTime,
 }
 
 impl IdTokenRefused {
@@ -143,11 +145,11 @@ impl RelyingParty {
                 if claims.get("nonce").and_then(Value::as_str) != Some(nonce) {
                     return Err(IdTokenRefused::Nonce);
                 }
-                let too_long_ago = |limit: u64| {
-                    auth_time.is_none_or(|time| now.since(time) > limit.saturating_add(AHEAD))
-                };
-                if max_age.is_some_and(too_long_ago) {
-                    return Err(IdTokenRefused::AuthTime);
+                if let Some(limit) = max_age {
+                    let time = auth_time.ok_or(IdTokenRefused::NoAuthTime)?;
+                    if now.since(time) > limit.saturating_add(AHEAD) {
+                        return Err(IdTokenRefused::AuthTime);
+                    }
                 }
             }
             Occasion::Refresh(before) => {
