@@ -90,7 +90,8 @@ function* settingsOf(name, value) {
     return;
   }
   const named = Object.keys(value).filter((setting) => !isSecretOf(name, setting));
-  yield* unknown(named, settings[name], `${name}.settings.`, "setting");
+  const known = name === "idp" ? [...settings.idp, "UPSTREAM_ID_SECRET"] : settings[name];
+  yield* unknown(named, known, `${name}.settings.`, "setting");
   for (const [key, setting] of Object.entries(value)) {
     if (setting === null) yield `"${name}.settings.${key}" is null: leave it out instead`;
   }

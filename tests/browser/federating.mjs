@@ -1,10 +1,13 @@
 // Signing in with somebody else, as a person with Chromium sees it. Everybody else is a stand-in, on another site.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { client, standIns } from "../../scripts/stand-in.mjs";
 import { later } from "../foreign/checks.mjs";
 import { ourPair } from "../foreign/pair.mjs";
 import { onSignInPage, picture } from "./chromium.mjs";
 
+// Somebody else's application. Nobody listens there: what the browser asks it for is answered in the browser.
+const calendar = { client_id: "calendar", client_name: "Calendar", token_endpoint_auth_method: "none", redirect_uris: ["http://localhost:4999/callback"], first_party: false };
 const tenant = "a1fa0000-0000-4000-8000-000000000001";
 
 // Each kind of provider: where its stand-in is, what its entry says, and what Alice is called once she is back.
@@ -30,10 +33,13 @@ export async function federating(it, { person }) {
   const at = (place) => `${url}/${place}`;
   const all = kinds(at);
   const secrets = all.map(({ id, secret = client.secret }) => [`UPSTREAM_${id.toUpperCase()}_SECRET`, secret]);
-  const { app, issuer } = await ourPair({ idp: {
-    UPSTREAMS: all.map(({ id, label, entry }) => ({ id, label, client_id: client.id, ...entry })),
-    ...Object.fromEntries(secrets),
-  } });
+  const { app, issuer } = await ourPair({
+    clients: [calendar],
+    idp: {
+      UPSTREAMS: all.map(({ id, label, entry }) => ({ id, label, client_id: client.id, ...entry })),
+      ...Object.fromEntries(secrets),
+    },
+  });
   const wanted = `${app}/?from=a+bookmark`;
   const hub = all.find(({ id }) => id === "hub");
   const faults = async (place, list) => {
@@ -95,6 +101,55 @@ export async function federating(it, { person }) {
       await close();
     });
   }
+
+  await it("several tabs that are away at once come back in any order, and without JavaScript", async () => {
+    const { page, context, quiet, close } = await person({ javaScriptEnabled: false });
+    const tabs = [];
+    for (const id of ["hub", "acme", "google"]) {
+      const tab = tabs.length ? await context.newPage() : page;
+      await chooser(tab);
+      await leave(tab, all.find((kind) => kind.id === id));
+      tabs.push(tab);
+    }
+    for (const tab of [tabs[1], tabs[2], tabs[0]]) {
+      await prove(tab);
+      await back(tab);
+    }
+    quiet();
+    await close();
+  });
+
+  await it("a hint leads straight there; for somebody else's application the person is asked once they are back", async () => {
+    const { page, context, quiet, close } = await person();
+    const [landing] = calendar.redirect_uris;
+    await context.route(`${landing}*`, (route) => route.fulfill({ contentType: "text/html", body: "<link rel=icon href=data:,><h1>Back</h1>" }));
+    await page.goto(`${issuer}/authorize?${new URLSearchParams({
+      response_type: "code", client_id: calendar.client_id, redirect_uri: landing, scope: "openid email", idp_hint: "acme",
+      code_challenge: createHash("sha256").update("v".repeat(43)).digest("base64url"), code_challenge_method: "S256",
+    })}`);
+    await arrive(page, "generic/acme");
+    await prove(page);
+    await page.getByRole("heading", { name: "Allow Calendar?" }).waitFor();
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.waitForURL((to) => to.href.startsWith(landing));
+    assert.ok(new URL(page.url()).searchParams.get("code"), page.url());
+    quiet();
+    await close();
+  });
+
+  await it("a person comes to their own page at the issuer by an upstream, and who denies it there may choose again", async () => {
+    const { page, quiet, close } = await person();
+    await page.goto(`${issuer}/account`);
+    await leave(page, hub);
+    await page.getByRole("button", { name: "Deny" }).click();
+    await page.waitForURL(`${issuer}/account`);
+    await leave(page, hub);
+    await prove(page);
+    await page.waitForURL(`${issuer}/account`);
+    await page.getByText("alice@alpha.test").first().waitFor();
+    quiet();
+    await close();
+  });
 
   await it("an e-mail address leads to the upstream of its domain, which is told it; one that leads nowhere says so", async () => {
     const { page, complaints, close } = await person();

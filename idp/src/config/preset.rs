@@ -234,12 +234,13 @@ fn entra(raw: &Raw) -> Result<Found, Wrong> {
     Ok((template, Issuers::Tenants(raw.tenants.clone()), way))
 }
 
+/// It names itself in its answers (RFC 9207), by another name than its people are filed under.
 fn github(raw: &Raw) -> Result<Found, Wrong> {
     let here = base(raw, "https://github.com")?;
     let own = format!("{here}/api/v3");
     let api = if raw.base.is_some() { own } else { "https://api.github.com".to_owned() };
     let metadata = ProviderMetadata {
-        issuer: here.clone(),
+        issuer: format!("{here}/login/oauth"),
         authorization_endpoint: format!("{here}/login/oauth/authorize"),
         token_endpoint: format!("{here}/login/oauth/access_token"),
         ..ProviderMetadata::default()

@@ -225,6 +225,34 @@ mod entries;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use shared::rp::authorization::Flow;
+
+    #[test]
+    fn fd_07_rfc9207_2_4_github_is_known_by_the_name_that_its_answers_have() {
+        let config = Config::read(|name| match name {
+            "ISSUER" => Some("https://idp.test".into()),
+            "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into()),
+            "UPSTREAMS" => Some(r#"[{"id":"hub","provider":"github","client_id":"x"}]"#.to_owned()),
+            "UPSTREAM_HUB_SECRET" => Some("s".into()),
+            _ => None,
+        });
+        let config = config.unwrap();
+        let hub = config.upstream("hub").unwrap();
+        assert_eq!(hub.client.issuer.as_str(), "https://github.com", "whose people they are");
+        let metadata = hub.way.metadata.clone().unwrap();
+        let flow = Flow::new(None, &mut ChaCha20Rng::seed_from_u64(1));
+        let back = |iss: &str| {
+            flow.callback(format!("code=c&state={}{iss}", flow.state).as_bytes(), &metadata)
+        };
+        assert!(back("&iss=https%3A%2F%2Fgithub.com%2Flogin%2Foauth").is_ok());
+        assert!(back("").is_ok(), "an Enterprise Server may not say it yet");
+        for other in ["&iss=https%3A%2F%2Fgithub.com", "&iss=https%3A%2F%2Fevil.test", "&iss="] {
+            assert!(back(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn fd_23_an_address_that_could_be_read_in_two_ways_has_no_domain() {

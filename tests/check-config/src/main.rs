@@ -86,6 +86,7 @@ fn disagreements(idp: &idp::config::Config, gateway: &gateway::config::Config) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn pair() -> Value {
         serde_json::from_str(include_str!("../../configs/pair.json")).unwrap()
@@ -119,6 +120,54 @@ mod tests {
             names,
             ["idp.ISSUER", "idp.CLIENTS[gateway]", "idp.CODE_SECONDS", "gateway.PUBLIC_URL"]
         );
+    }
+
+    /// Entries of `UPSTREAMS` as the documentation has them, by file.
+    fn documented() -> Vec<(&'static str, Value)> {
+        let mut found = Vec::new();
+        for (name, text) in [
+            ("README", include_str!("../../../docs/upstreams/README.md")),
+            ("auth0", include_str!("../../../docs/upstreams/auth0.md")),
+            ("workos", include_str!("../../../docs/upstreams/workos.md")),
+            ("github", include_str!("../../../docs/upstreams/github.md")),
+            ("google", include_str!("../../../docs/upstreams/google.md")),
+            ("entra", include_str!("../../../docs/upstreams/entra.md")),
+            ("openid", include_str!("../../../docs/upstreams/openid.md")),
+            ("the front page", include_str!("../../../README.md")),
+        ] {
+            let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+            let lists =
+                blocks.map(|(block, _)| block).filter(|block| block.contains("\"provider\""));
+            let before = found.len();
+            found.extend(lists.map(|list| (name, serde_json::from_str(list).unwrap())));
+            assert!(found.len() > before, "{name} has no entry");
+        }
+        found
+    }
+
+    #[test]
+    fn every_entry_of_upstreams_in_the_documentation_is_one() {
+        for (name, list) in documented() {
+            let names = named(|file| {
+                let settings = &mut file["idp"]["settings"];
+                for upstream in list.as_array().unwrap() {
+                    let id = upstream["id"].as_str().unwrap().to_uppercase().replace('-', "_");
+                    settings[format!("UPSTREAM_{id}_SECRET")] = "secret".into();
+                }
+                settings["UPSTREAMS"] = list.clone();
+            });
+            assert!(names.is_empty(), "{name}: {names:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_upstream_is_named_and_so_is_a_secret_that_is_not_there() {
+        let with = |upstream: Value| named(|file| file["idp"]["settings"]["UPSTREAMS"] = upstream);
+        let github = json!([{ "id": "hub", "provider": "github", "client_id": "x" }]);
+        assert_eq!(with(github), ["idp.UPSTREAM_HUB_SECRET"]);
+        let tenant = json!([{ "id": "e", "provider": "entra", "client_id": "x", "domain": "x" }]);
+        assert_eq!(with(tenant), ["idp.UPSTREAMS[0].domain"]);
+        assert_eq!(with(json!([{ "id": "x", "provider": "unheard-of" }])), ["idp.UPSTREAMS"]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
 pub(crate) fn answer(instance: &mut Instance, ask: &Ask<'_>) -> Response {
     match (ask.method, ask.path) {
         (&Method::GET | &Method::POST, "/login/oauth/authorize") => {
-            authorize(instance, ask, &rules())
+            authorize(instance, ask, &rules(&ask.base))
         }
         (&Method::POST, "/login/oauth/access_token") => {
             let pairs = token(instance, ask).unwrap_or_else(|refused| refusal(&refused));
@@ -51,13 +51,16 @@ pub(crate) fn answer(instance: &mut Instance, ask: &Ask<'_>) -> Response {
     }
 }
 
-fn rules() -> Rules {
+/// It says who it is since the spring of 2026, RFC 9207.
+fn rules(base: &str) -> Rules {
     let denial = vec![
         ("error", "access_denied".to_owned()),
         ("error_description", "The user has denied your application access.".to_owned()),
         ("error_uri", "https://docs.github.com/apps/troubleshooting#access-denied".to_owned()),
     ];
-    Rules { wants_response_type: false, has_prompts: false, denial, scopes, ..Rules::new(REALM) }
+    let iss = Some(format!("{base}/login/oauth"));
+    let rules = Rules::new(REALM);
+    Rules { wants_response_type: false, has_prompts: false, denial, scopes, iss, ..rules }
 }
 
 /// GitHub reads them with spaces or commas between. A GitHub App has permissions instead.

@@ -48,6 +48,12 @@ fn a_flow_ends_with_a_user_and_their_emails() {
 }
 
 #[test]
+fn rfc9207_2_the_answer_says_who_it_is_from() {
+    let brought = net().sign_in(AUTHORIZE, "alice", &[SCOPE]);
+    assert!(brought["iss"].ends_with("/login/oauth"), "{brought:?}");
+}
+
+#[test]
 fn errors_say_200() {
     let net = net();
     let code = net.sign_in(AUTHORIZE, "alice", &[SCOPE]).remove("code").unwrap();
