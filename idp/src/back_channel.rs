@@ -72,11 +72,11 @@ struct Notice {
 /// [`Unavailable`]: the alarm has to ring again.
 pub async fn ring<P: Platform>(
     idp: &Idp<'_, P>,
-    rows: &impl Rows,
+    (id, rows): (Uuid, &impl Rows),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<Event>, Unavailable> {
-    let account = Account { rows, config: idp.config };
+    let account = Account { rows, config: idp.config, id };
     let mut notices = Vec::new();
     for (session, farewell) in account.due(now)? {
         for client in farewell.clients {

@@ -5,11 +5,12 @@
 use crate::fault::Faults;
 use crate::turns::turns;
 use idp::account::{
-    Account, Alive, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate, Rotated,
-    SignIn, SignOut, SignedIn, Told,
+    Account, Alike, Alive, Introspect, Listing, Overview, Own, Proceed, Proceeded, Redeem, Revoke,
+    Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use idp::brake::Attempt;
 use idp::config::Config;
+use idp::directory::Whose;
 use idp::grant::Redeemed;
 use idp::registration::Registration;
 use idp::rows::{Rows, Table, Unavailable};
@@ -172,6 +173,12 @@ pub struct Object<'m> {
 }
 
 impl Object<'_> {
+    /// The account that it is, when it is one.
+    pub fn account(&self) -> Uuid {
+        let name = self.name.strip_prefix("account ");
+        name.and_then(|name| name.parse().ok()).unwrap_or_default()
+    }
+
     fn place(&self, table: Table, key: &str) -> Place {
         (self.name.clone(), table.name(), key.to_owned())
     }
@@ -274,9 +281,22 @@ impl Objects {
         now: UnixTime,
         step: impl FnOnce(Account<'_, Object<'_>>, C) -> Result<A, Unavailable>,
     ) -> Result<A, Unavailable> {
-        let config = &self.config;
-        let step = |rows: &Object<'_>, command| step(Account { rows, config }, command);
+        let (config, id) = (&self.config, account);
+        let step = |rows: &Object<'_>, command| step(Account { rows, config, id }, command);
         self.obey(format!("account {account}"), command, now, step).await
+    }
+
+    async fn directory<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
+        &self,
+        entry: &directory::Entry,
+        command: C,
+        step: impl FnOnce(&Object<'_>, &directory::Entry, C) -> Result<A, Unavailable>,
+    ) -> Result<A, Unavailable> {
+        let shard = format!("directory {}", entry.shard());
+        let step = |rows: &Object<'_>, (entry, command): (directory::Entry, C)| {
+            step(rows, &entry, command)
+        };
+        self.obey(shard, &(entry.clone(), command), UnixTime::default(), step).await
     }
 }
 
@@ -357,12 +377,35 @@ impl platform::Objects for Objects {
         self.account(to, &command, now, |account, command| account.own(&command, now)).await
     }
 
+    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
+        self.account(to, &command, now, |account, command| account.list(command, now)).await
+    }
+
+    async fn alike(&self, to: Uuid, command: Alike, now: UnixTime) -> Result<bool, Unavailable> {
+        self.account(to, &command, now, |account, command| account.alike(&command)).await
+    }
+
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
-        let shard = format!("directory {}", entry.shard());
-        let step = |rows: &Object<'_>, (entry, fresh): (directory::Entry, Uuid)| {
-            directory::claim(rows, &entry, fresh)
-        };
-        self.obey(shard, &(entry, fresh), UnixTime::default(), step).await
+        self.directory(&entry, fresh, |rows, entry, account| directory::claim(rows, entry, account))
+            .await
+    }
+
+    async fn whose(&self, entry: directory::Entry) -> Result<Whose, Unavailable> {
+        self.directory(&entry, (), |rows, entry, ()| directory::whose(rows, entry)).await
+    }
+
+    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
+        self.directory(&entry, account, |rows, entry, account| {
+            directory::release(rows, entry, account)
+        })
+        .await
+    }
+
+    async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
+        self.directory(&entry, account, |rows, entry, account| {
+            directory::seen(rows, entry, account)
+        })
+        .await
     }
 
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {

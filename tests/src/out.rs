@@ -1,5 +1,5 @@
 //! What an issuer in this process stands on, and its way out: to what others serve, to its clients,
-//! and to its upstream, when it has one.
+//! and to its upstreams, when it has any.
 
 use crate::elsewhere::Elsewhere;
 use crate::keys::Keys;
@@ -30,7 +30,7 @@ pub struct Out {
     /// What others serve.
     pub elsewhere: Elsewhere,
     /// Where people sign in instead.
-    pub upstream: Option<Line>,
+    pub upstreams: Vec<Line>,
     /// The clients.
     pub listener: Listener,
     /// What passes is secret.
@@ -59,7 +59,8 @@ impl Out {
         if request.uri().host() == Some("127.0.0.1") {
             return crate::wire::try_exchange(&request).ok_or(Unreachable);
         }
-        let upstream = self.upstream.as_ref().ok_or(Unreachable)?;
+        let upstream = self.upstreams.iter().find(|line| line.leads_to(&request));
+        let upstream = upstream.ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
         Box::pin(upstream.fetch(request)).await
     }

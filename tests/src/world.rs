@@ -61,7 +61,7 @@ pub struct Inside {
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
-    upstream: RefCell<Option<Line>>,
+    upstreams: RefCell<Vec<Line>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
     lines: RefCell<Vec<String>>,
@@ -124,7 +124,7 @@ impl Issuer {
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
-            upstream: RefCell::default(),
+            upstreams: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
             lines: RefCell::default(),
@@ -261,7 +261,7 @@ impl Inside {
         let ring = async |rows: &Object<'_>| {
             let deployment = Rc::clone(&self.deployment.borrow());
             let (idp, mut rng) = self.idp(&deployment);
-            let events = back_channel::ring(&idp, rows, now, &mut rng).await?;
+            let events = back_channel::ring(&idp, (rows.account(), rows), now, &mut rng).await?;
             let lines = events.iter().map(|event| log::of_event(&idp.correlation_id, event));
             self.write_down(&idp.correlation_id, lines.collect());
             self.rung.borrow_mut().extend(events);
@@ -283,7 +283,7 @@ impl Inside {
 
     /// Lets it reach another issuer, which its settings name as its upstream.
     pub fn connect(&self, upstream: Line) {
-        *self.upstream.borrow_mut() = Some(upstream);
+        self.upstreams.borrow_mut().push(upstream);
     }
 
     /// Deploys it again with other settings; its state stays.
@@ -338,7 +338,7 @@ impl Inside {
             verifier: Native,
             fetch: Out {
                 elsewhere: self.elsewhere.clone(),
-                upstream: self.upstream.borrow().clone(),
+                upstreams: self.upstreams.borrow().clone(),
                 listener: self.listener.clone(),
                 secrets: Rc::clone(&self.secrets),
             },

@@ -25,6 +25,8 @@ pub struct Upstream {
     pub way: Way,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
+    /// Domains of e-mail addresses about which its word counts.
+    pub authoritative_for: Vec<String>,
 }
 
 impl Upstream {
@@ -74,6 +76,8 @@ pub(super) struct Raw {
     scope: Option<Scope>,
     #[serde(default)]
     domains: Vec<String>,
+    #[serde(default)]
+    authoritative_for: Vec<String>,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) base: Option<String>,
@@ -117,6 +121,10 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
             if upstreams.iter().any(|known| known.domains.contains(domain)) {
                 settings.refuse(format!("{name}.domains"), "domains that no other upstream has");
             }
+        }
+        if !raw.authoritative_for.iter().all(|domain| is_domain(domain)) {
+            let wanted = "domain names in lower-case ASCII";
+            settings.refuse(format!("{name}.authoritative_for"), wanted);
         }
         upstreams.extend(read(settings, &name, raw, issuer));
     }
@@ -175,6 +183,7 @@ fn read<V: Fn(&str) -> Option<String>>(
         },
         way,
         domains: raw.domains,
+        authoritative_for: raw.authoritative_for,
     })
 }
 
