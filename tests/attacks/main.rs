@@ -47,5 +47,6 @@ mod response;
 mod revision;
 mod siblings;
 mod sign_in;
+mod unlinking;
 mod userinfo;
 mod ways;

@@ -129,6 +129,14 @@ pub(crate) fn unlink_upstream(net: &Net, browser: &Browser<'_, Net>, person: Per
     press(net, browser, "unlink", &entry)
 }
 
+/// Lets time pass, everywhere.
+pub(crate) fn pass(net: &Net, seconds: u64) {
+    let issuers = [Some(&net.issuer), Some(&*net.upstream), net.other.as_deref()];
+    for issuer in issuers.into_iter().flatten() {
+        issuer.inside().pass(seconds);
+    }
+}
+
 /// Changes what an issuer says of somebody.
 pub(crate) fn says(issuer: &Issuer, person: Person, change: impl Fn(&mut Map<String, Value>)) {
     issuer.inside().deploy_again(|settings| {

@@ -106,6 +106,6 @@ impl<R: Rows> Account<'_, R> {
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         let name = profile.map(|profile| profile.known_as()).unwrap_or_default();
         let (ways, apps) = (self.list_ways()?, apps.into_values().collect());
-        Ok(Overview { name, proved_at, sessions, ways, apps })
+        Ok(Overview { name, proved_at, ways, sessions, apps })
     }
 }

@@ -146,10 +146,12 @@ impl<R: Rows> Account<'_, R> {
     /// It is taken off: the directory has been told.
     pub(super) fn taken_off(&self, entry: &Entry, now: UnixTime) -> Result<(), Unavailable> {
         let mut ways = self.ways()?;
-        ways.retain(|(_, row)| row.standing == Standing::Here);
+        ways.retain(|(other, row)| other != entry && row.standing == Standing::Here);
         ways.sort_by_key(|(_, row)| row.used_at);
         let row: Option<Row> = self.rows.load(Table::Way, entry.as_str())?;
-        let Some(row) = row.filter(|row| row.standing == Standing::Leaving) else { return Ok(()) };
+        // Were it added again meanwhile: the directory has forgotten it since, or it is released when
+        // somebody signs in by it.
+        let Some(row) = row.filter(|row| row.standing != Standing::Gone) else { return Ok(()) };
         self.end_begun_by(&row.means.identity, None, now)?;
         // What it said of the person goes with it.
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
