@@ -181,9 +181,9 @@ fn fd_18_who_adds_anything_has_proved_lately_who_they_are() {
     assert_eq!(account_by(&net, "acme", ALICE), alice);
 
     // It has to be lately when they are back, too.
-    pass(&net, 800);
+    pass(&net, 860);
     let callback = away(&net, &browser, "other", ALICE);
-    pass(&net, 101);
+    pass(&net, 50);
     let answer = browser.get(&callback);
     refused(&answer, StatusCode::BAD_REQUEST, "too long ago");
     assert!(text(&answer).contains("It took too long"), "{}", gist(&answer));
