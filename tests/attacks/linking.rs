@@ -239,7 +239,7 @@ fn fd_26_an_upstream_that_is_gone_when_they_are_back_adds_nobody() {
 
 #[test]
 fn an_identity_that_was_filed_and_not_listed_is_listed_when_somebody_signs_in_by_it() {
-    let (mut failed, mut filed) = (0, 0);
+    let (mut failed, mut hers) = (0, 0);
     for fault in (0..40).map(Fault::Storage).chain((0..6).map(Fault::Answer)) {
         let net = net_of_three();
         let browser = at_home(&net, ALICE);
@@ -256,7 +256,7 @@ fn an_identity_that_was_filed_and_not_listed_is_listed_when_somebody_signs_in_by
         let is_hers = account_by(&net, "acme", ALICE) == alice;
         let listed = ways(&net, &browser);
         assert_eq!(listed.contains(&"Acme".to_owned()), is_hers, "{fault:?}: {listed:?}");
-        filed += u32::from(is_hers);
+        hers += u32::from(is_hers);
     }
-    assert!(failed > 5 && filed > 0, "{failed} {filed}");
+    assert!(failed > 5 && hers > 0, "{failed} {hers}");
 }

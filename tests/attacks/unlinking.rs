@@ -97,7 +97,7 @@ fn the_last_way_in_stays_and_one_that_leads_nowhere_is_none() {
     net.issuer.inside().deploy_again(|settings| {
         settings["UPSTREAMS"].as_array_mut().unwrap().remove(1);
     });
-    assert_eq!(buttons(&net, &browser), [theirs.clone()]);
+    assert_eq!(buttons(&net, &browser), std::slice::from_ref(&theirs));
     refused(&press(&net, &browser, "unlink", &mine), StatusCode::CONFLICT, "the other is gone");
     assert_eq!(local_account(&net, ALICE), alice);
     assert_eq!(press(&net, &browser, "unlink", &theirs).status(), StatusCode::SEE_OTHER);
