@@ -2,8 +2,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { readConfig } from "./config.mjs";
+import { addUpstreams } from "./dev-upstreams.mjs";
 import { Fault, complain, local, root } from "./paths.mjs";
-import { serve } from "./serve.mjs";
+import { serveConfig } from "./serve.mjs";
 
 const username = "alice";
 // The argon2id hash of "wonderland" (m=19456, t=2, p=1): a demo account on this machine, so it may be known.
@@ -15,6 +17,8 @@ const ports = {
   gateway: port("GATEWAY_PORT", usual.gateway),
   origin: port("ORIGIN_PORT", usual.origin),
 };
+// It stands in the name of everybody who has signed in with a stand-in, so it stays the same.
+const standInPort = port("STAND_IN_PORT", 8790);
 
 function port(variable, usually) {
   const value = process.env[variable] || String(usually);
@@ -80,13 +84,19 @@ if (!existsSync(file)) {
   writeFileSync(file, JSON.stringify(firstConfig(), null, 2) + "\n", { mode: 0o600 });
 }
 
-const { ended } = await serve(file).catch(complain);
+async function start() {
+  const config = await readConfig(file);
+  const upstreams = config.idp ? await addUpstreams(config.idp.settings, standInPort) : [];
+  return { ...await serveConfig(config), upstreams };
+}
+
+const { ended, upstreams } = await start().catch(complain);
 console.log(`
   http://localhost:${ports.gateway}/          sign in as alice, password wonderland
   http://localhost:${ports.gateway}/public    for everybody
   http://localhost:${ports.gateway}/api/me    401 until you are signed in
   http://localhost:${ports.idp}/.well-known/openid-configuration
-
+${upstreams.map((line) => `\n  ${line}`).join("")}${upstreams.length ? "\n" : ""}
   Settings: ${relative(root, file)}. Ctrl-C stops everything.
 `);
 process.exit(await ended);

@@ -10,9 +10,12 @@ import { startWorkerd } from "./workerd.mjs";
 // A path of each that asks nobody else: only a Worker that refuses its configuration answers 5xx there.
 const probes = { idp: "/.well-known/openid-configuration", gateway: "/auth/ready", origin: "/status/200" };
 
+async function serve(file, options) {
+  return serveConfig(await readConfig(file), options);
+}
+
 // Returns once everything answers, with `ended`: the promise of an exit code.
-export async function serve(file, { withParent = false } = {}) {
-  const config = await readConfig(file);
+export async function serveConfig(config, { withParent = false } = {}) {
   await build(workers.filter((name) => config[name]));
 
   const workerd = startWorkerd(config);

@@ -2,12 +2,13 @@
 //! `cargo run -p idp --example pages -- target/pages`.
 
 use idp::page::{
-    Problem, ProblemPage, SignIn, SignedOut, home, onward, problem, sign_in, signed_out,
+    Problem, ProblemPage, Retry, SignIn, SignedOut, home, onward, problem, sign_in, signed_out,
 };
 use std::path::PathBuf;
 use std::{env, fs, io};
 
 const ACME: &[(&str, &str)] = &[("acme", "Acme")];
+const SEVERAL: &[(&str, &str)] = &[("github", "GitHub"), ("google", "Google"), ("acme", "Acme")];
 
 const PLAIN: SignIn<'_> = SignIn {
     client_name: "Field Notes",
@@ -29,12 +30,21 @@ fn main() -> io::Result<()> {
     let trouble = "0c9f6a1e-58d2-4f0b-9f6e-2b7f0d7c3a51";
     let address = "https://login.acme.example/authorize";
     let back = SignedOut { client_name: "Field Notes", continue_to: Some("https://a.example/") };
+    let several = SignIn { upstreams: SEVERAL, by_domain: true, ..PLAIN };
+    let nobody = Some(Problem::NoUpstream);
+    let retry = Some(Retry { interaction: "sealed", upstream: "acme", label: "Acme" });
     let pages = [
         ("sign-in", sign_in(&PLAIN)),
         ("sign-in-wrong", sign_in(&wrong)),
         ("sign-in-wait", sign_in(&SignIn { problem: Some(wait), ..wrong })),
         ("sign-in-upstream", sign_in(&SignIn { local: false, upstreams: ACME, ..PLAIN })),
         ("sign-in-both", sign_in(&SignIn { upstreams: ACME, ..PLAIN })),
+        ("sign-in-several", sign_in(&several)),
+        ("sign-in-several-alone", sign_in(&SignIn { local: false, ..several })),
+        (
+            "sign-in-nobody",
+            sign_in(&SignIn { problem: nobody, username: "alice@nowhere.example", ..several }),
+        ),
         ("sign-in-create", sign_in(&SignIn { creates: true, upstreams: ACME, ..PLAIN })),
         ("sign-in-neither", sign_in(&SignIn { local: false, ..PLAIN })),
         (
@@ -57,6 +67,7 @@ fn main() -> io::Result<()> {
         ("problem-redirect", problem(&ProblemPage::unregistered_redirect(trouble))),
         ("problem-expired", problem(&ProblemPage::expired(trouble))),
         ("problem-cookies", problem(&ProblemPage::cookies_blocked(trouble))),
+        ("problem-upstream", problem(&ProblemPage { retry, ..ProblemPage::upstream(trouble) })),
         ("problem-server", problem(&ProblemPage::server_trouble(trouble))),
         ("signed-out", signed_out(&back)),
         ("signed-out-plain", signed_out(&SignedOut { continue_to: None, ..back })),

@@ -72,11 +72,12 @@ struct Notice {
 /// [`Unavailable`]: the alarm has to ring again.
 pub async fn ring<P: Platform>(
     idp: &Idp<'_, P>,
-    (id, rows): (Uuid, &impl Rows),
+    rows: &impl Rows,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<Event>, Unavailable> {
-    let account = Account { rows, config: idp.config, id };
+    // Nobody sent an alarm, so nobody says which account it is; what is left to say knows its own.
+    let account = Account { rows, config: idp.config, id: Uuid::nil() };
     let mut notices = Vec::new();
     for (session, farewell) in account.due(now)? {
         for client in farewell.clients {

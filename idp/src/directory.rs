@@ -1,11 +1,12 @@
-//! What a `Directory` shard does: it knows which account an identity has, and which account somebody
-//! of a certain e-mail address was last seen in.
+//! What a `Directory` shard does: it knows which account an identity has, whose the sessions of
+//! upstreams are, and which account somebody of a certain e-mail address was last seen in.
 
 use crate::account::Identity;
 use crate::config::Address;
 use crate::rows::{Rows, Table, Unavailable};
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
+use shared::time::UnixTime;
 use uuid::Uuid;
 
 /// How many shards there are. Never changes: an identity is in the shard its digest names.
@@ -36,6 +37,12 @@ impl Entry {
     pub fn of(identity: &Identity) -> Self {
         let Identity { upstream, subject } = identity;
         Self(Digest::of(format!("{}:{upstream}{subject}", upstream.len())).to_text())
+    }
+
+    /// The entry of a session of the upstream that we call `upstream`.
+    #[must_use]
+    pub fn of_session(upstream: &str, sid: &str) -> Self {
+        Self(Digest::of(format!("session {}:{upstream}{sid}", upstream.len())).to_text())
     }
 
     /// The entry of an e-mail address: no identity's, because that begins with a number.
@@ -110,6 +117,30 @@ pub fn seen(rows: &impl Rows, entry: &Entry, account: Uuid) -> Result<(), Unavai
     Ok(())
 }
 
+/// The account of an identity, or of a session of an upstream.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn find(rows: &impl Rows, entry: &Entry) -> Result<Option<Uuid>, Unavailable> {
+    Ok(match whose(rows, entry)? {
+        Whose::Of(account) => Some(account),
+        Whose::New | Whose::Freed => None,
+    })
+}
+
+/// Notes whose a session of an upstream is, until nothing that began by it is left.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn note(
+    rows: &impl Rows,
+    entry: &Entry,
+    account: Uuid,
+    until: UnixTime,
+) -> Result<(), Unavailable> {
+    rows.save(Table::Identity, &entry.0, &account, Some(until))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +155,8 @@ mod tests {
         assert_ne!(entry("https://a.test", "/1"), entry("https://a.test/", "1"));
         assert_eq!(entry("https://a.test", "1"), entry("https://a.test", "1"));
         assert!(entry("a", "b").shard() < SHARDS);
+        assert_ne!(Entry::of_session("a", "b"), entry("a", "b"));
+        assert_ne!(Entry::of_session("a", "bc"), Entry::of_session("ab", "c"));
     }
 
     #[test]

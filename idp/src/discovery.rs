@@ -28,6 +28,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
     let at = |endpoint: Endpoint| config.issuer.at(endpoint.path());
     let opened = ScopeWord::ALL.iter().flat_map(|word| word.claims()).copied();
     let claims = PROTOCOL_CLAIMS.into_iter().chain(opened.filter(|claim| *claim != "sub"));
+    let claims = claims.chain(config.own_claims.names());
     let acr = Acr::ALL.iter().filter(|acr| acr.is_offered(config));
     let manage = (!config.admins.is_empty()).then(|| MANAGE_CLIENTS.to_owned());
     let scopes = ScopeWord::list().into_iter().chain(config.scopes.keys().cloned()).chain(manage);

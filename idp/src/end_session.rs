@@ -4,11 +4,13 @@
 use crate::account::SignOut;
 use crate::event::{self, Event};
 use crate::platform::{Objects, Platform};
+use crate::proof::Means;
 use crate::sign_in::{COOKIE, Refused, session};
 use crate::subject::Hint;
 use crate::words::Endpoint;
-use crate::{Idp, ask, page};
+use crate::{Idp, ask, page, upstream};
 use http::{Method, StatusCode};
+use rand_core::CryptoRng;
 use shared::cookie;
 use shared::fetch::{Request, Response};
 use shared::form::{Form, append};
@@ -26,6 +28,7 @@ pub async fn respond<P: Platform>(
     idp: &Idp<'_, P>,
     request: &Request,
     now: UnixTime,
+    rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
     let encoded = ask::parameters(request).map_err(Refused::Form)?;
     let form = Form::parse(encoded);
@@ -37,7 +40,7 @@ pub async fn respond<P: Platform>(
     let after = after(idp, &form, hint.as_ref()).await?;
     let current = session(idp, request.headers());
     let client_name = client_name(idp, &form).await?;
-    let Some(current) = current else { return Ok(done(&client_name, after, false)) };
+    let Some(current) = current else { return Ok(done(&client_name, after)) };
 
     let is_its_client = hint.is_some_and(|hint| hint.is_of(current, idp.config));
     let confirmed = request.method() == Method::POST
@@ -51,20 +54,27 @@ pub async fn respond<P: Platform>(
         return Ok(page::respond(StatusCode::OK, page, after.as_deref()));
     }
     let ended = end(idp, current, now).await?;
-    let mut response = done(&client_name, after, true);
+    // Whoever an upstream vouched for is signed out there too, where the operator wants it.
+    let mut response = match &ended {
+        Some(means) => upstream::sign_out(idp, request, means, after.as_deref(), rng).await,
+        None => None,
+    }
+    .unwrap_or_else(|| done(&client_name, after));
+    cookie::delete(response.headers_mut(), COOKIE);
     // Whoever had signed out already has not done so again.
-    if ended {
+    if ended.is_some() {
         let event = Event::SignedOut { account: current.object, session: current.item };
         event::tell(&mut response, event);
     }
     Ok(response)
 }
 
+/// By what the session had begun, if it was there to end.
 async fn end<P: Platform>(
     idp: &Idp<'_, P>,
     current: Handle,
     now: UnixTime,
-) -> Result<bool, Refused> {
+) -> Result<Option<Means>, Refused> {
     let command = SignOut { session: current.item, cookie: Digest::of(current.secret) };
     Ok(idp.objects.sign_out(current.object, command, now).await?)
 }
@@ -111,15 +121,11 @@ async fn client_name<P: Platform>(idp: &Idp<'_, P>, form: &Form) -> Result<Strin
 }
 
 /// Nobody is signed in any more: on to where the client wanted, or a page that says so.
-fn done(client_name: &str, after: Option<String>, ended: bool) -> Response {
-    let mut response = if let Some(after) = after {
+fn done(client_name: &str, after: Option<String>) -> Response {
+    if let Some(after) = after {
         see_other(&after)
     } else {
         let view = page::SignedOut { client_name, continue_to: None };
         page::respond(StatusCode::OK, page::signed_out(&view), None)
-    };
-    if ended {
-        cookie::delete(response.headers_mut(), COOKIE);
     }
-    response
 }

@@ -34,6 +34,17 @@ pub enum Event {
         /// The sign-in session.
         session: Uuid,
     },
+    /// An upstream has ended what had begun by its word.
+    EndedByUpstream {
+        /// Whose.
+        account: Uuid,
+        /// What we call the upstream.
+        upstream: String,
+        /// Why, in a word.
+        reason: &'static str,
+        /// The sign-in sessions that were open.
+        sessions: Vec<Uuid>,
+    },
     /// Somebody ended something on their own page.
     EndedByOwner {
         /// Who.

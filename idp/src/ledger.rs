@@ -75,11 +75,19 @@ pub fn succeeded(rows: &impl Rows, entry: &Entry, now: UnixTime) -> Result<(), U
 /// # Errors
 /// [`Unavailable`]: it is not used up.
 pub fn spend(rows: &impl Rows, entry: &Entry, until: UnixTime) -> Result<bool, Unavailable> {
-    if rows.load::<bool>(Table::Spent, &entry.0)?.is_some() {
+    if is_spent(rows, entry)? {
         return Ok(false);
     }
     rows.save(Table::Spent, &entry.0, &true, Some(until))?;
     Ok(true)
+}
+
+/// Whether something has been used up.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn is_spent(rows: &impl Rows, entry: &Entry) -> Result<bool, Unavailable> {
+    Ok(rows.load::<bool>(Table::Spent, &entry.0)?.is_some())
 }
 
 /// Draws on an allowance.

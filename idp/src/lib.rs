@@ -185,8 +185,10 @@ impl<P: Platform> Idp<'_, P> {
             Endpoint::Consent => consent::respond(self, request, now, rng).await,
             Endpoint::Upstream => upstream::leave(self, request, now, rng).await,
             Endpoint::UpstreamCallback => upstream::come_back(self, request, now, rng).await,
+            Endpoint::UpstreamLogout => upstream::signed_out_there(self, request, now).await,
+            Endpoint::UpstreamSignedOut => upstream::back_signed_out(self, request, now),
             Endpoint::OwnPage => own_page::respond(self, request, now, rng).await,
-            Endpoint::EndSession => end_session::respond(self, request, now).await,
+            Endpoint::EndSession => end_session::respond(self, request, now, rng).await,
         };
         page.unwrap_or_else(|refused| refused.respond(&self.correlation_id))
     }

@@ -2,12 +2,13 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Alike, Alive, Introspect, Listing, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
-    Rotated, SignIn, SignOut, SignedIn, Told,
+    Alike, Alive, EndUpstream, Ended, Introspect, Listing, Overview, Own, Proceed, Proceeded,
+    Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::directory::Whose;
 use crate::grant::Redeemed;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::rows::Unavailable;
 use crate::{directory, ledger, registry};
@@ -83,7 +84,7 @@ pub trait Objects {
         account: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable>;
+    ) -> Result<Option<Means>, Unavailable>;
     async fn own(
         &self,
         account: Uuid,
@@ -102,6 +103,20 @@ pub trait Objects {
     async fn whose(&self, entry: directory::Entry) -> Result<Whose, Unavailable>;
     async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
     async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
+    async fn end_upstream(
+        &self,
+        account: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable>;
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable>;
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable>;
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable>;
     async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable>;
     async fn spend(

@@ -24,11 +24,11 @@ pub enum Table {
     Farewell,
     /// Of an account: the identities by which its person signs in.
     Way,
-    /// In a directory shard: which account an identity has.
+    /// In a directory shard: which account an identity has, or a session of an upstream.
     Identity,
     /// In a ledger shard: guesses at a password.
     Brake,
-    /// In a ledger shard: what may be used only once, and was.
+    /// In a ledger shard, or in an account that it is about: what may be used only once, and was.
     Spent,
     /// In a ledger shard: how often somebody may do something.
     Allowance,

@@ -337,6 +337,7 @@ async fn enter<P: Platform>(
     let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
     let found = identity::account_of(idp, &proof.means, &claims, rng).await?;
     let account = found.account;
+    upstream::note(idp, &proof.means, account, now).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
     {
@@ -374,7 +375,7 @@ async fn enter<P: Platform>(
     }
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        if idp.objects.sign_out(other.object, command, now).await == Ok(true) {
+        if let Ok(Some(_)) = idp.objects.sign_out(other.object, command, now).await {
             happened.push(Event::SignedOut { account: other.object, session: other.item });
         }
     }

@@ -3,13 +3,14 @@
 use crate::account::{Redeem, Rotate};
 use crate::claims::opening;
 use crate::client_auth::{self, Authenticated, authenticate};
+use crate::config::Config;
 use crate::event::{self, Event};
 use crate::grant::{Answer, Begun, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
 use crate::resource::{NO_TARGET, RESOURCE, Target};
 use crate::rows::Unavailable;
 use crate::tokens::{Subject, TokenId};
-use crate::words::GrantType;
+use crate::words::{GrantType, ScopeWord};
 use crate::{Idp, ask};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -237,11 +238,13 @@ async fn redeem<P: Platform>(
         Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
     };
-    let Begun { facts, nonce, resources, mut claims } = begun;
+    let Begun { facts, nonce, resources, mut claims, own } = begun;
     // What the operator has taken from the client since the code was issued is not given.
     let may_have = &client.client().scope;
     let scope = facts.scope.and(may_have);
-    claims.retain(|name, _| opening(name).is_some_and(|word| may_have.has(word.as_str())));
+    claims.retain(|name, _| may_know(name, may_have, idp.config));
+    let mut own = own;
+    own.retain(|name, _| may_know(name, may_have, idp.config));
     let refresh_token = facts.refreshable.then(|| {
         let secret = Seed(seed).secret(0).expose();
         Handle { generation: 0, secret, ..handle }
@@ -253,6 +256,7 @@ async fn redeem<P: Platform>(
         scope: &scope,
         resources: &resources,
         claims: &claims,
+        own: &own,
         nonce: nonce.as_deref(),
         issued_at: now,
     };
@@ -305,6 +309,8 @@ async fn refresh<P: Platform>(
         Rotation::WrongScope => return Err(Refused::RefreshToken(RefreshRefused::WrongScope)),
     };
     let Answer { facts, scope, resources, generation } = answer;
+    let mut own = rotated.claims;
+    own.retain(|name, _| may_know(name, &client.client().scope, idp.config));
     // What the operator has taken from the client since is not given again.
     let scope = scope.and(&client.client().scope);
     let refresh_token =
@@ -316,10 +322,17 @@ async fn refresh<P: Platform>(
         scope: &scope,
         resources: &resources,
         claims: &Map::new(),
+        own: &own,
         nonce: None,
         issued_at: now,
     };
     signers.sign(idp, client, subject, refresh_token).await
+}
+
+/// Whether a client with this scope may know a claim.
+fn may_know(name: &str, scope: &Scope, config: &Config) -> bool {
+    let word = opening(name).map(ScopeWord::as_str);
+    word.or_else(|| config.own_claims.scope(name)).is_some_and(|word| scope.has(word))
 }
 
 /// The keys that an answer takes, fetched before anything is consumed.

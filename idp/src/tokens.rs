@@ -48,6 +48,9 @@ pub struct AccessClaims {
     pub auth_time: UnixTime,
     /// How.
     pub amr: Vec<String>,
+    /// Claims of the operator's own: none of them has a name of those above.
+    #[serde(flatten)]
+    pub own: Map<String, Value>,
 }
 
 impl AccessClaims {
@@ -103,6 +106,8 @@ pub struct Subject<'a> {
     pub resources: &'a Resources,
     /// What the ID token says about the person; only the first of a grant does.
     pub claims: &'a Map<String, Value>,
+    /// What the access token says about the person besides.
+    pub own: &'a Map<String, Value>,
     /// For the ID token; only the first of a grant has one, OpenID Connect Core §12.2.
     pub nonce: Option<&'a str>,
     /// Now.
@@ -138,6 +143,7 @@ impl Subject<'_> {
             sid: names.session(self.facts.session),
             auth_time: self.facts.auth_time,
             amr: self.facts.amr.clone(),
+            own: self.own.clone(),
         };
         sign(ACCESS_TOKEN, &claims, signer).await.map(AccessToken::new)
     }

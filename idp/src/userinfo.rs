@@ -5,6 +5,7 @@ use crate::account::Told;
 use crate::ask::{self, Bearer};
 use crate::claims::opening;
 use crate::client::Client;
+use crate::config::{Config, Place};
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token, sign};
@@ -113,7 +114,7 @@ async fn tell<P: Platform>(
         return Err(Refused::Scope);
     }
     let told = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
-    let mut claims = within(told, &scope, &client);
+    let mut claims = within(told, &scope, &client, idp.config);
     claims.insert("sub".to_owned(), Value::String(sub));
     let Some(alg) = client.userinfo_alg else {
         return Ok(respond::json(StatusCode::OK, &claims));
@@ -148,8 +149,9 @@ fn token(request: &Request) -> Result<String, Refused> {
 
 /// The claims that `scope` opens, OpenID Connect Core §5.4, and those that were asked for singly
 /// (§5.5), as far as the client may have them still.
-fn within(told: Told, scope: &Scope, client: &Client) -> Map<String, Value> {
+fn within(told: Told, scope: &Scope, client: &Client, config: &Config) -> Map<String, Value> {
     let Told { mut claims, asked } = told;
+    let own = config.own_claims.told(&claims, Place::Userinfo, &scope.and(&client.scope));
     claims.retain(|name, value| {
         let is_open = opening(name).is_some_and(|word| {
             let word = word.as_str();
@@ -157,5 +159,6 @@ fn within(told: Told, scope: &Scope, client: &Client) -> Map<String, Value> {
         });
         is_open && !value.is_null()
     });
+    claims.extend(own);
     claims
 }

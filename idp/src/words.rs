@@ -38,6 +38,11 @@ pub enum Endpoint {
     Upstream,
     /// Where an upstream sends the browser back. Its path goes on, with what we call the upstream.
     UpstreamCallback,
+    /// Where an upstream says that somebody has signed out there, Back-Channel Logout 1.0 §2.5. Its path
+    /// goes on as well.
+    UpstreamLogout,
+    /// Where an upstream sends the browser back that has signed out there. Its path goes on as well.
+    UpstreamSignedOut,
     /// The person's own page.
     OwnPage,
     /// For people who follow the issuer URL.
@@ -45,7 +50,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::Discovery,
         Self::Rfc8414,
         Self::Jwks,
@@ -61,6 +66,8 @@ impl Endpoint {
         Self::Consent,
         Self::Upstream,
         Self::UpstreamCallback,
+        Self::UpstreamLogout,
+        Self::UpstreamSignedOut,
         Self::OwnPage,
         Self::Home,
     ];
@@ -84,6 +91,8 @@ impl Endpoint {
             Self::Consent => "/consent",
             Self::Upstream => "/sign-in/upstream",
             Self::UpstreamCallback => "/sign-in/callback/",
+            Self::UpstreamLogout => "/sign-in/logout/",
+            Self::UpstreamSignedOut => "/sign-in/signed-out/",
             Self::OwnPage => "/account",
             Self::Home => "/",
         }
@@ -99,10 +108,11 @@ impl Endpoint {
             | Self::Register
             | Self::SignIn
             | Self::Consent
-            | Self::Upstream => "POST",
+            | Self::Upstream
+            | Self::UpstreamLogout => "POST",
             Self::Registration => "GET, PUT, DELETE",
             Self::Authorize | Self::UserInfo | Self::EndSession | Self::OwnPage => "GET, POST",
-            Self::UpstreamCallback => "GET",
+            Self::UpstreamCallback | Self::UpstreamSignedOut => "GET",
             Self::Discovery | Self::Rfc8414 | Self::Jwks | Self::Home => "GET, HEAD",
         }
     }
@@ -139,7 +149,13 @@ impl Endpoint {
     /// The endpoint at `path`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
-        let mut going_on = [Self::Registration, Self::UpstreamCallback].into_iter();
+        let going_on = [
+            Self::Registration,
+            Self::UpstreamCallback,
+            Self::UpstreamLogout,
+            Self::UpstreamSignedOut,
+        ];
+        let mut going_on = going_on.into_iter();
         if let Some(endpoint) = going_on.find(|endpoint| path.starts_with(endpoint.path())) {
             return Some(endpoint);
         }

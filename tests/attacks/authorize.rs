@@ -275,7 +275,7 @@ fn az_31_an_interaction_that_took_too_long_is_over() {
 }
 
 #[test]
-fn az_32_nothing_of_another_kind_is_a_code() {
+fn az_32_pa_15_nothing_of_another_kind_is_a_code() {
     let issuer = issuer();
     let signed_in = SignedIn::new(&issuer, Ask::of(C1));
     let ours = offline_tokens(&issuer, C1);

@@ -180,6 +180,8 @@ const fn columns(endpoint: Endpoint) -> &'static [Use] {
         | Endpoint::Upstream
         | Endpoint::UpstreamCallback
         | Endpoint::OwnPage
+        | Endpoint::UpstreamLogout
+        | Endpoint::UpstreamSignedOut
         | Endpoint::Home => &[],
     }
 }

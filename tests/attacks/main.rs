@@ -48,5 +48,7 @@ mod revision;
 mod siblings;
 mod sign_in;
 mod unlinking;
+mod upstream_logout;
+mod upstream_sign_out;
 mod userinfo;
 mod ways;

@@ -2,6 +2,7 @@
 import { subject } from "../foreign/checks.mjs";
 import { posting } from "./posting.mjs";
 import { consenting } from "./consenting.mjs";
+import { federating } from "./federating.mjs";
 import { signingIn } from "./signing-in.mjs";
 import { signingOut } from "./signing-out.mjs";
 import { staying } from "./staying.mjs";
@@ -9,5 +10,5 @@ import { world } from "./world.mjs";
 
 await subject("browser", async (it) => {
   const here = await world();
-  for (const walk of [signingIn, posting, staying, consenting, signingOut]) await walk(it, here);
+  for (const walk of [signingIn, posting, staying, consenting, signingOut, federating]) await walk(it, here);
 });

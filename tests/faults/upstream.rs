@@ -165,7 +165,7 @@ fn whatever_breaks_at_the_upstream_signing_in_through_it_can_be_done_again() {
         name: "storage operation above",
         from_the_start: false,
         arrange: |net, place| net.upstream.inside().memory.fail(Fault::Storage(place)),
-        places: 7,
+        places: 6,
     };
     whichever(storage);
     whichever(Kind {

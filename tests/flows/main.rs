@@ -3,6 +3,7 @@
 
 mod endings;
 mod one_request;
+mod own_claims;
 mod strangers;
 mod upstream;
 

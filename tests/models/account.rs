@@ -248,6 +248,7 @@ impl Pair<'_> {
                 let SignedIn { session, cookie, .. } = self.story.sign_ins[index];
                 let command = SignOut { session, cookie };
                 let answer = block_on(self.objects.sign_out(ACCOUNT, command, now));
+                let answer = answer.map(|means| means.is_some());
                 let expected = self.story.sign_out(index, now);
                 let outcome = if expected { "signed out" } else { "not signed out" };
                 self.agree(turn, answer, &expected, outcome)

@@ -215,6 +215,7 @@ impl Pair<'_> {
                 }
                 let command = SignOut { session: session.id, cookie: cookie(session.cookie) };
                 let answer = block_on(self.objects.sign_out(ACCOUNT, command, now));
+                let answer = answer.map(|means| means.is_some());
                 let failed = fault.is_some() && !inside.memory.is_failing();
                 inside.memory.mend();
                 if failed {

@@ -242,7 +242,13 @@ impl History {
                 self.events.push((now, Event::Redeemed));
                 let nonce = Some("n".into());
                 let (facts, resources) = (self.facts.clone(), Resources::default());
-                Redeemed::Redeemed(Box::new(Begun { facts, nonce, resources, claims: Map::new() }))
+                Redeemed::Redeemed(Box::new(Begun {
+                    facts,
+                    nonce,
+                    resources,
+                    claims: Map::new(),
+                    own: Map::new(),
+                }))
             }
         }
     }

@@ -35,3 +35,4 @@ mod refresh;
 mod return_to;
 mod sign_in;
 mod sign_out;
+mod together;

@@ -2,12 +2,13 @@
 
 use crate::memory::{Object, Objects};
 use idp::account::{
-    Alike, Alive, Introspect, Listing, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
-    Rotated, SignIn, SignOut, SignedIn, Told,
+    Alike, Alive, EndUpstream, Ended, Introspect, Listing, Overview, Own, Proceed, Proceeded,
+    Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use idp::brake::Attempt;
 use idp::directory::Whose;
 use idp::grant::Redeemed;
+use idp::proof::Means;
 use idp::registration::Registration;
 use idp::rows::Unavailable;
 use idp::{directory, ledger, platform, registry};
@@ -78,7 +79,7 @@ impl platform::Objects for Objects {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
     }
 
@@ -89,6 +90,16 @@ impl platform::Objects for Objects {
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable> {
         self.account(to, &command, now, |account, command| account.own(&command, now)).await
+    }
+
+    async fn end_upstream(
+        &self,
+        to: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable> {
+        self.account(to, &command, now, |account, command| account.end_upstream(&command, now))
+            .await
     }
 
     async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
@@ -120,6 +131,24 @@ impl platform::Objects for Objects {
             directory::seen(rows, entry, account)
         })
         .await
+    }
+
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
+        self.directory(&entry, (), |rows, entry, ()| directory::find(rows, entry)).await
+    }
+
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let shard = format!("directory {}", entry.shard());
+        let step = |rows: &Object<'_>, (entry, account, until): (directory::Entry, _, _)| {
+            directory::note(rows, &entry, account, until)
+        };
+        self.obey(shard, &(entry, account, until), now, step).await
     }
 
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {

@@ -22,6 +22,7 @@ pub mod deployment;
 pub mod elsewhere;
 pub mod expect;
 pub mod fault;
+pub mod federation;
 pub mod gate;
 pub mod guest;
 pub mod keys;

@@ -166,12 +166,6 @@ pub struct Object<'m> {
 }
 
 impl Object<'_> {
-    /// The account that it is, when it is one.
-    pub fn account(&self) -> Uuid {
-        let name = self.name.strip_prefix("account ");
-        name.and_then(|name| name.parse().ok()).unwrap_or_default()
-    }
-
     fn place(&self, table: Table, key: &str) -> Place {
         (self.name.clone(), table.name(), key.to_owned())
     }

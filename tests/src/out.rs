@@ -2,6 +2,7 @@
 //! and to its upstreams, when it has any.
 
 use crate::elsewhere::Elsewhere;
+use crate::federation::StandIns;
 use crate::keys::Keys;
 use crate::line::Line;
 use crate::listener::Listener;
@@ -11,6 +12,7 @@ use crate::turns::turns;
 use idp::platform::Platform;
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::jose::native::Native;
+use shared::time::UnixTime;
 use std::rc::Rc;
 
 /// This process.
@@ -31,6 +33,10 @@ pub struct Out {
     pub elsewhere: Elsewhere,
     /// Where people sign in instead.
     pub upstreams: Vec<Line>,
+    /// And what stands in for the providers that many have.
+    pub stand_ins: Option<StandIns>,
+    /// Their clock is the issuer's.
+    pub now: UnixTime,
     /// The clients.
     pub listener: Listener,
     /// What passes is secret.
@@ -52,6 +58,10 @@ impl Out {
             // Everybody else gets a turn meanwhile.
             turns(1).await;
             return answer;
+        }
+        if let Some(stand_ins) = self.stand_ins.as_ref().filter(|_| StandIns::are_at(&request)) {
+            turns(1).await;
+            return stand_ins.answer(&request, self.now);
         }
         if Listener::is_at(&request) {
             return self.listener.fetch(request).await;

@@ -14,7 +14,7 @@ use url::form_urlencoded::parse;
 
 /// Parameters, fields of forms, members of JSON objects and settings whose values are nobody else's
 /// business. Digests of secrets are among them: a log is no place for those either.
-const CONFIDENTIAL: [&str; 26] = [
+const CONFIDENTIAL: [&str; 25] = [
     "access_token",
     "client_assertion",
     "client_secret",
@@ -39,7 +39,6 @@ const CONFIDENTIAL: [&str; 26] = [
     "PAIRWISE_SECRET",
     "SEALING_KEYS",
     "SIGNING_KEYS",
-    "UPSTREAM_ACME_SECRET",
     "upstream_client_secret",
 ];
 
@@ -127,7 +126,8 @@ impl Secrets {
     }
 
     fn named(&self, name: &str, value: &str) {
-        if CONFIDENTIAL.contains(&name) {
+        let of_an_upstream = name.starts_with("UPSTREAM_") && name.ends_with("_SECRET");
+        if of_an_upstream || CONFIDENTIAL.contains(&name) {
             self.keep(&format!("a value of `{name}`"), value);
         }
     }

@@ -18,6 +18,9 @@ pub const CALLBACK: &str = "/sign-in/callback/acme";
 /// The identifier of a second one.
 pub const OTHER: &str = "https://other.test";
 
+/// Where it sends browsers back to that have signed out there.
+pub const SIGNED_OUT: &str = "/sign-in/signed-out/acme";
+
 /// An issuer, its upstream, and the network between them and browsers.
 #[derive(Debug)]
 pub struct Net {
@@ -46,13 +49,17 @@ fn above(url: &str, name: &str) -> Map<String, Value> {
     let mut above = settings();
     let digest = Digest::of("up-secret").to_text();
     let issuer = above["ISSUER"].as_str().expect("text");
-    let callback = format!("{issuer}/sign-in/callback/{name}");
+    let at = |place: &str| format!("{issuer}/sign-in/{place}/{name}");
+    let (callback, back) = (at("callback"), at("signed-out"));
     above.insert("ISSUER".to_owned(), url.into());
     above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
     above
         .insert("PAIRWISE_SECRET".to_owned(), "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA".into());
     above["CLIENTS"].as_array_mut().expect("a list").push(json!({
         "client_id": "below", "client_secret_sha256": digest, "redirect_uris": [callback],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "post_logout_redirect_uris": [back],
+        "backchannel_logout_uri": "http://127.0.0.1:8790/below",
     }));
     above
 }
@@ -64,8 +71,16 @@ fn entry(url: &str, name: &str, label: &str) -> Value {
 
 /// Two issuers that know nobody yet.
 pub fn net() -> Net {
+    net_with(&json!({}))
+}
+
+/// The same where the entry in `UPSTREAMS` has these members besides.
+pub fn net_with(more: &Value) -> Net {
     let mut below = settings();
-    below.insert("UPSTREAMS".to_owned(), json!([entry(UPSTREAM, "acme", "Acme")]));
+    let mut upstream = entry(UPSTREAM, "acme", "Acme");
+    let members = upstream.as_object_mut().expect("an object");
+    members.extend(more.as_object().expect("an object").clone());
+    below.insert("UPSTREAMS".to_owned(), json!([upstream]));
     below.insert("UPSTREAM_ACME_SECRET".to_owned(), "up-secret".into());
     let issuer = Issuer::in_process(&below);
     let upstream = Rc::new(Issuer::in_process(&above(UPSTREAM, "acme")));

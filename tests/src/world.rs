@@ -3,6 +3,7 @@
 use crate::assertion::{AFAR, Key, jwks};
 use crate::deployment::Deployment;
 use crate::elsewhere::Elsewhere;
+use crate::federation::StandIns;
 use crate::keys::Keys;
 use crate::line::Line;
 use crate::listener::{Listener, Post};
@@ -62,6 +63,7 @@ pub struct Inside {
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
     upstreams: RefCell<Vec<Line>>,
+    stand_ins: RefCell<Option<StandIns>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
     lines: RefCell<Vec<String>>,
@@ -125,6 +127,7 @@ impl Issuer {
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
             upstreams: RefCell::default(),
+            stand_ins: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
             lines: RefCell::default(),
@@ -261,7 +264,7 @@ impl Inside {
         let ring = async |rows: &Object<'_>| {
             let deployment = Rc::clone(&self.deployment.borrow());
             let (idp, mut rng) = self.idp(&deployment);
-            let events = back_channel::ring(&idp, (rows.account(), rows), now, &mut rng).await?;
+            let events = back_channel::ring(&idp, rows, now, &mut rng).await?;
             let lines = events.iter().map(|event| log::of_event(&idp.correlation_id, event));
             self.write_down(&idp.correlation_id, lines.collect());
             self.rung.borrow_mut().extend(events);
@@ -284,6 +287,11 @@ impl Inside {
     /// Lets it reach another issuer, which its settings name as its upstream.
     pub fn connect(&self, upstream: Line) {
         self.upstreams.borrow_mut().push(upstream);
+    }
+
+    /// Lets it reach stand-ins, which its settings name as its upstreams.
+    pub fn federate(&self, stand_ins: StandIns) {
+        *self.stand_ins.borrow_mut() = Some(stand_ins);
     }
 
     /// Deploys it again with other settings; its state stays.
@@ -339,6 +347,8 @@ impl Inside {
             fetch: Out {
                 elsewhere: self.elsewhere.clone(),
                 upstreams: self.upstreams.borrow().clone(),
+                stand_ins: self.stand_ins.borrow().clone(),
+                now: self.clock.get(),
                 listener: self.listener.clone(),
                 secrets: Rc::clone(&self.secrets),
             },

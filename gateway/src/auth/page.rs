@@ -48,7 +48,8 @@ impl Page {
             Self::Stale => (
                 StatusCode::BAD_REQUEST,
                 "This sign-in has expired",
-                "It was started in another browser, took too long, or was used already.",
+                "It was started in another browser, took too long, or was used already. \
+                 If that keeps happening, allow cookies for this site.",
                 AGAIN,
             ),
             Self::Denied => (

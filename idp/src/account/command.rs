@@ -214,6 +214,9 @@ pub struct Rotated {
     pub rotation: Rotation,
     /// The secret of the refresh token to hand out, when there is one.
     pub secret: Option<Bits>,
+    /// What the access token says about the person besides.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
 }
 
 /// A client revokes a grant it holds a token of.

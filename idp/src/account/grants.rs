@@ -3,8 +3,10 @@
 use super::{
     Account, Alive, GrantRow, Introspect, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated, Told,
 };
+use crate::config::Place;
 use crate::grant::{Answer, Begun, Grant, Live, Redeemed, Rotation, Seed};
 use crate::rows::{Rows, Table, Unavailable};
+use serde_json::{Map, Value};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -24,12 +26,17 @@ impl<R: Rows> Account<'_, R> {
         }
         // One request brings everything that the ID token says.
         if let Redeemed::Redeemed(begun) = &mut redeemed {
-            let Begun { facts, claims, .. } = &mut **begun;
-            let asked = &facts.particulars.claims.id_token;
-            if !asked.is_empty() {
-                let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
-                *claims = profile.map(|profile| profile.claims).unwrap_or_default();
+            let Begun { facts, claims, own, .. } = &mut **begun;
+            let (asked, ours) = (&facts.particulars.claims.id_token, &self.config.own_claims);
+            let places = [Place::IdToken, Place::AccessToken];
+            if !asked.is_empty() || places.iter().any(|place| ours.are_in(*place)) {
+                let known = self.known()?;
+                let [in_id_token, in_access_token] =
+                    places.map(|place| ours.told(&known, place, &facts.scope));
+                *claims = known;
                 claims.retain(|name, value| asked.contains(name) && !value.is_null());
+                claims.extend(in_id_token);
+                *own = in_access_token;
             }
         }
         if grant != row.grant {
@@ -49,7 +56,7 @@ impl<R: Rows> Account<'_, R> {
     /// [`Unavailable`]: nothing was acknowledged. A rotation that was committed all the same is
     /// repeated when the client asks again.
     pub fn rotate(&self, command: &Rotate, now: UnixTime) -> Result<Rotated, Unavailable> {
-        let refused = |rotation| Ok(Rotated { rotation, secret: None });
+        let refused = |rotation| Ok(Rotated { rotation, secret: None, claims: Map::new() });
         let Some(row) = self.grant(command.grant)? else { return refused(Rotation::Unknown) };
         if row.seed.is_empty() {
             return refused(Rotation::Unknown);
@@ -80,13 +87,17 @@ impl<R: Rows> Account<'_, R> {
         if let Some((id, session)) = session {
             self.save_session(id, &session, now)?;
         }
-        let secret = match &rotation {
-            Rotation::Rotated(answer) | Rotation::Repeated(answer) => {
-                Some(seed.secret(answer.generation))
-            }
-            _ => None,
+        let (Rotation::Rotated(answer) | Rotation::Repeated(answer)) = &rotation else {
+            return refused(rotation);
         };
-        Ok(Rotated { rotation, secret })
+        let secret = Some(seed.secret(answer.generation));
+        let ours = &self.config.own_claims;
+        let claims = if ours.are_in(Place::AccessToken) {
+            ours.told(&self.known()?, Place::AccessToken, &answer.scope)
+        } else {
+            Map::new()
+        };
+        Ok(Rotated { rotation, secret, claims })
     }
 
     /// Revokes a grant; false when the token is not the client's, which changes nothing.
@@ -143,6 +154,12 @@ impl<R: Rows> Account<'_, R> {
         let seed = self.seed(command.grant, &seed)?;
         let good = live.life_of(generation, secret, &seed, now, self.grants());
         Ok(good.map(|(since, until)| Alive { facts: live.facts, since, until }))
+    }
+
+    /// Everything that is known of the person.
+    fn known(&self) -> Result<Map<String, Value>, Unavailable> {
+        let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
+        Ok(profile.map(|profile| profile.claims).unwrap_or_default())
     }
 
     /// A grant whose tokens are good, with its sealed seed and the person: neither it nor its session

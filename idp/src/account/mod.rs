@@ -9,10 +9,12 @@ mod farewells;
 mod grants;
 mod own;
 mod sessions;
+mod upstream;
 mod ways;
 
 pub use command::*;
 pub use farewells::Reported;
+pub use upstream::{Began, EndUpstream, Ended};
 pub use ways::{Alike, Listing, Way};
 
 use crate::config::Config;

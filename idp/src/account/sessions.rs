@@ -3,6 +3,7 @@
 use super::consents::Given;
 use super::{Account, PROFILE, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
 use crate::farewell::Parties;
+use crate::proof::Means;
 use crate::rows::{Rows, Table, Unavailable};
 use crate::session::{Begun, Session, Visit};
 use shared::time::UnixTime;
@@ -87,16 +88,16 @@ impl<R: Rows> Account<'_, R> {
         }
     }
 
-    /// Ends a session; false when there was none to end.
+    /// Ends a session. By what it had begun; none when there was none to end.
     ///
     /// # Errors
     /// [`Unavailable`]: it may still be alive.
-    pub fn sign_out(&self, command: &SignOut, now: UnixTime) -> Result<bool, Unavailable> {
+    pub fn sign_out(&self, command: &SignOut, now: UnixTime) -> Result<Option<Means>, Unavailable> {
         match self.session(command.session)? {
             Some(Session::Open(open)) if open.cookie == command.cookie => {
-                self.end(command.session, now)
+                Ok(self.end(command.session, now)?.then_some(open.proof.means))
             }
-            _ => Ok(false),
+            _ => Ok(None),
         }
     }
 

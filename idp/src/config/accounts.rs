@@ -1,6 +1,6 @@
 //! `ACCOUNTS`: people whom the configuration knows.
 
-use super::Var;
+use super::{OwnClaims, Var};
 use crate::words::ScopeWord;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -26,7 +26,10 @@ impl LocalAccount {
     }
 }
 
-pub(super) fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> Vec<LocalAccount> {
+pub(super) fn accounts<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    own: &OwnClaims,
+) -> Vec<LocalAccount> {
     let accounts: Vec<LocalAccount> = settings.json("ACCOUNTS", "a JSON array of accounts");
     for (position, account) in accounts.iter().enumerate() {
         let name = format!("ACCOUNTS[{position}]");
@@ -39,12 +42,14 @@ pub(super) fn accounts<V: Fn(&str) -> Option<String>>(settings: &mut Var<V>) -> 
         if accounts.iter().filter(|other| other.username == account.username).count() > 1 {
             settings.refuse(format!("{name}.username"), "there once");
         }
-        let known = |claim: &String| {
-            claim != "sub"
-                && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()))
-        };
-        if let Some(claim) = account.claims.keys().find(|claim| !known(claim)) {
-            settings.refuse(format!("{name}.{claim}"), "a standard claim other than sub");
+        for (claim, value) in &account.claims {
+            let standard = claim != "sub"
+                && ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()));
+            let own = own.kind(claim).map(|kind| kind.read(value).is_some());
+            if !standard && own != Some(true) {
+                let wanted = "a standard claim other than sub, or one of CLAIMS and of its type";
+                settings.refuse(format!("{name}.{claim}"), wanted);
+            }
         }
         if account.claims.get("email_verified").is_some_and(|value| !value.is_boolean()) {
             settings.refuse(format!("{name}.email_verified"), "true or false");

@@ -2,12 +2,14 @@
 //! every one of them is named.
 
 mod accounts;
+mod claims;
 mod lifetimes;
 mod preset;
 mod trust;
 mod upstream;
 
 pub use accounts::LocalAccount;
+pub use claims::{Kind, OwnClaims, Place, Rule};
 pub use lifetimes::Lifetimes;
 pub use preset::Way;
 pub use trust::Address;
@@ -43,6 +45,8 @@ pub struct Config {
     pub pairwise: Option<Bits>,
     /// `SCOPES`: words of the operator's own.
     pub scopes: BTreeMap<String, OwnScope>,
+    /// `CLAIMS`: claims of the operator's own.
+    pub own_claims: OwnClaims,
     /// `CLIENTS`.
     pub clients: Vec<Rc<Client>>,
     /// `INITIAL_ACCESS_TOKENS`: of those whose bearers may register clients at run time.
@@ -114,10 +118,11 @@ impl Config {
             has_pairwise_secret: settings.text("PAIRWISE_SECRET").is_some(),
         };
         let clients = clients(&mut settings, house);
-        let accounts = accounts::accounts(&mut settings);
+        let own_claims = claims::own(&mut settings, &words);
+        let accounts = accounts::accounts(&mut settings, &own_claims);
         let disabled_accounts: Vec<Uuid> = settings
             .json("DISABLED_ACCOUNTS", "a JSON array of account ids: the public sub of each");
-        let upstreams = upstream::upstreams(&mut settings, issuer.as_ref());
+        let upstreams = upstream::upstreams(&mut settings, issuer.as_ref(), &own_claims);
         let lifetimes = lifetimes::lifetimes(&mut settings);
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
             issuer,
@@ -126,6 +131,7 @@ impl Config {
             dropped_keys,
             pairwise,
             scopes,
+            own_claims,
             clients,
             initial_access_tokens,
             admins,

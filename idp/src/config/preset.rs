@@ -189,7 +189,9 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
         ("connection", &raw.connection),
         ("organization", &raw.organization),
     ]);
-    let way = open(OpenId { required, asks_userinfo: true, ..OpenId::default() }, asked);
+    let v2_logout = Some(format!("{here}/v2/logout"));
+    let open_id = OpenId { required, asks_userinfo: true, v2_logout, ..OpenId::default() };
+    let way = open(open_id, asked);
     let sign_up = Some(("screen_hint".to_owned(), "signup".to_owned()));
     Ok((issuer, Issuers::Exact, Way { sign_up, ..way }))
 }
@@ -278,6 +280,7 @@ fn authkit(raw: &Raw) -> Result<Found, Wrong> {
         authorization_endpoint: format!("{here}/user_management/authorize"),
         token_endpoint: format!("{here}/user_management/authenticate"),
         jwks_uri: format!("{here}/sso/jwks/{}", raw.client_id),
+        end_session_endpoint: Some(format!("{here}/user_management/sessions/logout")),
         ..ProviderMetadata::default()
     };
     let organization = raw.organization.clone();

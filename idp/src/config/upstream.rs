@@ -1,9 +1,9 @@
 //! `UPSTREAMS`: the providers that people may sign in with, each a few lines.
 
-use super::Var;
 use super::preset::{Preset, Way};
+use super::{OwnClaims, Rule, Var};
 use crate::proof::{How, Means};
-use crate::words::{AuthMethod, Endpoint};
+use crate::words::{AuthMethod, Endpoint, ScopeWord};
 use serde::Deserialize;
 use shared::origin::Origin;
 use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
@@ -11,6 +11,7 @@ use shared::rp::dialect::Dialect;
 use shared::rp::discovery::Provider;
 use shared::scope::Scope;
 use shared::secret::ClientSecret;
+use std::collections::BTreeMap;
 
 /// A provider that people may sign in with.
 #[derive(Clone, Debug)]
@@ -23,10 +24,14 @@ pub struct Upstream {
     pub client: RelyingParty,
     /// Where it is, and what differs.
     pub way: Way,
+    /// How what it tells becomes claims of ours, by the names of those.
+    pub claims: BTreeMap<String, Rule>,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
     /// Domains of e-mail addresses about which its word counts.
     pub authoritative_for: Vec<String>,
+    /// Whether who signs out here is sent to sign out there, where it has such a place.
+    pub logout: bool,
 }
 
 impl Upstream {
@@ -75,9 +80,13 @@ pub(super) struct Raw {
     #[serde(default)]
     scope: Option<Scope>,
     #[serde(default)]
+    claims: BTreeMap<String, Rule>,
+    #[serde(default)]
     domains: Vec<String>,
     #[serde(default)]
     authoritative_for: Vec<String>,
+    #[serde(default)]
+    logout: bool,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) base: Option<String>,
@@ -98,6 +107,7 @@ fn secret_name(id: &str) -> String {
 pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,
     issuer: Option<&Origin>,
+    own: &OwnClaims,
 ) -> Vec<Upstream> {
     let listed: Vec<Raw> = settings.json(
         "UPSTREAMS",
@@ -113,6 +123,15 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
         }
         if upstreams.iter().any(|known| known.id == raw.id) {
             settings.refuse(format!("{name}.id"), "there once");
+        }
+        for claim in raw.claims.keys() {
+            let not_mapped = ["sub", "address"].contains(&claim.as_str());
+            let standard =
+                ScopeWord::ALL.iter().any(|word| word.claims().contains(&claim.as_str()));
+            if not_mapped || (!standard && own.kind(claim).is_none()) {
+                let wanted = "a standard claim other than sub and address, or one of CLAIMS";
+                settings.refuse(format!("{name}.claims.{claim}"), wanted);
+            }
         }
         for domain in &raw.domains {
             if !is_domain(domain) {
@@ -182,8 +201,10 @@ fn read<V: Fn(&str) -> Option<String>>(
             scope,
         },
         way,
+        claims: raw.claims,
         domains: raw.domains,
         authoritative_for: raw.authoritative_for,
+        logout: raw.logout,
     })
 }
 
@@ -205,6 +226,10 @@ pub fn domain_of(address: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 64 && name.bytes().all(plain) && is_domain(&domain))
         .then_some(domain)
 }
+
+#[cfg(test)]
+#[path = "upstream_tests.rs"]
+mod entries;
 
 #[cfg(test)]
 mod tests {

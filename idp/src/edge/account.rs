@@ -1,14 +1,17 @@
 //! The `Account` object: obeys one command at a time, and rings when clients are to be told.
 
 use super::objects::one;
-use super::rows::Sqlite;
+use super::rows::{At, Sqlite};
 use super::{deployment, idp, write_down};
 use crate::account::Account as Steps;
 use crate::back_channel;
 use crate::rows::Unavailable;
 use js_sys::Promise;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use shared::edge::object::{Failed, Step, asked, obey, step};
 use shared::edge::{entry, now, rng};
+use shared::time::UnixTime;
 use std::future::ready;
 use std::rc::Rc;
 use uuid::Uuid;
@@ -56,20 +59,12 @@ impl Account {
     }
 }
 
-/// The account that an object is. Without its name nothing can be said of it: it may be disabled.
-fn name(storage: &Sqlite) -> Result<Uuid, Failed> {
-    let name = storage.name().and_then(|name| name.parse().ok());
-    name.ok_or_else(|| Failed::from("an account without a name"))
-}
-
 async fn ring(storage: &Sqlite, env: &Env) -> Result<(), Failed> {
     let now = now();
     let deployment = deployment(env)?;
     let mut rng = rng().map_err(|_| Failed::from("no randomness"))?;
     let idp = idp(&deployment, env, &mut rng);
-    // An alarm that was set before objects knew their names has none, and asks nothing that needs it.
-    let id = name(storage).unwrap_or_default();
-    let events = back_channel::ring(&idp, (id, &storage.at(now)), now, &mut rng).await;
+    let events = back_channel::ring(&idp, &storage.at(now), now, &mut rng).await;
     for event in events.map_err(|Unavailable| Failed::from("storage"))? {
         write_down(&idp.correlation_id, &event);
     }
@@ -79,41 +74,54 @@ async fn ring(storage: &Sqlite, env: &Env) -> Result<(), Failed> {
 fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
     let (function, text) = asked(text);
     let deployment = deployment(env)?;
-    let (config, id) = (&deployment.config, name(storage)?);
+    let config = &deployment.config;
     match function {
-        "sign_in" => one(storage, text, |rows, command, now| {
+        "sign_in" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.sign_in(command, now)
         }),
-        "proceed" => one(storage, text, |rows, command, now| {
+        "proceed" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.proceed(command, now)
         }),
-        "redeem" => one(storage, text, |rows, command, now| {
+        "redeem" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.redeem(&command, now)
         }),
-        "rotate" => one(storage, text, |rows, command, now| {
+        "rotate" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.rotate(&command, now)
         }),
-        "revoke" => one(storage, text, |rows, command, now| {
+        "revoke" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.revoke(&command, now)
         }),
-        "introspect" => one(storage, text, |rows, command, now| {
+        "introspect" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.introspect(&command, now)
         }),
-        "userinfo" => {
-            one(storage, text, |rows, grant, now| Steps { rows, config, id }.userinfo(grant, now))
-        }
-        "sign_out" => one(storage, text, |rows, command, now| {
+        "userinfo" => of(storage, text, |id, rows, grant, now| {
+            Steps { rows, config, id }.userinfo(grant, now)
+        }),
+        "sign_out" => of(storage, text, |id, rows, command, now| {
             Steps { rows, config, id }.sign_out(&command, now)
         }),
-        "own" => {
-            one(storage, text, |rows, command, now| Steps { rows, config, id }.own(&command, now))
-        }
-        "list" => {
-            one(storage, text, |rows, command, now| Steps { rows, config, id }.list(command, now))
-        }
+        "end_upstream" => of(storage, text, |id, rows, command, now| {
+            Steps { rows, config, id }.end_upstream(&command, now)
+        }),
+        "own" => of(storage, text, |id, rows, command, now| {
+            Steps { rows, config, id }.own(&command, now)
+        }),
+        "list" => of(storage, text, |id, rows, command, now| {
+            Steps { rows, config, id }.list(command, now)
+        }),
         "alike" => {
-            one(storage, text, |rows, command, _| Steps { rows, config, id }.alike(&command))
+            of(storage, text, |id, rows, command, _| Steps { rows, config, id }.alike(&command))
         }
         _ => Err(Failed::from("no such function")),
     }
+}
+
+/// Obeys one command, which says of which account it is: an object does not know its own name on
+/// every version of the runtime.
+fn of<C: DeserializeOwned, A: Serialize>(
+    storage: &Sqlite,
+    text: &str,
+    step: impl FnOnce(Uuid, &At<'_>, C, UnixTime) -> Result<A, Unavailable>,
+) -> Result<String, Failed> {
+    one(storage, text, |rows, (id, command), now| step(id, rows, command, now))
 }

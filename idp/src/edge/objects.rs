@@ -4,13 +4,14 @@
 use super::registry as memory;
 use super::rows::{At, Sqlite};
 use crate::account::{
-    Alike, Alive, Introspect, Listing, Overview, Own, Proceed, Proceeded, Redeem, Revoke, Rotate,
-    Rotated, SignIn, SignOut, SignedIn, Told,
+    Alike, Alive, EndUpstream, Ended, Introspect, Listing, Overview, Own, Proceed, Proceeded,
+    Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
 use crate::directory::Whose;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
+use crate::proof::Means;
 use crate::registration::Registration;
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
@@ -68,7 +69,8 @@ impl Stubs {
         command: impl Serialize,
         now: UnixTime,
     ) -> Result<A, Unavailable> {
-        self.send("ACCOUNT", &account.to_string(), function, command, now).await
+        // Which account it is of goes with it.
+        self.send("ACCOUNT", &account.to_string(), function, (account, command), now).await
     }
 
     async fn directory<A: DeserializeOwned>(
@@ -157,7 +159,7 @@ impl Objects for Stubs {
         to: Uuid,
         command: SignOut,
         now: UnixTime,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<Means>, Unavailable> {
         self.account(to, "sign_out", command, now).await
     }
 
@@ -178,6 +180,15 @@ impl Objects for Stubs {
         self.account(to, "alike", command, now).await
     }
 
+    async fn end_upstream(
+        &self,
+        to: Uuid,
+        command: EndUpstream,
+        now: UnixTime,
+    ) -> Result<Option<Ended>, Unavailable> {
+        self.account(to, "end_upstream", command, now).await
+    }
+
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
         self.directory(&entry, "claim", (&entry, fresh)).await
     }
@@ -192,6 +203,21 @@ impl Objects for Stubs {
 
     async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
         self.directory(&entry, "seen", (&entry, account)).await
+    }
+
+    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
+        self.directory(&entry, "find", &entry).await
+    }
+
+    async fn note(
+        &self,
+        entry: directory::Entry,
+        account: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Unavailable> {
+        let shard = format!("shard-{}", entry.shard());
+        self.send("DIRECTORY", &shard, "note", (entry, account, until), now).await
     }
 
     async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
@@ -296,6 +322,10 @@ impl Directory {
                 }),
                 "seen" => one(&storage, text, |rows, (entry, account), _| {
                     directory::seen(rows, &entry, account)
+                }),
+                "find" => one(&storage, text, |rows, entry, _| directory::find(rows, &entry)),
+                "note" => one(&storage, text, |rows, (entry, account, until), _| {
+                    directory::note(rows, &entry, account, until)
                 }),
                 _ => Err(Failed::from("no such function")),
             })

@@ -3,11 +3,6 @@ export function open(state) {
   return state.storage.sql;
 }
 
-// What the object is called.
-export function nameOf(state) {
-  return state.id.name;
-}
-
 // Its alarm. Written together with what was written before it, or not at all; a failure fails the whole command.
 export function wake(state, at) {
   state.storage.setAlarm(at);

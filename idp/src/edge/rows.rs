@@ -14,9 +14,6 @@ use wasm_bindgen::prelude::wasm_bindgen;
 extern "C" {
     fn open(state: &JsValue) -> JsValue;
 
-    #[wasm_bindgen(js_name = nameOf)]
-    fn name_of(state: &JsValue) -> Option<String>;
-
     #[wasm_bindgen(catch, js_name = wake)]
     fn wake_at(state: &JsValue, milliseconds: f64) -> Result<(), JsValue>;
 
@@ -82,11 +79,6 @@ impl Sqlite {
             swept: Cell::default(),
             known: RefCell::default(),
         }
-    }
-
-    /// What its object is called.
-    pub(super) fn name(&self) -> Option<String> {
-        name_of(&self.state)
     }
 
     /// The storage, at `now`.

@@ -33,6 +33,9 @@ pub struct Begun {
     pub resources: Resources,
     /// What else the ID token says: the account knows, this machine does not.
     pub claims: Map<String, Value>,
+    /// And what the access token says about the person besides.
+    #[serde(default)]
+    pub own: Map<String, Value>,
 }
 
 /// What became of a code. Only the first two change anything.

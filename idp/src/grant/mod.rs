@@ -164,7 +164,7 @@ impl Grant {
             Self::Issued(Issued { facts, binding, .. }) => {
                 let nonce = binding.nonce.clone();
                 let live = Live::begin(facts.clone(), binding, resources.clone(), now, policy);
-                let begun = Begun { facts, nonce, resources, claims: Map::new() };
+                let begun = Begun { facts, nonce, resources, claims: Map::new(), own: Map::new() };
                 (Self::Live(live), Redeemed::Redeemed(Box::new(begun)))
             }
             Self::Live(_) | Self::Revoked => (Self::Revoked, Redeemed::Reused),

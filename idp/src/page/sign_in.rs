@@ -61,7 +61,7 @@ impl Problem {
         }
     }
 
-    /// Whether it is about what stands in the fields, which are then marked as invalid.
+    /// Whether it is about what stands in the local form's fields, which are then marked as invalid.
     const fn is_in_the_fields(self) -> bool {
         match self {
             Self::WrongCredentials => true,
@@ -80,6 +80,9 @@ fn duration(seconds: u64) -> String {
         _ => format!("{} minutes", seconds.div_ceil(60)),
     }
 }
+
+/// Between two ways of which one will do.
+const OR: &str = "<p class=\"or\"><span>or</span></p>\n";
 
 /// The sign-in page.
 ///
@@ -102,18 +105,25 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     });
     let upstream_first = has_upstreams && (creates || !local);
     let kind = |first| if first { " class=\"primary\"" } else { "" };
+    // Somebody whose address leads nowhere typed it below, and goes on there.
+    let is_below = problem == Some(Problem::NoUpstream);
+    let name = if is_below { "" } else { username };
     let local_form = if local {
-        local_form(&interaction, username, problem, kind(!upstream_first))
+        local_form(&interaction, name, problem, kind(!upstream_first))
     } else {
         String::new()
     };
     let mut upstream_forms = String::new();
     if by_domain {
-        // The address is also what somebody typed who is told that nobody is there for it.
         let email = if username.contains('@') { username } else { "" };
-        upstream_forms += &email_form(&interaction, email, problem, kind(upstream_first));
+        let has_focus = is_below || !local;
+        upstream_forms +=
+            &email_form(&interaction, email, has_focus, is_below, kind(upstream_first));
     }
     if !upstreams.is_empty() {
+        if by_domain {
+            upstream_forms += OR;
+        }
         upstream_forms += &buttons(&interaction, upstreams, kind(upstream_first && !by_domain));
     }
     let neither = if !local && !has_upstreams {
@@ -143,19 +153,26 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     )
 }
 
+/// Of a field in which something is wrong.
+const INVALID: &str = " aria-invalid=\"true\" aria-describedby=\"problem\"";
+
 /// The form for an e-mail address, whose domain says where somebody signs in.
-fn email_form(interaction: &str, email: &str, problem: Option<Problem>, kind: &str) -> String {
+fn email_form(
+    interaction: &str,
+    email: &str,
+    has_focus: bool,
+    is_wrong: bool,
+    kind: &str,
+) -> String {
     let email = escape(email);
-    let described = match problem {
-        Some(Problem::NoUpstream) => " aria-invalid=\"true\" aria-describedby=\"problem\"",
-        _ => "",
-    };
+    let described = if is_wrong { INVALID } else { "" };
+    let focus = if has_focus { " autofocus" } else { "" };
     format!(
         "<form method=\"post\" action=\"/sign-in/upstream\">\n\
          <input type=\"hidden\" name=\"interaction\" value=\"{interaction}\">\n\
          <label for=\"email\">E-mail address at work</label>\n\
          <input id=\"email\" name=\"email\" type=\"email\" value=\"{email}\" \
-         autocomplete=\"email\" required{described}>\n\
+         autocomplete=\"email\" required{described}{focus}>\n\
          <button{kind}>Continue</button>\n\
          </form>\n"
     )
@@ -182,14 +199,15 @@ fn buttons(interaction: &str, upstreams: &[(&str, &str)], first: &str) -> String
 /// The form for user name and password. The first field that is empty has the focus.
 fn local_form(interaction: &str, username: &str, problem: Option<Problem>, kind: &str) -> String {
     let username = escape(username);
-    let (on_username, on_password) =
-        if username.is_empty() { (" autofocus", "") } else { ("", " autofocus") };
+    let (on_username, on_password) = match problem {
+        Some(Problem::NoUpstream) => ("", ""),
+        _ if username.is_empty() => (" autofocus", ""),
+        _ => ("", " autofocus"),
+    };
     let described = match problem {
-        Some(problem) if problem.is_in_the_fields() => {
-            " aria-invalid=\"true\" aria-describedby=\"problem\""
-        }
+        Some(problem) if problem.is_in_the_fields() => INVALID,
+        Some(Problem::NoUpstream) | None => "",
         Some(_) => " aria-describedby=\"problem\"",
-        None => "",
     };
     format!(
         "<form method=\"post\" action=\"/sign-in\">\n\
@@ -303,6 +321,8 @@ mod tests {
         }
         let page = sign_in(&SignIn { local: false, upstreams: ACME, ..PLAIN });
         assert!(!page.contains("autofocus"));
+        let page = sign_in(&SignIn { local: false, by_domain: true, ..PLAIN });
+        assert!(field(&page, "email").contains(" autofocus"));
     }
 
     #[test]
@@ -315,12 +335,26 @@ mod tests {
             assert_eq!(page.matches("id=\"problem\" role=\"alert\"").count(), 1);
             for id in ["username", "password"] {
                 let field = field(&page, id);
-                assert!(field.contains("aria-describedby=\"problem\""), "{problem:?}");
+                let described = field.contains("aria-describedby=\"problem\"");
+                assert_eq!(described, problem != Problem::NoUpstream, "{problem:?}");
                 let invalid = field.contains("aria-invalid=\"true\"");
                 assert_eq!(invalid, problem == Problem::WrongCredentials);
             }
             assert!(page.contains("<title>Error: "));
         }
+    }
+
+    #[test]
+    fn an_address_that_leads_nowhere_is_tied_to_its_own_field_and_is_no_username() {
+        let problem = Some(Problem::NoUpstream);
+        let typed = SignIn { problem, by_domain: true, username: "a@nowhere.test", ..PLAIN };
+        let page = sign_in(&typed);
+        let email = field(&page, "email");
+        assert!(email.contains("value=\"a@nowhere.test\"") && email.contains(INVALID));
+        assert!(email.contains(" autofocus"));
+        assert_eq!(page.matches(" autofocus").count(), 1);
+        assert!(field(&page, "username").contains("value=\"\""));
+        assert_eq!(page.matches("aria-describedby").count(), 1);
     }
 
     #[test]

@@ -3,6 +3,11 @@
 
 mod away;
 mod claims;
+mod logout_token;
+mod sign_out;
+
+pub use logout_token::{note, signed_out_there};
+pub use sign_out::{come_back as back_signed_out, leave as sign_out};
 
 use crate::config::Upstream;
 use crate::errand::Errand;
@@ -217,7 +222,7 @@ pub async fn come_back<P: Platform>(
     let Some(proof) = proof(&vouched, chosen, flow, now) else {
         return too_long_ago(&errand, || failed("it does not say when", rng));
     };
-    let claims = claims::standard(vouched.claims);
+    let claims = claims::ours(vouched.claims, chosen, idp.config);
     let came_for = (&errand, interaction);
     let mut response = complete(idp, headers, came_for, (proof, claims), now, rng).await?;
     found.forget(headers, response.headers_mut());

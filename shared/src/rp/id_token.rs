@@ -169,7 +169,7 @@ impl RelyingParty {
 
     /// §3.1.3.7 (3) to (5): we are among the audiences, and when there are others, or somebody is
     /// named as the authorized party, that is us.
-    fn is_addressed(&self, claims: &Map<String, Value>) -> bool {
+    pub(super) fn is_addressed(&self, claims: &Map<String, Value>) -> bool {
         let us = |value: &Value| value.as_str() == Some(self.client_id.as_str());
         let (named, alone) = match claims.get("aud") {
             Some(Value::String(one)) => (*one == self.client_id, true),
@@ -206,7 +206,7 @@ fn is_foreign(typ: Option<&str>) -> bool {
 }
 
 /// OpenID Connect Core §2: 1 to 255 ASCII characters, compared byte for byte.
-fn subject(claims: &Map<String, Value>) -> Option<String> {
+pub(super) fn subject(claims: &Map<String, Value>) -> Option<String> {
     let subject = claims.get("sub")?.as_str()?;
     let fits = !subject.is_empty() && subject.len() <= LONGEST_SUBJECT && subject.is_ascii();
     (fits && !subject.bytes().any(|byte| byte.is_ascii_control())).then(|| subject.to_owned())

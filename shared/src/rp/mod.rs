@@ -9,6 +9,7 @@ pub mod dialect;
 pub mod discovery;
 pub mod id_token;
 pub mod keys;
+pub mod logout_token;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;

@@ -8,6 +8,7 @@ use super::client::RelyingParty;
 use crate::error::ErrorCode;
 use crate::fetch::{Fetch, Request, Response};
 use crate::form::encode;
+use crate::json::Object;
 use crate::metadata::ProviderMetadata;
 use crate::scope::Scope;
 use crate::secret::{AccessToken, Code, IdToken, RefreshToken, Verifier};
@@ -134,7 +135,7 @@ const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
 
 /// Tells a good answer from the three kinds of failure.
 pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenError> {
-    let body: Option<Map<String, Value>> = serde_json::from_slice(answer.body()).ok();
+    let body = serde_json::from_slice(answer.body()).ok().map(|Object(body)| body);
     let word = body.as_ref().and_then(|body| body.get("error"));
     let word = word.filter(|word| !word.is_null());
     // GitHub says 200 and Auth0 says 403 where RFC 6749 §5.2 says 400.

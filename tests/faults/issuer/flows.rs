@@ -85,7 +85,7 @@ pub(crate) const FLOWS: [Flow; 27] = [
     },
     Flow {
         name: "a code for a browser that is signed in",
-        storage: 4,
+        storage: 3,
         run: |person| person.pass(Ask::of(C1)),
         ..PLAIN
     },
@@ -108,14 +108,14 @@ pub(crate) const FLOWS: [Flow; 27] = [
     },
     Flow {
         name: "redeeming a code, with an assertion",
-        storage: 6,
+        storage: 5,
         commands: 2,
         prepare: |person| person.pass(Ask::of(C5)).unwrap(),
         ..REDEEM
     },
     Flow {
         name: "refreshing, with an assertion",
-        storage: 5,
+        storage: 4,
         commands: 2,
         prepare: signing,
         run: |person| refresh(person, SIGNING),
@@ -135,14 +135,14 @@ pub(crate) const FLOWS: [Flow; 27] = [
     Flow { name: "refreshing", run: |person| refresh(person, BOUND), ..REFRESH },
     Flow {
         name: "refreshing what outlives the session",
-        storage: 3,
+        storage: 2,
         run: |person| refresh(person, OFFLINE),
         ..REFRESH
     },
     Flow { name: "refreshing without a secret", run: |person| refresh(person, PUBLIC), ..REFRESH },
     Flow {
         name: "refreshing three times",
-        storage: 9,
+        storage: 6,
         commands: 3,
         keys: 9,
         run: |person| {
@@ -188,7 +188,7 @@ pub(crate) const FLOWS: [Flow; 27] = [
     },
     Flow {
         name: "allowing what somebody else's client asks for",
-        storage: 12,
+        storage: 10,
         commands: 2,
         patience: EVER..=600,
         run: |person| allow(person, 1),
@@ -196,7 +196,7 @@ pub(crate) const FLOWS: [Flow; 27] = [
     },
     Flow {
         name: "allowing it, and pressing the button again when nothing comes",
-        storage: 12,
+        storage: 10,
         commands: 2,
         patience: EVER..=600,
         run: |person| allow(person, 2),
@@ -204,7 +204,7 @@ pub(crate) const FLOWS: [Flow; 27] = [
     },
     Flow {
         name: "a code for what was allowed before",
-        storage: 6,
+        storage: 5,
         prepare: |person| allow(person, 1).unwrap(),
         run: |person| person.pass(Ask::of(THIRD)),
         ..PLAIN
@@ -326,7 +326,7 @@ fn expected(answer: Response, status: StatusCode) -> Result<Response, Response> 
 }
 
 const REDEEM: Flow = Flow {
-    storage: 4,
+    storage: 3,
     keys: 4,
     patience: EVER..=10,
     run: |person| {
@@ -355,7 +355,7 @@ fn signing(person: &mut Person<'_>) {
     person.families.push(Family::new(C5, offline_tokens(person.issuer, C5)));
 }
 
-const REFRESH: Flow = Flow { storage: 5, keys: 3, ..PLAIN };
+const REFRESH: Flow = Flow { storage: 4, keys: 3, ..PLAIN };
 
 /// Another browser, which becomes the one of the flow.
 fn leave<'i>(person: &mut Person<'i>, browser: Browser<'i, Issuer>, session: Life) {

@@ -69,7 +69,7 @@ const FETCH: Flow = Flow { run: |visitor| visitor.fetch(), ..PLAIN };
 
 /// Where the token call is made.
 fn refreshes(mode: &str) -> Places {
-    stateful(mode, Places { rows: 4, commands: 1, calls: 1, storage: 3, keys: 4 })
+    stateful(mode, Places { rows: 4, commands: 1, calls: 1, storage: 2, keys: 4 })
 }
 
 /// All of them.

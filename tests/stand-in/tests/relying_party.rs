@@ -14,7 +14,7 @@ use shared::fetch::{Fetch, Request, Unreachable};
 use shared::jose::native::Native;
 use shared::origin::Issuer;
 use shared::rp::authorization::{Flow, Hints};
-use shared::rp::client::{ClientAuth, RelyingParty};
+use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::sign_in::SignedIn;
 use shared::scope::Scope;
@@ -48,6 +48,7 @@ fn sign_in(net: &Net, person: &str) -> Result<SignedIn, String> {
     let issuer = Issuer::parse(&net.issuer).expect("an issuer");
     let client = RelyingParty {
         issuer: issuer.clone(),
+        issuers: Issuers::Exact,
         client_id: GATELATCH.id.to_owned(),
         auth: ClientAuth::Basic(ClientSecret::new(GATELATCH.secret)),
         redirect_uri: "https://app.test/callback".to_owned(),

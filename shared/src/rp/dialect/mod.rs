@@ -10,10 +10,12 @@ use super::authorization::Flow;
 use super::client::RelyingParty;
 use super::discovery::Provider;
 use super::id_token::IdTokenRefused;
+use super::logout_token::LogoutRefused;
 use super::sign_in::SignInFailed;
 use super::token::{TokenError, Tokens};
 use super::userinfo::NoUserinfo;
 use crate::fetch::{Fetch, Request, Response};
+use crate::form::append;
 use crate::jose::Verifier;
 use crate::metadata::ProviderMetadata;
 use crate::secret::{AccessToken, Code};
@@ -58,6 +60,37 @@ pub struct Vouched {
     pub claims: Map<String, Value>,
     /// What the code was worth.
     pub tokens: Tokens,
+}
+
+/// Where a browser comes back to that has signed out at the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Back<'b> {
+    /// Where to; registered there.
+    pub to: &'b str,
+    /// What it brings along, where the provider lets it.
+    pub state: &'b str,
+}
+
+/// Where a browser signs out.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WayOut {
+    /// The place, with everything that has to be said there.
+    pub url: String,
+    /// Whether `state` comes back.
+    pub brings_state: bool,
+}
+
+/// What a provider says has ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ended {
+    /// Whose: as in [`Vouched`], authority and subject.
+    pub identity: Option<(String, String)>,
+    /// Which of its sessions; all of theirs when absent.
+    pub session_id: Option<String>,
+    /// The name of the token that says so.
+    pub token_id: String,
+    /// When that token is refused in any case.
+    pub until: UnixTime,
 }
 
 /// Why a provider vouches for nobody.
@@ -126,6 +159,48 @@ impl Dialect {
             Self::WorkosSso(sso) => sso.vouch(at, code, flow).await,
         }
     }
+
+    /// Where a browser signs out at the provider, in the session that it calls `sid`, and whether the
+    /// way back brings `state` along; none where there is no such place.
+    #[must_use]
+    pub fn way_out(
+        &self,
+        client_id: &str,
+        metadata: &ProviderMetadata,
+        sid: Option<&str>,
+        back: &Back<'_>,
+    ) -> Option<WayOut> {
+        match self {
+            Self::OpenId(open_id) => open_id.way_out(client_id, metadata, sid, back),
+            Self::AuthKit(_) => {
+                let session = [("session_id", sid?), ("return_to", back.to)];
+                let url = append(metadata.end_session_endpoint.as_deref()?, session);
+                Some(WayOut { url, brings_state: false })
+            }
+            Self::GitHub(_) | Self::WorkosSso(_) => None,
+        }
+    }
+
+    /// Whether it says by itself, signed, that somebody has signed out there.
+    #[must_use]
+    pub const fn tells_of_logouts(&self) -> bool {
+        matches!(self, Self::OpenId(_))
+    }
+
+    /// What a logout token says has ended.
+    ///
+    /// # Errors
+    /// [`LogoutRefused`].
+    pub async fn ended(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &str,
+    ) -> Result<Ended, LogoutRefused> {
+        match self {
+            Self::OpenId(open_id) => open_id.ended(at, token).await,
+            Self::GitHub(_) | Self::AuthKit(_) | Self::WorkosSso(_) => Err(LogoutRefused::Type),
+        }
+    }
 }
 
 /// Asks an API in the name of the person.
@@ -166,4 +241,56 @@ fn subject(members: &Map<String, Value>, name: &str) -> Result<String, NotVouche
     let text = text(members, name)
         .filter(|text| text.len() <= 255 && text.bytes().all(|byte| byte.is_ascii_graphic()));
     text.map(str::to_owned).ok_or(NotVouched::NoSubject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BACK: Back<'static> = Back { to: "https://idp.test/out", state: "s&t" };
+
+    fn way_out(dialect: &Dialect, place: Option<&str>, sid: Option<&str>) -> Option<WayOut> {
+        let end_session_endpoint = place.map(str::to_owned);
+        let metadata = ProviderMetadata { end_session_endpoint, ..ProviderMetadata::default() };
+        dialect.way_out("app", &metadata, sid, &BACK)
+    }
+
+    fn url(dialect: &Dialect, place: Option<&str>, sid: Option<&str>) -> Option<String> {
+        way_out(dialect, place, sid).map(|way| way.url)
+    }
+
+    #[test]
+    fn rp_logout_2_a_browser_signs_out_where_the_provider_has_a_place_for_it() {
+        let open_id = Dialect::OpenId(OpenId::default());
+        let place = Some("https://up.test/out?x=1");
+        let back = "post_logout_redirect_uri=https%3A%2F%2Fidp.test%2Fout&state=s%26t";
+        let with = url(&open_id, place, Some("s 1")).unwrap();
+        assert_eq!(with, format!("https://up.test/out?x=1&client_id=app&{back}&logout_hint=s+1"));
+        let without = url(&open_id, place, None).unwrap();
+        assert_eq!(without, format!("https://up.test/out?x=1&client_id=app&{back}"));
+        assert!(way_out(&open_id, place, None).unwrap().brings_state);
+        assert_eq!(url(&open_id, None, Some("s")), None);
+    }
+
+    #[test]
+    fn pa_14_auth0_without_such_a_place_has_an_older_one() {
+        let v2_logout = Some("https://t.auth0.test/v2/logout".to_owned());
+        let auth0 = Dialect::OpenId(OpenId { v2_logout, ..OpenId::default() });
+        let older = way_out(&auth0, None, Some("s")).unwrap();
+        let back = "returnTo=https%3A%2F%2Fidp.test%2Fout";
+        assert_eq!(older.url, format!("https://t.auth0.test/v2/logout?client_id=app&{back}"));
+        assert!(!older.brings_state);
+        let newer = url(&auth0, Some("https://t.auth0.test/oidc/logout"), None).unwrap();
+        assert!(newer.starts_with("https://t.auth0.test/oidc/logout?client_id=app&post_logout"));
+    }
+
+    #[test]
+    fn pa_14_authkit_ends_a_session_by_its_name() {
+        let authkit = Dialect::AuthKit(AuthKit { issuers: Vec::new(), organization: None });
+        let place = Some("https://api.workos.test/out");
+        let way = url(&authkit, place, Some("session_1")).unwrap();
+        let back = "return_to=https%3A%2F%2Fidp.test%2Fout";
+        assert_eq!(way, format!("https://api.workos.test/out?session_id=session_1&{back}"));
+        assert_eq!(url(&authkit, place, None), None);
+    }
 }

@@ -1,9 +1,12 @@
 //! OpenID Connect, with what Auth0, Google and Entra do in their own way.
 
-use super::{Desk, NotVouched, Vouched, text};
+use super::{Back, Desk, Ended, NotVouched, Vouched, WayOut, text};
 use crate::fetch::Fetch;
+use crate::form::append;
 use crate::jose::Verifier;
+use crate::metadata::ProviderMetadata;
 use crate::rp::authorization::Flow;
+use crate::rp::logout_token::LogoutRefused;
 use crate::rp::sign_in::SignedIn;
 use crate::rp::userinfo::userinfo;
 use crate::secret::Code;
@@ -23,6 +26,8 @@ pub struct OpenId {
     pub is_entra: bool,
     /// Whether it is asked for userinfo, where it has that.
     pub asks_userinfo: bool,
+    /// Where browsers sign out at a tenant of Auth0 that publishes no other place.
+    pub v2_logout: Option<String>,
 }
 
 impl OpenId {
@@ -70,6 +75,44 @@ impl OpenId {
             claims: told,
             tokens,
         })
+    }
+
+    pub(super) fn way_out(
+        &self,
+        client_id: &str,
+        metadata: &ProviderMetadata,
+        sid: Option<&str>,
+        back: &Back<'_>,
+    ) -> Option<WayOut> {
+        let us = ("client_id", client_id);
+        let Some(place) = &metadata.end_session_endpoint else {
+            let url = append(self.v2_logout.as_ref()?, [us, ("returnTo", back.to)]);
+            return Some(WayOut { url, brings_state: false });
+        };
+        // Entra's hint is something else than a session.
+        let hint = sid.filter(|_| !self.is_entra).map(|sid| ("logout_hint", sid));
+        let fixed = [us, ("post_logout_redirect_uri", back.to), ("state", back.state)];
+        let url = append(place, fixed.into_iter().chain(hint));
+        Some(WayOut { url, brings_state: true })
+    }
+
+    pub(super) async fn ended(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &str,
+    ) -> Result<Ended, LogoutRefused> {
+        let said = at.party.verify_logout(token, at).await?;
+        let identity = if self.is_entra {
+            // Its `sub` is another for each client, and not what people are known by.
+            super::subject(&said.all, "oid").ok().map(|subject| (said.issuer, subject))
+        } else {
+            said.subject.map(|subject| (at.party.issuer.to_string(), subject))
+        };
+        if identity.is_none() && said.session_id.is_none() {
+            return Err(LogoutRefused::Nobody);
+        }
+        let (session_id, token_id, until) = (said.session_id, said.token_id, said.until);
+        Ok(Ended { identity, session_id, token_id, until })
     }
 }
 
