@@ -76,7 +76,8 @@ pub async fn ring<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<Event>, Unavailable> {
-    let account = Account { rows, config: idp.config };
+    // Nobody sent an alarm, so nobody says which account it is; what is left to say knows its own.
+    let account = Account { rows, config: idp.config, id: Uuid::nil() };
     let mut notices = Vec::new();
     for (session, farewell) in account.due(now)? {
         for client in farewell.clients {

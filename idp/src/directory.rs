@@ -1,8 +1,10 @@
-//! What a `Directory` shard does: it knows which account an identity has, and whose the sessions of
-//! upstreams are.
+//! What a `Directory` shard does: it knows which account an identity has, whose the sessions of
+//! upstreams are, and which account somebody of a certain e-mail address was last seen in.
 
 use crate::account::Identity;
+use crate::config::Address;
 use crate::rows::{Rows, Table, Unavailable};
+use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -10,10 +12,24 @@ use uuid::Uuid;
 /// How many shards there are. Never changes: an identity is in the shard its digest names.
 pub const SHARDS: u8 = 16;
 
+/// Stands for the account of an identity that was taken off one: it has none, and is not new.
+const FREED: Uuid = Uuid::nil();
+
 /// An identity, as the directory files it: a digest, which also names the shard.
-#[derive(Clone, Debug, serde::Deserialize, Eq, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Entry(String);
+
+/// Whose an entry is.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Whose {
+    /// Nobody's, ever.
+    New,
+    /// Nobody's any more.
+    Freed,
+    /// This account's.
+    Of(Uuid),
+}
 
 impl Entry {
     /// The entry of `identity`. The length of the first part keeps the two apart.
@@ -29,6 +45,24 @@ impl Entry {
         Self(Digest::of(format!("session {}:{upstream}{sid}", upstream.len())).to_text())
     }
 
+    /// The entry of an e-mail address: no identity's, because that begins with a number.
+    #[must_use]
+    pub fn of_address(address: &Address) -> Self {
+        Self(Digest::of(format!("email:{}", address.as_str())).to_text())
+    }
+
+    /// An entry that a form names.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Digest::parse(text).map(|digest| Self(digest.to_text()))
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The shard it is in.
     #[must_use]
     pub fn shard(&self) -> u8 {
@@ -36,16 +70,51 @@ impl Entry {
     }
 }
 
+/// Whose an entry is.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn whose(rows: &impl Rows, entry: &Entry) -> Result<Whose, Unavailable> {
+    Ok(match rows.load(Table::Identity, &entry.0)? {
+        None => Whose::New,
+        Some(FREED) => Whose::Freed,
+        Some(account) => Whose::Of(account),
+    })
+}
+
 /// The account of an identity; `fresh` becomes it when it has none.
 ///
 /// # Errors
 /// [`Unavailable`]: nothing was acknowledged.
 pub fn claim(rows: &impl Rows, entry: &Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
-    if let Some(account) = rows.load(Table::Identity, &entry.0)? {
+    if let Whose::Of(account) = whose(rows, entry)? {
         return Ok(account);
     }
     rows.save(Table::Identity, &entry.0, &fresh, None)?;
     Ok(fresh)
+}
+
+/// Takes an identity off `account`; one that is another's stays as it is.
+///
+/// # Errors
+/// [`Unavailable`]: it may still be the account's.
+pub fn release(rows: &impl Rows, entry: &Entry, account: Uuid) -> Result<(), Unavailable> {
+    if whose(rows, entry)? == Whose::Of(account) {
+        rows.save(Table::Identity, &entry.0, &FREED, None)?;
+    }
+    Ok(())
+}
+
+/// Takes down where somebody of an e-mail address was seen last. A hint and no more: whether they
+/// are still somebody of that address, the account knows.
+///
+/// # Errors
+/// [`Unavailable`].
+pub fn seen(rows: &impl Rows, entry: &Entry, account: Uuid) -> Result<(), Unavailable> {
+    if whose(rows, entry)? != Whose::Of(account) {
+        rows.save(Table::Identity, &entry.0, &account, None)?;
+    }
+    Ok(())
 }
 
 /// The account of an identity, or of a session of an upstream.
@@ -53,7 +122,10 @@ pub fn claim(rows: &impl Rows, entry: &Entry, fresh: Uuid) -> Result<Uuid, Unava
 /// # Errors
 /// [`Unavailable`].
 pub fn find(rows: &impl Rows, entry: &Entry) -> Result<Option<Uuid>, Unavailable> {
-    rows.load(Table::Identity, &entry.0)
+    Ok(match whose(rows, entry)? {
+        Whose::Of(account) => Some(account),
+        Whose::New | Whose::Freed => None,
+    })
 }
 
 /// Notes whose a session of an upstream is, until nothing that began by it is left.
@@ -85,5 +157,18 @@ mod tests {
         assert!(entry("a", "b").shard() < SHARDS);
         assert_ne!(Entry::of_session("a", "b"), entry("a", "b"));
         assert_ne!(Entry::of_session("a", "bc"), Entry::of_session("ab", "c"));
+    }
+
+    #[test]
+    fn an_address_is_nobodys_identity() {
+        let address: Address = serde_json::from_str("\"a@corp.test\"").unwrap();
+        let filed = Entry::of_address(&address);
+        for (upstream, subject) in [("email", "a@corp.test"), ("", "email:a@corp.test")] {
+            assert_ne!(filed, entry(upstream, subject));
+        }
+        assert_eq!(Entry::parse(filed.as_str()), Some(filed));
+        for garbage in ["", "x", "../../x"] {
+            assert_eq!(Entry::parse(garbage), None);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What somebody signs in for: a client's authorization request, or their own page here.
+//! What somebody signs in for: a client's authorization request, or something of ours.
 
 use crate::Idp;
 use crate::account::{Consent, NewGrant};
@@ -7,12 +7,14 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::consent::After;
 use crate::grant::Particulars;
-use crate::interaction::Interaction;
+use crate::interaction::{Here, Interaction};
+use crate::linking::Linking;
 use crate::page::{self, Problem};
 use crate::platform::Platform;
+use crate::prompt::Prompts;
 use crate::sign_in::Refused;
 use crate::subject::{Hint, Names};
-use crate::words::{Acr, Endpoint, GrantType};
+use crate::words::{Acr, Endpoint, GrantType, Prompt};
 use http::StatusCode;
 use rand_core::CryptoRng;
 use shared::error::{ErrorCode, OAuthError};
@@ -32,6 +34,10 @@ pub enum Errand {
     Client(Box<AuthorizationRequest>),
     /// Their own page.
     OwnPage,
+    /// The same, for something that wants a fresh proof.
+    Again,
+    /// To add a way to sign in: nobody is signed in by it.
+    Link(Linking),
 }
 
 /// Whom a client means, when it means somebody.
@@ -65,13 +71,17 @@ impl<P: Platform> Idp<'_, P> {
         authorize::read(&form, client, self.config).map_err(Refused::Request)
     }
 
-    /// What an interaction is about: with no request in it, the person's own page.
+    /// What an interaction is about: with no request in it, something of ours.
     ///
     /// # Errors
     /// See [`Refused`].
     pub async fn errand(&self, interaction: &Interaction) -> Result<Errand, Refused> {
         if interaction.request.is_empty() {
-            return Ok(Errand::OwnPage);
+            return Ok(match &interaction.here {
+                Here::Page => Errand::OwnPage,
+                Here::Again => Errand::Again,
+                Here::Link(linking) => Errand::Link(*linking),
+            });
         }
         let asked = self.read(interaction.request.as_bytes()).await?;
         Ok(Errand::Client(Box::new(asked)))
@@ -84,7 +94,7 @@ impl Errand {
     pub fn asked(&self) -> Option<&AuthorizationRequest> {
         match self {
             Self::Client(asked) => Some(asked),
-            Self::OwnPage => None,
+            Self::OwnPage | Self::Again | Self::Link(_) => None,
         }
     }
 
@@ -107,9 +117,19 @@ impl Errand {
     pub fn done<P: Platform>(&self, code: Option<&Code>, idp: &Idp<'_, P>) -> Response {
         match (self, code) {
             (Self::Client(asked), Some(code)) => asked.reply.code(code),
-            (Self::Client(_) | Self::OwnPage, _) => {
-                see_other(&idp.config.issuer.at(Endpoint::OwnPage.path()))
-            }
+            _ => see_other(&idp.config.issuer.at(Endpoint::OwnPage.path())),
+        }
+    }
+
+    /// What an upstream is asked to show. Who adds a way to sign in sees there who they are: another may
+    /// have signed in there, in this very browser (FD-17).
+    #[must_use]
+    pub fn prompts(&self) -> Prompts {
+        match self {
+            Self::Client(asked) => asked.prompts.clone(),
+            Self::OwnPage => Prompts::default(),
+            Self::Again => Prompts::of(Prompt::Login),
+            Self::Link(_) => Prompts::of(Prompt::SelectAccount),
         }
     }
 
@@ -120,6 +140,9 @@ impl Errand {
     }
 
     fn takes(&self, acr: Acr) -> bool {
+        if matches!(self, Self::Link(_)) {
+            return acr == Acr::Upstream;
+        }
         let wanted = self.asked().and_then(|asked| asked.claims.acr.as_ref());
         wanted.is_none_or(|wanted| wanted.iter().any(|class| Acr::may_be(class) == acr))
     }

@@ -52,6 +52,32 @@ pub enum Event {
         /// What.
         what: Wish,
     },
+    /// Somebody added a way to sign in.
+    IdentityLinked {
+        /// Who.
+        account: Uuid,
+        /// The upstream that vouches for them.
+        upstream: String,
+    },
+    /// Somebody took a way to sign in off.
+    IdentityUnlinked {
+        /// Who.
+        account: Uuid,
+        /// The upstream that vouched for them; none for a password.
+        upstream: Option<String>,
+    },
+    /// An identity was added because of its e-mail address.
+    IdentityLinkedByEmail {
+        /// Who.
+        account: Uuid,
+        /// The upstream, whose word counts for the address.
+        upstream: String,
+    },
+    /// Somebody of an account that is disabled proved who they are, and was not signed in.
+    DisabledSignInRefused {
+        /// Who.
+        account: Uuid,
+    },
     /// Somebody allowed a client what it asked for.
     ConsentGiven {
         /// Who.

@@ -6,6 +6,7 @@
 //! check, when the person comes back.
 
 use crate::config::Config;
+use crate::linking::Linking;
 use http::header::HeaderMap;
 use rand_core::CryptoRng;
 use serde::de::DeserializeOwned;
@@ -25,10 +26,25 @@ const PURPOSE: &str = "interaction";
 /// An authorization request that waits.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Interaction {
-    /// The request, as it was sent: form-encoded.
+    /// The request, as it was sent: form-encoded. Empty when no client sent the person.
     pub request: String,
+    /// What they want here then.
+    #[serde(default)]
+    pub here: Here,
     /// When it stops waiting.
     expires_at: UnixTime,
+}
+
+/// What somebody wants of ourselves, whom no client sent.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Here {
+    /// Their own page.
+    #[default]
+    Page,
+    /// To prove again who they are, for their own page.
+    Again,
+    /// To add a way to sign in.
+    Link(Linking),
 }
 
 /// Why an interaction cannot go on.
@@ -111,7 +127,13 @@ impl Interaction {
     #[must_use]
     pub fn begin(request: &[u8], now: UnixTime) -> Self {
         let request = String::from_utf8_lossy(request).into_owned();
-        Self { request, expires_at: now.plus(LIFE) }
+        Self { request, here: Here::Page, expires_at: now.plus(LIFE) }
+    }
+
+    /// Something of ours that begins to wait.
+    #[must_use]
+    pub const fn of_ours(here: Here, now: UnixTime) -> Self {
+        Self { request: String::new(), here, expires_at: now.plus(LIFE) }
     }
 
     /// The text for the page.

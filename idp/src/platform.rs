@@ -2,10 +2,11 @@
 //! places: the Worker's `edge`, and the tests.
 
 use crate::account::{
-    Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded, Redeem, Revoke,
-    Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
+    Alike, Alive, EndUpstream, Ended, Introspect, Listing, Overview, Own, Proceed, Proceeded,
+    Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
+use crate::directory::Whose;
 use crate::grant::Redeemed;
 use crate::proof::Means;
 use crate::registration::Registration;
@@ -90,13 +91,24 @@ pub trait Objects {
         command: Own,
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable>;
+    async fn list(&self, account: Uuid, command: Listing, now: UnixTime)
+    -> Result<(), Unavailable>;
+    async fn alike(
+        &self,
+        account: Uuid,
+        command: Alike,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
+    async fn whose(&self, entry: directory::Entry) -> Result<Whose, Unavailable>;
+    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
+    async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
     async fn end_upstream(
         &self,
         account: Uuid,
         command: EndUpstream,
         now: UnixTime,
     ) -> Result<Option<Ended>, Unavailable>;
-    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
     async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable>;
     async fn note(
         &self,

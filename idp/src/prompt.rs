@@ -33,6 +33,12 @@ impl Prompts {
         Ok(Self(words))
     }
 
+    /// One word.
+    #[must_use]
+    pub fn of(word: Prompt) -> Self {
+        Self(vec![word])
+    }
+
     fn has(&self, word: Prompt) -> bool {
         self.0.contains(&word)
     }

@@ -22,6 +22,8 @@ pub enum Table {
     Answered,
     /// Of an account: ended sessions whose clients have still to be told.
     Farewell,
+    /// Of an account: the identities by which its person signs in.
+    Way,
     /// In a directory shard: which account an identity has, or a session of an upstream.
     Identity,
     /// In a ledger shard: guesses at a password.
@@ -47,6 +49,7 @@ impl Table {
             Self::Consent => "consent",
             Self::Answered => "answered",
             Self::Farewell => "farewell",
+            Self::Way => "way",
             Self::Identity => "identity",
             Self::Brake => "brake",
             Self::Spent => "spent",

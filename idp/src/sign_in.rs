@@ -8,12 +8,13 @@ use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
 use crate::known::Known;
+use crate::linking::Unchanged;
 use crate::page::{self, Problem, ProblemPage};
 use crate::platform::{Objects, Platform};
 use crate::proof::{How, Identity, LOCAL, Means, Proof};
 use crate::rows::Unavailable;
 use crate::words::Endpoint;
-use crate::{Idp, agent, ask, directory, ledger, upstream};
+use crate::{Idp, agent, ask, directory, identity, ledger, linking, upstream};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
@@ -26,6 +27,7 @@ use shared::form::Form;
 use shared::handle::{Handle, Kind};
 use shared::secret::{Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
+use uuid::Uuid;
 
 /// A larger request would not come back from the sign-in page, whose form has to hold it, sealed.
 const LARGEST_REQUEST: usize = 40 * 1024;
@@ -50,6 +52,10 @@ pub enum Refused {
     Off,
     /// The upstream cannot be used, or said no; for the log.
     Upstream(&'static str),
+    /// A way to sign in was not added, or not taken off.
+    Unchanged(Unchanged),
+    /// The account is disabled.
+    Disabled(Uuid),
     /// Somebody wanted to sign in and was refused, which is an event.
     SignIn {
         /// What they, or the client, are told.
@@ -102,6 +108,8 @@ impl Refused {
             }
             Self::Off => (StatusCode::NOT_FOUND, ProblemPage::not_found(correlation_id)),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, ProblemPage::upstream(correlation_id)),
+            Self::Unchanged(why) => (why.status(), ProblemPage::unchanged(*why, correlation_id)),
+            Self::Disabled(_) => (StatusCode::FORBIDDEN, ProblemPage::disabled(correlation_id)),
             Self::SignIn { told, reason } => {
                 return event::note(told.respond(correlation_id), Event::SignInRefused { reason });
             }
@@ -112,6 +120,9 @@ impl Refused {
         let mut response = page::respond(status, page::problem(&view), None);
         if let Self::Upstream(reason) = self {
             event::tell(&mut response, Event::SignInRefused { reason });
+        }
+        if let Self::Disabled(account) = self {
+            event::tell(&mut response, Event::DisabledSignInRefused { account: *account });
         }
         if *self == Self::Unavailable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -193,7 +204,8 @@ pub fn begin<P: Platform>(
     let interaction = interaction.seal(&browser, idp.config, rng);
     let username = errand.asked().and_then(|asked| asked.login_hint.as_deref());
     let username = username.unwrap_or_default();
-    let mut response = errand.page(idp, &interaction, username, StatusCode::OK, None);
+    let problem = matches!(errand, Errand::Again).then_some(Problem::SessionExpired);
+    let mut response = errand.page(idp, &interaction, username, StatusCode::OK, problem);
     browser.remember(&mut response);
     response
 }
@@ -294,13 +306,37 @@ pub async fn complete<P: Platform>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
+    if let Errand::Link(linking) = errand {
+        return linking::finish(idp, headers, *linking, (proof, claims), now).await;
+    }
     if let Some(asked) = errand.asked()
         && !asked.is_met_by(proof.means.acr())
     {
         return Err(Refused::sign_in(asked.refuse_with(UNMET), "another way than will do"));
     }
+    // An account that has taken the identity off says so, and then it is nobody's.
+    for _ in 0..2 {
+        let (came_for, shown) = ((errand, interaction), (proof.clone(), claims.clone()));
+        if let Some(response) = enter(idp, headers, came_for, shown, now, rng).await? {
+            return Ok(response);
+        }
+    }
+    Err(Refused::Unavailable)
+}
+
+/// The same once. None when the account that the directory names has taken the identity off, and the
+/// directory knows it now.
+async fn enter<P: Platform>(
+    idp: &Idp<'_, P>,
+    headers: &HeaderMap,
+    (errand, interaction): (&Errand, &Interaction),
+    (proof, claims): (Proof, Map<String, Value>),
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Option<Response>, Refused> {
     let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
-    let account = idp.objects.claim(entry, random_uuid(rng)).await?;
+    let found = identity::account_of(idp, &proof.means, &claims, rng).await?;
+    let account = found.account;
     upstream::note(idp, &proof.means, account, now).await?;
     if let Some(asked) = errand.asked()
         && !asked.expected(idp, now).await?.may_be(account, idp.config)
@@ -323,10 +359,20 @@ pub async fn complete<P: Platform>(
         agent: agent::describe(headers),
         grant,
     };
-    let SignedIn { session, asking } = idp.objects.sign_in(account, command, now).await?;
+    let (session, asking) = match idp.objects.sign_in(account, command, now).await? {
+        SignedIn::In { session, asking } => (session, asking),
+        SignedIn::Unlinked => {
+            idp.objects.release(entry, account).await?;
+            return Ok(None);
+        }
+        SignedIn::Disabled => return Err(Refused::Disabled(account)),
+    };
     // Somebody else was signed in here: the cookie is about to be overwritten, so nobody could sign
     // them out any more. That it fails is no reason to refuse the one who has signed in.
     let mut happened = Vec::new();
+    if let Some(upstream) = found.by_email {
+        happened.push(Event::IdentityLinkedByEmail { account, upstream });
+    }
     if let Some(other) = before.filter(|before| before.object != account) {
         let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
         if let Ok(Some(_)) = idp.objects.sign_out(other.object, command, now).await {
@@ -347,7 +393,7 @@ pub async fn complete<P: Platform>(
     for event in happened {
         event::tell(&mut response, event);
     }
-    Ok(response)
+    Ok(Some(response))
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

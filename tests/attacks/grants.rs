@@ -49,6 +49,8 @@ enum Check {
     AccountGone,
     /// The person has another password.
     OtherPassword,
+    /// The account is disabled.
+    Disabled,
     /// The person removed the application on their page.
     Withdrawn,
     /// The client was taken out of the configuration.
@@ -136,6 +138,7 @@ const TABLE: [(Check, [Cell; USES.len()]); LAST as usize + 1] = [
     (Check::NoProof,           [Who,    Who,    Who,    HELD,    Who,      Who,       Who,        Who,         HELD]),
     (Check::AccountGone,       [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
     (Check::OtherPassword,     [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
+    (Check::Disabled,          [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
     (Check::Withdrawn,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
     (Check::ClientGone,        [Who,    Who,    Who,    Dead,    Who,      Who,       Who,        Who,         Dead]),
     (Check::ClientRemoved,     [Who,    Who,    Who,    Dead,    Who,      Who,       Who,        Who,         RANK]),
@@ -208,7 +211,7 @@ fn every_use_of_a_grant_stands_in_the_table_once() {
 }
 
 #[test]
-fn rt_07_rt_13_ti_09_a_grant_is_used_by_its_client_for_who_may_sign_in_and_agrees() {
+fn fd_38_rt_07_rt_13_ti_09_a_grant_is_used_by_its_client_for_who_may_sign_in_and_agrees() {
     play(Check::OtherClient, Check::Withdrawn);
 }
 

@@ -367,7 +367,7 @@ impl Pair<'_> {
             None if expected == session(number) => "signed in anew",
             None => "signed in again",
         };
-        self.agree(turn, answer, &account::SignedIn { session: expected, asking }, outcome)
+        self.agree(turn, answer, &account::SignedIn::In { session: expected, asking }, outcome)
     }
 
     fn rotate(&mut self, grant: usize, presented: Presented, now: UnixTime, turn: Turn) -> Checked {

@@ -265,7 +265,7 @@ impl Pair<'_> {
         let goes_on = previous.filter(|session| !session.is_over).map(|session| session.id);
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));
         let session = goes_on.unwrap_or(fresh);
-        prop_assert_eq!(answer, Ok(SignedIn { session, asking: None }));
+        prop_assert_eq!(answer, Ok(SignedIn::In { session, asking: None }));
         if let (Some(_), Some(index)) = (goes_on, earlier) {
             self.sessions[index].cookie = number;
             self.sessions[index].clients.extend(client);

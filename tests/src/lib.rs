@@ -17,6 +17,7 @@ pub mod assertion;
 pub mod believe;
 pub mod browser;
 pub mod client;
+mod commands;
 pub mod deployment;
 pub mod elsewhere;
 pub mod expect;

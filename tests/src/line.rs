@@ -70,6 +70,12 @@ impl Line {
         Self(Rc::new(State { issuer, fault, calls }))
     }
 
+    /// Whether this is the way to whom a request is for.
+    pub fn leads_to(&self, request: &Request) -> bool {
+        let url = request.uri().to_string();
+        url.strip_prefix(self.0.issuer.url()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Breaks it, or mends it.
     pub fn set(&self, fault: Fault) {
         self.0.fault.set(fault);

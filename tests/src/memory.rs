@@ -4,17 +4,10 @@
 
 use crate::fault::Faults;
 use crate::turns::turns;
-use idp::account::{
-    Account, Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded, Redeem,
-    Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
-};
-use idp::brake::Attempt;
+use idp::account::Account;
 use idp::config::Config;
-use idp::grant::Redeemed;
-use idp::proof::Means;
-use idp::registration::Registration;
+use idp::directory;
 use idp::rows::{Rows, Table, Unavailable};
-use idp::{directory, ledger, platform, registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::time::UnixTime;
@@ -247,7 +240,7 @@ pub struct Objects {
 
 impl Objects {
     /// Has the object `name` obey one command.
-    async fn obey<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
+    pub(crate) async fn obey<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
         &self,
         name: String,
         command: &C,
@@ -268,196 +261,35 @@ impl Objects {
         Ok(over_the_wire(&answer))
     }
 
-    async fn account<C: DeserializeOwned + Serialize, A: DeserializeOwned + Serialize>(
+    pub(crate) async fn account<
+        C: DeserializeOwned + Serialize,
+        A: DeserializeOwned + Serialize,
+    >(
         &self,
         account: Uuid,
         command: &C,
         now: UnixTime,
         step: impl FnOnce(Account<'_, Object<'_>>, C) -> Result<A, Unavailable>,
     ) -> Result<A, Unavailable> {
-        let config = &self.config;
-        let step = |rows: &Object<'_>, command| step(Account { rows, config }, command);
+        let (config, id) = (&self.config, account);
+        let step = |rows: &Object<'_>, command| step(Account { rows, config, id }, command);
         self.obey(format!("account {account}"), command, now, step).await
     }
-}
 
-impl platform::Objects for Objects {
-    async fn sign_in(
+    pub(crate) async fn directory<
+        C: DeserializeOwned + Serialize,
+        A: DeserializeOwned + Serialize,
+    >(
         &self,
-        to: Uuid,
-        command: SignIn,
-        now: UnixTime,
-    ) -> Result<SignedIn, Unavailable> {
-        self.account(to, &command, now, |account, command| account.sign_in(command, now)).await
-    }
-
-    async fn proceed(
-        &self,
-        to: Uuid,
-        command: Proceed,
-        now: UnixTime,
-    ) -> Result<Proceeded, Unavailable> {
-        self.account(to, &command, now, |account, command| account.proceed(command, now)).await
-    }
-
-    async fn redeem(
-        &self,
-        to: Uuid,
-        command: Redeem,
-        now: UnixTime,
-    ) -> Result<Redeemed, Unavailable> {
-        self.account(to, &command, now, |account, command| account.redeem(&command, now)).await
-    }
-
-    async fn rotate(
-        &self,
-        to: Uuid,
-        command: Rotate,
-        now: UnixTime,
-    ) -> Result<Rotated, Unavailable> {
-        self.account(to, &command, now, |account, command| account.rotate(&command, now)).await
-    }
-
-    async fn revoke(&self, to: Uuid, command: Revoke, now: UnixTime) -> Result<bool, Unavailable> {
-        self.account(to, &command, now, |account, command| account.revoke(&command, now)).await
-    }
-
-    async fn introspect(
-        &self,
-        to: Uuid,
-        command: Introspect,
-        now: UnixTime,
-    ) -> Result<Option<Alive>, Unavailable> {
-        self.account(to, &command, now, |account, command| account.introspect(&command, now)).await
-    }
-
-    async fn userinfo(
-        &self,
-        to: Uuid,
-        grant: Uuid,
-        now: UnixTime,
-    ) -> Result<Option<Told>, Unavailable> {
-        self.account(to, &grant, now, |account, grant| account.userinfo(grant, now)).await
-    }
-
-    async fn sign_out(
-        &self,
-        to: Uuid,
-        command: SignOut,
-        now: UnixTime,
-    ) -> Result<Option<Means>, Unavailable> {
-        self.account(to, &command, now, |account, command| account.sign_out(&command, now)).await
-    }
-
-    async fn own(
-        &self,
-        to: Uuid,
-        command: Own,
-        now: UnixTime,
-    ) -> Result<Option<Overview>, Unavailable> {
-        self.account(to, &command, now, |account, command| account.own(&command, now)).await
-    }
-
-    async fn end_upstream(
-        &self,
-        to: Uuid,
-        command: EndUpstream,
-        now: UnixTime,
-    ) -> Result<Option<Ended>, Unavailable> {
-        self.account(to, &command, now, |account, command| account.end_upstream(&command, now))
-            .await
-    }
-
-    async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
+        entry: &directory::Entry,
+        command: C,
+        step: impl FnOnce(&Object<'_>, &directory::Entry, C) -> Result<A, Unavailable>,
+    ) -> Result<A, Unavailable> {
         let shard = format!("directory {}", entry.shard());
-        let step = |rows: &Object<'_>, entry| directory::find(rows, &entry);
-        self.obey(shard, &entry, UnixTime::default(), step).await
-    }
-
-    async fn note(
-        &self,
-        entry: directory::Entry,
-        account: Uuid,
-        until: UnixTime,
-        now: UnixTime,
-    ) -> Result<(), Unavailable> {
-        let shard = format!("directory {}", entry.shard());
-        let step = |rows: &Object<'_>, (entry, account, until): (directory::Entry, _, _)| {
-            directory::note(rows, &entry, account, until)
+        let step = |rows: &Object<'_>, (entry, command): (directory::Entry, C)| {
+            step(rows, &entry, command)
         };
-        self.obey(shard, &(entry, account, until), now, step).await
-    }
-
-    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
-        let shard = format!("directory {}", entry.shard());
-        let step = |rows: &Object<'_>, (entry, fresh): (directory::Entry, Uuid)| {
-            directory::claim(rows, &entry, fresh)
-        };
-        self.obey(shard, &(entry, fresh), UnixTime::default(), step).await
-    }
-
-    async fn attempt(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
-        let shard = format!("ledger {}", entry.shard());
-        let step = |rows: &Object<'_>, entry| ledger::attempt(rows, &entry, now);
-        self.obey(shard, &entry, now, step).await
-    }
-
-    async fn succeeded(&self, entry: ledger::Entry, now: UnixTime) -> Result<(), Unavailable> {
-        let shard = format!("ledger {}", entry.shard());
-        let step = |rows: &Object<'_>, entry| ledger::succeeded(rows, &entry, now);
-        self.obey(shard, &entry, now, step).await
-    }
-
-    async fn spend(
-        &self,
-        entry: ledger::Entry,
-        until: UnixTime,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable> {
-        let shard = format!("ledger {}", entry.shard());
-        let step = |rows: &Object<'_>, (entry, until)| ledger::spend(rows, &entry, until);
-        self.obey(shard, &(entry, until), now, step).await
-    }
-
-    async fn draw(&self, entry: ledger::Entry, now: UnixTime) -> Result<Attempt, Unavailable> {
-        let shard = format!("ledger {}", entry.shard());
-        let step = |rows: &Object<'_>, entry| ledger::draw(rows, &entry, now);
-        self.obey(shard, &entry, now, step).await
-    }
-
-    async fn register(&self, id: &registry::Id, row: registry::Row) -> Result<(), Unavailable> {
-        let (shard, now) = (format!("registry {}", id.shard()), row.issued_at);
-        let step = |rows: &Object<'_>, (id, row)| registry::register(rows, &id, &row);
-        self.obey(shard, &(id.clone(), row), now, step).await
-    }
-
-    async fn registered(
-        &self,
-        id: &registry::Id,
-        _: u64,
-        now: UnixTime,
-    ) -> Result<Option<registry::Row>, Unavailable> {
-        let shard = format!("registry {}", id.shard());
-        let step = |rows: &Object<'_>, id| registry::registered(rows, &id, now);
-        self.obey(shard, id, now, step).await
-    }
-
-    async fn revise(
-        &self,
-        id: &registry::Id,
-        registration: Registration,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable> {
-        let shard = format!("registry {}", id.shard());
-        let step =
-            |rows: &Object<'_>, (id, registration)| registry::revise(rows, &id, registration, now);
-        self.obey(shard, &(id.clone(), registration), now, step).await
-    }
-
-    async fn unregister(&self, id: &registry::Id, now: UnixTime) -> Result<bool, Unavailable> {
-        let shard = format!("registry {}", id.shard());
-        let step = |rows: &Object<'_>, id| registry::unregister(rows, &id, now);
-        self.obey(shard, id, now, step).await
+        self.obey(shard, &(entry.clone(), command), UnixTime::default(), step).await
     }
 }
 

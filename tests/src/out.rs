@@ -32,7 +32,7 @@ pub struct Out {
     /// What others serve.
     pub elsewhere: Elsewhere,
     /// Where people sign in instead.
-    pub upstream: Option<Line>,
+    pub upstreams: Vec<Line>,
     /// And what stands in for the providers that many have.
     pub stand_ins: Option<StandIns>,
     /// Their clock is the issuer's.
@@ -69,7 +69,8 @@ impl Out {
         if request.uri().host() == Some("127.0.0.1") {
             return crate::wire::try_exchange(&request).ok_or(Unreachable);
         }
-        let upstream = self.upstream.as_ref().ok_or(Unreachable)?;
+        let upstream = self.upstreams.iter().find(|line| line.leads_to(&request));
+        let upstream = upstream.ok_or(Unreachable)?;
         // An issuer may be an upstream's upstream, so the future has no size of its own.
         Box::pin(upstream.fetch(request)).await
     }

@@ -6,7 +6,7 @@ use crate::line::Line;
 use crate::people::Person;
 use crate::world::{Issuer, settings};
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::secret::Digest;
 use std::rc::Rc;
@@ -15,6 +15,8 @@ use std::rc::Rc;
 pub const UPSTREAM: &str = "https://up.test";
 /// Where it sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback/acme";
+/// The identifier of a second one.
+pub const OTHER: &str = "https://other.test";
 
 /// Where it sends browsers back to that have signed out there.
 pub const SIGNED_OUT: &str = "/sign-in/signed-out/acme";
@@ -26,33 +28,30 @@ pub struct Net {
     pub issuer: Issuer,
     /// The one that knows them.
     pub upstream: Rc<Issuer>,
+    /// A second one that does, when there is one.
+    pub other: Option<Rc<Issuer>>,
     /// The way from the one to the other.
     pub line: Line,
 }
 
 impl Fetch for Net {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
-        let is_upstream = request.uri().host() == Some("up.test");
-        Ok(if is_upstream {
-            self.upstream.send(request).await
-        } else {
-            self.issuer.send(request).await
+        Ok(match (request.uri().host(), &self.other) {
+            (Some("up.test"), _) => self.upstream.send(request).await,
+            (Some("other.test"), Some(other)) => other.send(request).await,
+            _ => self.issuer.send(request).await,
         })
     }
 }
 
-/// Two issuers that know nobody yet.
-pub fn net() -> Net {
-    net_with(&json!({}))
-}
-
-/// The same where the entry in `UPSTREAMS` has these members besides.
-pub fn net_with(more: &Value) -> Net {
+/// The settings of an issuer that is another's upstream, by this name.
+fn above(url: &str, name: &str) -> Map<String, Value> {
     let mut above = settings();
     let digest = Digest::of("up-secret").to_text();
-    let at = |path: &str| format!("{}{path}", settings()["ISSUER"].as_str().expect("text"));
-    let (callback, back) = (at(CALLBACK), at(SIGNED_OUT));
-    above.insert("ISSUER".to_owned(), UPSTREAM.into());
+    let issuer = above["ISSUER"].as_str().expect("text");
+    let at = |place: &str| format!("{issuer}/sign-in/{place}/{name}");
+    let (callback, back) = (at("callback"), at("signed-out"));
+    above.insert("ISSUER".to_owned(), url.into());
     above.insert("SEALING_KEYS".to_owned(), "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into());
     above
         .insert("PAIRWISE_SECRET".to_owned(), "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA".into());
@@ -62,18 +61,45 @@ pub fn net_with(more: &Value) -> Net {
         "post_logout_redirect_uris": [back],
         "backchannel_logout_uri": "http://127.0.0.1:8790/below",
     }));
+    above
+}
+
+/// What is written of an upstream.
+fn entry(url: &str, name: &str, label: &str) -> Value {
+    json!({ "id": name, "provider": "openid", "label": label, "issuer": url, "client_id": "below" })
+}
+
+/// Two issuers that know nobody yet.
+pub fn net() -> Net {
+    net_with(&json!({}))
+}
+
+/// The same where the entry in `UPSTREAMS` has these members besides.
+pub fn net_with(more: &Value) -> Net {
     let mut below = settings();
-    let mut upstream = json!({
-        "id": "acme", "provider": "openid", "label": "Acme", "issuer": UPSTREAM, "client_id": "below",
-    });
+    let mut upstream = entry(UPSTREAM, "acme", "Acme");
     let members = upstream.as_object_mut().expect("an object");
     members.extend(more.as_object().expect("an object").clone());
     below.insert("UPSTREAMS".to_owned(), json!([upstream]));
     below.insert("UPSTREAM_ACME_SECRET".to_owned(), "up-secret".into());
-    let (issuer, upstream) = (Issuer::in_process(&below), Rc::new(Issuer::in_process(&above)));
+    let issuer = Issuer::in_process(&below);
+    let upstream = Rc::new(Issuer::in_process(&above(UPSTREAM, "acme")));
     let line = Line::new(Rc::clone(&upstream));
     issuer.inside().connect(line.clone());
-    Net { issuer, upstream, line }
+    Net { issuer, upstream, other: None, line }
+}
+
+/// The same, and a second upstream, called `other`.
+pub fn net_of_three() -> Net {
+    let net = net();
+    let other = Rc::new(Issuer::in_process(&above(OTHER, "other")));
+    net.issuer.inside().connect(Line::new(Rc::clone(&other)));
+    net.issuer.inside().deploy_again(|settings| {
+        let upstreams = settings["UPSTREAMS"].as_array_mut().expect("a list");
+        upstreams.push(entry(OTHER, "other", "Other"));
+        settings.insert("UPSTREAM_OTHER_SECRET".to_owned(), "up-secret".into());
+    });
+    Net { other: Some(other), ..net }
 }
 
 /// Where the page that leads to the upstream leads.
@@ -104,5 +130,6 @@ pub fn prove(browser: &Browser<'_, Net>, url: &str, person: Person) -> String {
         return Reply::of(&page).location;
     }
     let filled = [("username", person.username), ("password", person.password)];
-    Reply::of(&browser.submit(UPSTREAM, &sign_in_form(&page), &filled)).location
+    let above = url.split("/authorize").next().expect("a first part");
+    Reply::of(&browser.submit(above, &sign_in_form(&page), &filled)).location
 }

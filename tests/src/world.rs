@@ -62,7 +62,7 @@ pub struct Inside {
     requests: Cell<u64>,
     settings: RefCell<Map<String, Value>>,
     deployment: RefCell<Rc<Deployment>>,
-    upstream: RefCell<Option<Line>>,
+    upstreams: RefCell<Vec<Line>>,
     stand_ins: RefCell<Option<StandIns>>,
     causes: RefCell<Vec<String>>,
     events: RefCell<Vec<Event>>,
@@ -126,7 +126,7 @@ impl Issuer {
             requests: Cell::default(),
             settings: RefCell::new(settings.clone()),
             deployment: RefCell::new(deployment),
-            upstream: RefCell::default(),
+            upstreams: RefCell::default(),
             stand_ins: RefCell::default(),
             causes: RefCell::default(),
             events: RefCell::default(),
@@ -286,7 +286,7 @@ impl Inside {
 
     /// Lets it reach another issuer, which its settings name as its upstream.
     pub fn connect(&self, upstream: Line) {
-        *self.upstream.borrow_mut() = Some(upstream);
+        self.upstreams.borrow_mut().push(upstream);
     }
 
     /// Lets it reach stand-ins, which its settings name as its upstreams.
@@ -346,7 +346,7 @@ impl Inside {
             verifier: Native,
             fetch: Out {
                 elsewhere: self.elsewhere.clone(),
-                upstream: self.upstream.borrow().clone(),
+                upstreams: self.upstreams.borrow().clone(),
                 stand_ins: self.stand_ins.borrow().clone(),
                 now: self.clock.get(),
                 listener: self.listener.clone(),

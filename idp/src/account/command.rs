@@ -1,6 +1,8 @@
 //! What an account is told to do, and what it answers: both travel as JSON between a Worker and the
 //! object.
 
+use super::Way;
+use crate::directory::Entry;
 use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
 use crate::proof::Proof;
 pub use crate::proof::{Identity, LOCAL};
@@ -139,11 +141,18 @@ pub struct SignIn {
 
 /// What became of [`SignIn`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct SignedIn {
-    /// The session.
-    pub session: Uuid,
-    /// The person has to be asked first: no grant was made.
-    pub asking: Option<Asking>,
+pub enum SignedIn {
+    /// They are.
+    In {
+        /// The session.
+        session: Uuid,
+        /// The person has to be asked first: no grant was made.
+        asking: Option<Asking>,
+    },
+    /// The identity was taken off this account, and nothing was done.
+    Unlinked,
+    /// The account is disabled, and nothing was done.
+    Disabled,
 }
 
 /// A browser that is signed in asks for a code.
@@ -286,6 +295,10 @@ pub enum Wish {
     Remove(String),
     /// To end every session, this one too, and every grant.
     EndEverything,
+    /// To sign in by an identity no more. Nothing happens when no other way in is left.
+    TakeOff(Entry),
+    /// The same, when the directory has heard of it.
+    TakenOff(Entry),
 }
 
 /// How things stand.
@@ -293,6 +306,10 @@ pub enum Wish {
 pub struct Overview {
     /// What the person is called, as far as anything is known.
     pub name: String,
+    /// When the person of this browser last proved who they are.
+    pub proved_at: UnixTime,
+    /// By what they sign in: the last used first.
+    pub ways: Vec<Way>,
     /// Where they are signed in: this browser first, then by last use.
     pub sessions: Vec<Seen>,
     /// Which clients may act for them or come back for it, by name.

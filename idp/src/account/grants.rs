@@ -20,7 +20,7 @@ impl<R: Rows> Account<'_, R> {
         let (grant, mut redeemed) = row.grant.clone().redeem(&command.with, now, self.grants());
         // TC-11: whoever signed out, or is not wanted here any more, gets no tokens.
         if let Redeemed::Redeemed(begun) = &redeemed
-            && (!self.has_session(begun.facts.session, now)? || !self.config.takes(&row.means))
+            && (!self.has_session(begun.facts.session, now)? || !self.takes(&row.means))
         {
             return Ok(Redeemed::Revoked);
         }
@@ -65,7 +65,7 @@ impl<R: Rows> Account<'_, R> {
         let (grant, rotation) = row.grant.clone().refresh(&seed, &command.with, now, self.grants());
         let session = match &rotation {
             Rotation::Rotated(Answer { facts, .. }) | Rotation::Repeated(Answer { facts, .. }) => {
-                if !self.config.takes(&row.means) {
+                if !self.takes(&row.means) {
                     return refused(Rotation::Revoked);
                 }
                 // RT-14: without `offline_access` the family ends with the session, and uses it.
@@ -172,7 +172,7 @@ impl<R: Rows> Account<'_, R> {
         let Some(row) = self.grant(grant)? else { return Ok(None) };
         let GrantRow { grant: Grant::Live(live), means, seed } = row else { return Ok(None) };
         let signed_in = live.facts.offline || self.has_session(live.facts.session, now)?;
-        if !signed_in || live.absolute_until <= now || !self.config.takes(&means) {
+        if !signed_in || live.absolute_until <= now || !self.takes(&means) {
             return Ok(None);
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;

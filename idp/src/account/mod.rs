@@ -10,10 +10,12 @@ mod grants;
 mod own;
 mod sessions;
 mod upstream;
+mod ways;
 
 pub use command::*;
 pub use farewells::Reported;
 pub use upstream::{Began, EndUpstream, Ended};
+pub use ways::{Alike, Listing, Way};
 
 use crate::config::Config;
 use crate::grant;
@@ -50,6 +52,8 @@ pub struct Account<'a, R> {
     pub rows: &'a R,
     /// The deployment's settings.
     pub config: &'a Config,
+    /// Its name.
+    pub id: Uuid,
 }
 
 impl<R: Rows> Account<'_, R> {
@@ -77,6 +81,16 @@ impl<R: Rows> Account<'_, R> {
         let expires_at = now.plus(self.config.lifetimes.code);
         let grant = Grant::Issued(Issued { facts, binding, expires_at });
         self.save_grant(id, &GrantRow { grant, means, seed: String::new() }, now)
+    }
+
+    /// Whether what began by these means is good. Every command that gives anything asks this: nothing
+    /// is given for an account that is disabled, whoever vouches for its person (FD-25, FD-38).
+    fn takes(&self, means: &Means) -> bool {
+        !self.is_disabled() && self.config.takes(means)
+    }
+
+    fn is_disabled(&self) -> bool {
+        self.config.disabled_accounts.contains(&self.id)
     }
 
     /// A seed that no key opens is not the client's fault: nothing is known about its token.

@@ -1,5 +1,5 @@
-//! What somebody sees and does on their own page: where they are signed in, and which applications
-//! may act for them.
+//! What somebody sees and does on their own page: where they are signed in and how, and which
+//! applications may act for them.
 
 use super::{Account, App, GrantRow, Overview, Own, PROFILE, Profile, Seen, Wish};
 use crate::grant::Grant;
@@ -18,13 +18,11 @@ impl<R: Rows> Account<'_, R> {
     pub fn own(&self, command: &Own, now: UnixTime) -> Result<Option<Overview>, Unavailable> {
         let Own { session: here, cookie, .. } = command;
         let Some(session) = self.session(*here)? else { return Ok(None) };
-        if session.means().is_some_and(|means| !self.config.takes(means)) {
+        if session.means().is_some_and(|means| !self.takes(means)) {
             return Ok(None);
         }
         let (session, visit) = session.visit(*cookie, None, now, self.sessions());
-        if !matches!(visit, Visit::SignedIn(_)) {
-            return Ok(None);
-        }
+        let Visit::SignedIn(proof) = visit else { return Ok(None) };
         self.save_session(*here, &session, now)?;
         match &command.wish {
             Wish::Look => {}
@@ -33,6 +31,8 @@ impl<R: Rows> Account<'_, R> {
             }
             Wish::EndOthers => self.end_all(Some(*here), now)?,
             Wish::Remove(client_id) => self.withdraw(Some(client_id), now)?,
+            Wish::TakeOff(entry) => self.take_off(entry, *here, now)?,
+            Wish::TakenOff(entry) => self.taken_off(entry, now)?,
             Wish::EndEverything => {
                 // The session that asks goes last, so that whoever is told of a failure can ask again.
                 self.withdraw(None, now)?;
@@ -41,7 +41,7 @@ impl<R: Rows> Account<'_, R> {
                 return Ok(Some(Overview::default()));
             }
         }
-        self.overview(*here, now).map(Some)
+        self.overview(*here, proof.auth_time, now).map(Some)
     }
 
     fn end_all(&self, except: Option<Uuid>, now: UnixTime) -> Result<(), Unavailable> {
@@ -54,7 +54,12 @@ impl<R: Rows> Account<'_, R> {
         Ok(())
     }
 
-    fn overview(&self, here: Uuid, now: UnixTime) -> Result<Overview, Unavailable> {
+    fn overview(
+        &self,
+        here: Uuid,
+        proved_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Overview, Unavailable> {
         let mut sessions = Vec::new();
         for (key, session) in self.rows.all::<Session>(Table::Session)? {
             let Ok(id) = key.parse::<Uuid>() else { continue };
@@ -75,7 +80,7 @@ impl<R: Rows> Account<'_, R> {
             let Grant::Live(live) = &row.grant else { continue };
             let facts = &live.facts;
             let alive = live.is_live(now)
-                && self.config.takes(&row.means)
+                && self.takes(&row.means)
                 && (facts.offline || self.has_session(facts.session, now)?);
             if !alive {
                 continue;
@@ -100,6 +105,7 @@ impl<R: Rows> Account<'_, R> {
         }
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         let name = profile.map(|profile| profile.known_as()).unwrap_or_default();
-        Ok(Overview { name, sessions, apps: apps.into_values().collect() })
+        let (ways, apps) = (self.list_ways()?, apps.into_values().collect());
+        Ok(Overview { name, proved_at, ways, sessions, apps })
     }
 }

@@ -10,13 +10,19 @@ use shared::time::UnixTime;
 use uuid::Uuid;
 
 impl<R: Rows> Account<'_, R> {
-    /// Opens a session, or goes on with the browser's own, and issues a code, unless the person has to
+    /// Lists the identity, opens a session, or goes on with the browser's own, and issues a code, unless the person has to
     /// be asked first.
     ///
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
         let SignIn { proof, claims, cookie, previous, session, agent, grant } = command;
+        if self.is_disabled() {
+            return Ok(SignedIn::Disabled);
+        }
+        if !self.signs_in_by(&proof.means, &claims, now)? {
+            return Ok(SignedIn::Unlinked);
+        }
         let (mut id, mut opened_at, mut parties) = (session, now, Parties::default());
         if let Some((previous, cookie)) = previous
             && let Some(Session::Open(open)) = self.used_session(previous, now)?
@@ -39,7 +45,7 @@ impl<R: Rows> Account<'_, R> {
             }
         }
         self.save_session(id, &session, now)?;
-        Ok(SignedIn { session: id, asking })
+        Ok(SignedIn::In { session: id, asking })
     }
 
     /// Issues a code to a browser that is signed in, unless the person has to be asked first. A page
@@ -51,7 +57,7 @@ impl<R: Rows> Account<'_, R> {
     pub fn proceed(&self, command: Proceed, now: UnixTime) -> Result<Proceeded, Unavailable> {
         let Proceed { session: id, cookie, max_age, acr, grant } = command;
         let Some(session) = self.session(id)? else { return Ok(Proceeded::SignedOut) };
-        if session.means().is_some_and(|means| !self.config.takes(means)) {
+        if session.means().is_some_and(|means| !self.takes(means)) {
             return Ok(Proceeded::SignedOut);
         }
         let (session, visit) = session.visit(cookie, max_age, now, self.sessions());

@@ -5,17 +5,18 @@ mod accounts;
 mod claims;
 mod lifetimes;
 mod preset;
+mod trust;
 mod upstream;
 
 pub use accounts::LocalAccount;
 pub use claims::{Kind, OwnClaims, Place, Rule};
 pub use lifetimes::Lifetimes;
 pub use preset::Way;
+pub use trust::Address;
 pub use upstream::{Upstream, domain_of};
 
 use crate::client::Client;
 use crate::own_key::{self, OwnKey};
-use crate::proof::{How, Means};
 use crate::registration::{House, Registration};
 use crate::words::ScopeWord;
 use serde::Deserialize;
@@ -56,6 +57,8 @@ pub struct Config {
     words: Scope,
     /// `ACCOUNTS`.
     pub accounts: Vec<LocalAccount>,
+    /// `DISABLED_ACCOUNTS`: accounts that nothing is done for, however their people sign in.
+    pub disabled_accounts: Vec<Uuid>,
     /// `UPSTREAMS`.
     pub upstreams: Vec<Upstream>,
     /// The `*_SECONDS`.
@@ -117,6 +120,8 @@ impl Config {
         let clients = clients(&mut settings, house);
         let own_claims = claims::own(&mut settings, &words);
         let accounts = accounts::accounts(&mut settings, &own_claims);
+        let disabled_accounts: Vec<Uuid> = settings
+            .json("DISABLED_ACCOUNTS", "a JSON array of account ids: the public sub of each");
         let upstreams = upstream::upstreams(&mut settings, issuer.as_ref(), &own_claims);
         let lifetimes = lifetimes::lifetimes(&mut settings);
         let config = issuer.zip(keys).map(|(issuer, keys)| Self {
@@ -132,6 +137,7 @@ impl Config {
             admins,
             words,
             accounts,
+            disabled_accounts,
             upstreams,
             lifetimes,
         });
@@ -156,22 +162,6 @@ impl Config {
     pub fn upstream_of(&self, address: &str) -> Option<&Upstream> {
         let domain = domain_of(address)?;
         self.upstreams.iter().find(|upstream| upstream.domains.contains(&domain))
-    }
-
-    /// Whether anybody may still sign in by these means, and what began by them is good (RT-13): the
-    /// account or the upstream is not gone from the configuration, and the password is not another.
-    #[must_use]
-    pub fn takes(&self, means: &Means) -> bool {
-        match &means.how {
-            How::Password(credential) => {
-                let mut accounts = self.accounts.iter();
-                let known = accounts.find(|known| known.username == means.identity.subject);
-                known.is_some_and(|known| known.credential() == *credential)
-            }
-            How::Upstream { id, .. } => {
-                self.upstream(id).is_some_and(|upstream| upstream.vouches_for(means))
-            }
-        }
     }
 
     /// Whether anybody may register clients at run time.

@@ -28,6 +28,8 @@ pub struct Upstream {
     pub claims: BTreeMap<String, Rule>,
     /// Domains of e-mail addresses whose people sign in here.
     pub domains: Vec<String>,
+    /// Domains of e-mail addresses about which its word counts.
+    pub authoritative_for: Vec<String>,
     /// Whether who signs out here is sent to sign out there, where it has such a place.
     pub logout: bool,
 }
@@ -81,6 +83,8 @@ pub(super) struct Raw {
     claims: BTreeMap<String, Rule>,
     #[serde(default)]
     domains: Vec<String>,
+    #[serde(default)]
+    authoritative_for: Vec<String>,
     #[serde(default)]
     logout: bool,
     pub(super) issuer: Option<String>,
@@ -136,6 +140,10 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
             if upstreams.iter().any(|known| known.domains.contains(domain)) {
                 settings.refuse(format!("{name}.domains"), "domains that no other upstream has");
             }
+        }
+        if !raw.authoritative_for.iter().all(|domain| is_domain(domain)) {
+            let wanted = "domain names in lower-case ASCII";
+            settings.refuse(format!("{name}.authoritative_for"), wanted);
         }
         upstreams.extend(read(settings, &name, raw, issuer));
     }
@@ -195,6 +203,7 @@ fn read<V: Fn(&str) -> Option<String>>(
         way,
         claims: raw.claims,
         domains: raw.domains,
+        authoritative_for: raw.authoritative_for,
         logout: raw.logout,
     })
 }

@@ -1,5 +1,6 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about OAuth.
 
+mod account;
 mod keys;
 mod objects;
 mod own_key;

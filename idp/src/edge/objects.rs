@@ -1,28 +1,27 @@
 //! The objects, on both sides: stubs that send commands, and Durable Objects that obey them one at
 //! a time.
 
+use super::registry as memory;
 use super::rows::{At, Sqlite};
-use super::{deployment, idp, registry as memory, write_down};
 use crate::account::{
-    Account as Steps, Alive, EndUpstream, Ended, Introspect, Overview, Own, Proceed, Proceeded,
+    Alike, Alive, EndUpstream, Ended, Introspect, Listing, Overview, Own, Proceed, Proceeded,
     Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
+use crate::directory::Whose;
 use crate::grant::Redeemed;
 use crate::platform::Objects;
 use crate::proof::Means;
 use crate::registration::Registration;
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
-use crate::{back_channel, directory, ledger};
+use crate::{directory, ledger};
 use js_sys::Promise;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::edge::object::{Failed, Step, answer, ask, asked, obey, step};
-use shared::edge::{entry, now, rng};
 use shared::time::UnixTime;
 use std::future::ready;
-use std::rc::Rc;
 use uuid::Uuid;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -70,7 +69,18 @@ impl Stubs {
         command: impl Serialize,
         now: UnixTime,
     ) -> Result<A, Unavailable> {
-        self.send("ACCOUNT", &account.to_string(), function, command, now).await
+        // Which account it is of goes with it.
+        self.send("ACCOUNT", &account.to_string(), function, (account, command), now).await
+    }
+
+    async fn directory<A: DeserializeOwned>(
+        &self,
+        entry: &directory::Entry,
+        function: &str,
+        command: impl Serialize,
+    ) -> Result<A, Unavailable> {
+        let shard = format!("shard-{}", entry.shard());
+        self.send("DIRECTORY", &shard, function, command, UnixTime::default()).await
     }
 
     async fn registry<A: DeserializeOwned>(
@@ -162,6 +172,14 @@ impl Objects for Stubs {
         self.account(to, "own", command, now).await
     }
 
+    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
+        self.account(to, "list", command, now).await
+    }
+
+    async fn alike(&self, to: Uuid, command: Alike, now: UnixTime) -> Result<bool, Unavailable> {
+        self.account(to, "alike", command, now).await
+    }
+
     async fn end_upstream(
         &self,
         to: Uuid,
@@ -172,13 +190,23 @@ impl Objects for Stubs {
     }
 
     async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
-        let shard = format!("shard-{}", entry.shard());
-        self.send("DIRECTORY", &shard, "claim", (entry, fresh), UnixTime::default()).await
+        self.directory(&entry, "claim", (&entry, fresh)).await
+    }
+
+    async fn whose(&self, entry: directory::Entry) -> Result<Whose, Unavailable> {
+        self.directory(&entry, "whose", &entry).await
+    }
+
+    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
+        self.directory(&entry, "release", (&entry, account)).await
+    }
+
+    async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
+        self.directory(&entry, "seen", (&entry, account)).await
     }
 
     async fn find(&self, entry: directory::Entry) -> Result<Option<Uuid>, Unavailable> {
-        let shard = format!("shard-{}", entry.shard());
-        self.send("DIRECTORY", &shard, "find", entry, UnixTime::default()).await
+        self.directory(&entry, "find", &entry).await
     }
 
     async fn note(
@@ -270,94 +298,6 @@ pub(super) fn one<C: DeserializeOwned, A: Serialize>(
     }
 }
 
-/// One person.
-#[wasm_bindgen]
-#[derive(Debug)]
-pub struct Account {
-    storage: Rc<Sqlite>,
-    env: Env,
-    step: Step,
-}
-
-#[wasm_bindgen]
-impl Account {
-    /// An instance, as the runtime makes it.
-    #[wasm_bindgen(constructor)]
-    #[must_use]
-    pub fn new(state: &JsValue, env: Env) -> Self {
-        let storage = Rc::new(Sqlite::of(state));
-        let (ours, theirs) = (Rc::clone(&storage), env.clone());
-        let step = step(move |text| ready(account(&ours, &theirs, &text)));
-        Self { storage, env, step }
-    }
-
-    /// Obeys one command.
-    pub fn fetch(&self, request: &Request) -> Promise {
-        obey(request, &self.step)
-    }
-
-    /// Tells clients that somebody has signed out.
-    ///
-    /// # Errors
-    /// When storage failed; the runtime rings again.
-    pub fn alarm(&self) -> Result<JsValue, JsValue> {
-        let (storage, env) = (Rc::clone(&self.storage), self.env.clone());
-        entry::run(async move {
-            ring(&storage, &env).await.map_err(|Failed(error)| JsValue::from_str(&error))?;
-            Ok(JsValue::UNDEFINED)
-        })
-    }
-}
-
-async fn ring(storage: &Sqlite, env: &Env) -> Result<(), Failed> {
-    let now = now();
-    let deployment = deployment(env)?;
-    let mut rng = rng().map_err(|_| Failed::from("no randomness"))?;
-    let idp = idp(&deployment, env, &mut rng);
-    let events = back_channel::ring(&idp, &storage.at(now), now, &mut rng).await;
-    for event in events.map_err(|Unavailable| Failed::from("storage"))? {
-        write_down(&idp.correlation_id, &event);
-    }
-    Ok(())
-}
-
-fn account(storage: &Sqlite, env: &Env, text: &str) -> Result<String, Failed> {
-    let (function, text) = asked(text);
-    let deployment = deployment(env)?;
-    let config = &deployment.config;
-    match function {
-        "sign_in" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.sign_in(command, now))
-        }
-        "proceed" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.proceed(command, now))
-        }
-        "redeem" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.redeem(&command, now))
-        }
-        "rotate" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.rotate(&command, now))
-        }
-        "revoke" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.revoke(&command, now))
-        }
-        "introspect" => one(storage, text, |rows, command, now| {
-            Steps { rows, config }.introspect(&command, now)
-        }),
-        "userinfo" => {
-            one(storage, text, |rows, grant, now| Steps { rows, config }.userinfo(grant, now))
-        }
-        "sign_out" => {
-            one(storage, text, |rows, command, now| Steps { rows, config }.sign_out(&command, now))
-        }
-        "end_upstream" => one(storage, text, |rows, command, now| {
-            Steps { rows, config }.end_upstream(&command, now)
-        }),
-        "own" => one(storage, text, |rows, command, now| Steps { rows, config }.own(&command, now)),
-        _ => Err(Failed::from("no such function")),
-    }
-}
-
 /// One shard of who has which account.
 #[wasm_bindgen]
 #[derive(Debug)]
@@ -375,6 +315,13 @@ impl Directory {
             ready(match function {
                 "claim" => one(&storage, text, |rows, (entry, fresh), _| {
                     directory::claim(rows, &entry, fresh)
+                }),
+                "whose" => one(&storage, text, |rows, entry, _| directory::whose(rows, &entry)),
+                "release" => one(&storage, text, |rows, (entry, account), _| {
+                    directory::release(rows, &entry, account)
+                }),
+                "seen" => one(&storage, text, |rows, (entry, account), _| {
+                    directory::seen(rows, &entry, account)
                 }),
                 "find" => one(&storage, text, |rows, entry, _| directory::find(rows, &entry)),
                 "note" => one(&storage, text, |rows, (entry, account, until), _| {

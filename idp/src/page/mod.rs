@@ -7,6 +7,7 @@ mod consent;
 mod own;
 mod plain;
 mod sign_in;
+mod ways;
 
 pub use consent::{Consent, Permission, consent};
 pub use own::{OwnPage, own};
@@ -15,6 +16,7 @@ pub use plain::{
 };
 pub use shared::page::{escape, picture_origin, policy, respond, respond_with_picture};
 pub use sign_in::{Problem, SignIn, sign_in};
+pub use ways::Ways;
 
 #[cfg(test)]
 mod tests {

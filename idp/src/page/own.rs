@@ -1,5 +1,6 @@
-//! The person's own page: their browsers and their applications.
+//! The person's own page: their browsers, how they sign in there, and their applications.
 
+use super::Ways;
 use crate::account::{App, Overview, Seen};
 use shared::page::{escape, name_or, page};
 use shared::time::UnixTime;
@@ -11,6 +12,8 @@ pub struct OwnPage<'a> {
     pub overview: &'a Overview,
     /// What the clients of `overview.apps` are called, in the same order.
     pub names: &'a [String],
+    /// The ways to sign in.
+    pub ways: Ways<'a>,
     /// The account's name: its `sub`.
     pub account: &'a str,
     /// Now.
@@ -20,7 +23,7 @@ pub struct OwnPage<'a> {
 /// The page.
 #[must_use]
 pub fn own(view: &OwnPage<'_>) -> String {
-    let OwnPage { overview, names, account, now } = *view;
+    let OwnPage { overview, names, ways, account, now } = *view;
     let person = name_or(&overview.name, "you");
     let sessions: String = overview.sessions.iter().map(|seen| session(seen, now)).collect();
     let apps: String =
@@ -43,10 +46,12 @@ pub fn own(view: &OwnPage<'_>) -> String {
         &format!(
             "<h1>Your account</h1>\n<p class=\"host\">Signed in as <b>{person}</b></p>\n\
              <h2>Where you\u{2019}re signed in</h2>\n<ul class=\"list\">\n{sessions}</ul>\n{others}\
+             {}\
              <h2>Applications that may act for you</h2>\n{apps}\
              <h2>Lost a device?</h2>\n\
              <p class=\"note\">This ends everything above at once, here too.</p>\n{everything}\
              <p class=\"id\"><span>Account</span> <code>{}</code></p>\n",
+            ways.section(now),
             escape(account)
         ),
     )
@@ -80,7 +85,7 @@ fn app(app: &App, name: &str, now: UnixTime) -> String {
 }
 
 /// A form that is one button. `label` tells it from its neighbours for who cannot see them.
-fn button(name: &str, value: &str, label: &str, words: &str) -> String {
+pub(super) fn button(name: &str, value: &str, label: &str, words: &str) -> String {
     let label =
         if label.is_empty() { String::new() } else { format!(" aria-label=\"{}\"", escape(label)) };
     format!(
@@ -91,7 +96,7 @@ fn button(name: &str, value: &str, label: &str, words: &str) -> String {
 }
 
 /// How long something is past, rounded down.
-fn ago(seconds: u64) -> String {
+pub(super) fn ago(seconds: u64) -> String {
     let count = |number: u64, unit: &str| {
         let plural = if number == 1 { "" } else { "s" };
         format!("{number} {unit}{plural} ago")
@@ -134,9 +139,11 @@ mod tests {
             name: "Alice".into(),
             sessions: vec![seen(1, true), seen(2, false)],
             apps: vec![app],
+            ..Overview::default()
         };
         let names = [name.to_owned()];
-        own(&OwnPage { overview: &overview, names: &names, account: "sub", now: NOON })
+        let ways = Ways { listed: &[], labels: &[], upstreams: &[] };
+        own(&OwnPage { overview: &overview, names: &names, ways, account: "sub", now: NOON })
     }
 
     #[test]

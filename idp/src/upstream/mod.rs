@@ -67,8 +67,22 @@ pub async fn leave<P: Platform>(
         }
         (None, None) => return Err(Refused::Off),
     };
-    let headers = request.headers();
-    let url = match send(idp, chosen, &errand, email, rng).await {
+    go(idp, request.headers(), chosen, (&errand, interaction), email, rng).await
+}
+
+/// A page that takes the browser to an upstream.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn go<P: Platform>(
+    idp: &Idp<'_, P>,
+    headers: &HeaderMap,
+    chosen: &Upstream,
+    (errand, interaction): (&Errand, Interaction),
+    email: Option<&str>,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, Refused> {
+    let url = match send(idp, chosen, errand, email, rng).await {
         Ok(sent) => sent,
         Err(reason) => return Ok(trouble(idp, headers, &interaction, chosen, reason, rng)),
     };
@@ -121,7 +135,7 @@ async fn send<P: Platform>(
     let again = asked.is_some_and(|asked| asked.prompts.wants_login());
     let max_age = asked.and_then(|asked| asked.max_age);
     let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
-    let prompt = asked.and_then(|asked| asked.prompts.passed_on(&metadata));
+    let prompt = errand.prompts().passed_on(&metadata);
     let mut more = chosen.way.parameters.clone();
     if asked.is_some_and(|asked| asked.prompts.wants_account()) {
         more.extend(chosen.way.sign_up.clone());

@@ -10,6 +10,7 @@ use tests::client::{
     userinfo,
 };
 use tests::expect::invalid_grant;
+use tests::listener::unverified;
 use tests::people::{ALICE, BOB};
 use tests::registration::{INITIAL, Registered, metadata, register, with};
 use tests::world::{Issuer, issuer};
@@ -28,6 +29,7 @@ pub(super) fn issuer_for(check: Check) -> Option<Issuer> {
     let alone = match check {
         Check::AccountGone
         | Check::OtherPassword
+        | Check::Disabled
         | Check::ClientGone
         | Check::ScopeTaken
         | Check::ResourceTaken
@@ -195,6 +197,7 @@ impl<'i> Scene<'i> {
             }
             Check::AccountGone
             | Check::OtherPassword
+            | Check::Disabled
             | Check::ClientGone
             | Check::ScopeTaken
             | Check::ResourceTaken
@@ -236,6 +239,7 @@ impl<'i> Scene<'i> {
 
     fn deploy(&mut self) {
         let kid = jsonwebtoken::decode_header(&self.current.access).unwrap().kid.unwrap();
+        let account = unverified(&self.current.access)["sub"].clone();
         let (check, client) = (self.check, self.client.id);
         let mut before = Map::new();
         self.issuer.inside().deploy_again(|settings| {
@@ -246,6 +250,9 @@ impl<'i> Scene<'i> {
                     let other =
                         of(settings, "ACCOUNTS", "username", BOB.username)["password"].clone();
                     of(settings, "ACCOUNTS", "username", ALICE.username)["password"] = other;
+                }
+                Check::Disabled => {
+                    settings.insert("DISABLED_ACCOUNTS".into(), json!([account]));
                 }
                 Check::ClientGone => remove(settings, "CLIENTS", "client_id", client),
                 Check::ScopeTaken => {
@@ -331,6 +338,7 @@ impl<'i> Scene<'i> {
             | Check::NoProof
             | Check::AccountGone
             | Check::OtherPassword
+            | Check::Disabled
             | Check::ClientGone
             | Check::ScopeTaken
             | Check::WiderScope

@@ -1,0 +1,69 @@
+//! Which account somebody has who proved who they are.
+
+use crate::Idp;
+use crate::account::Alike;
+use crate::config::Address;
+use crate::directory::{Entry, Whose};
+use crate::platform::{Objects, Platform};
+use crate::proof::{How, Means};
+use crate::rows::Unavailable;
+use rand_core::CryptoRng;
+use serde_json::{Map, Value};
+use shared::secret::random_uuid;
+use uuid::Uuid;
+
+/// The account of an identity.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Found {
+    /// Which.
+    pub account: Uuid,
+    /// The upstream, when the identity is new and got somebody's account by its e-mail address.
+    pub by_email: Option<String>,
+}
+
+/// Finds the account of an identity, or makes one. An identity that is new has the account of who has
+/// its e-mail address already, where both are certain of it; everybody else's address is no matter
+/// (FD-13, FD-15, FD-16).
+///
+/// # Errors
+/// [`Unavailable`].
+pub async fn account_of<P: Platform>(
+    idp: &Idp<'_, P>,
+    means: &Means,
+    claims: &Map<String, Value>,
+    rng: &mut impl CryptoRng,
+) -> Result<Found, Unavailable> {
+    let (entry, fresh) = (Entry::of(&means.identity), random_uuid(rng));
+    let Some(address) = idp.config.address_of(means, claims) else {
+        return Ok(Found { account: idp.objects.claim(entry, fresh).await?, by_email: None });
+    };
+    let filed = Entry::of_address(&address);
+    let theirs = match &means.how {
+        How::Upstream { id, .. } => somebody_alike(idp, &entry, &filed, address, id).await?,
+        How::Password(_) => None,
+    };
+    let (chosen, upstream) = theirs.unzip();
+    let account = idp.objects.claim(entry, chosen.unwrap_or(fresh)).await?;
+    idp.objects.seen(filed, account).await?;
+    Ok(Found { account, by_email: upstream.filter(|_| chosen == Some(account)) })
+}
+
+/// The account of somebody else of the same address, for an identity that never had one: what was
+/// taken off an account does not come back by its address (FD-18). A disabled account is found as
+/// well, so that nobody is somebody else for being disabled (FD-25).
+async fn somebody_alike<P: Platform>(
+    idp: &Idp<'_, P>,
+    entry: &Entry,
+    filed: &Entry,
+    address: Address,
+    upstream: &str,
+) -> Result<Option<(Uuid, String)>, Unavailable> {
+    if idp.objects.whose(entry.clone()).await? != Whose::New {
+        return Ok(None);
+    }
+    let Whose::Of(account) = idp.objects.whose(filed.clone()).await? else { return Ok(None) };
+    let upstream = upstream.to_owned();
+    let alike = Alike { address, upstream: upstream.clone() };
+    let is_alike = idp.objects.alike(account, alike, idp.now).await?;
+    Ok(is_alike.then_some((account, upstream)))
+}
