@@ -57,6 +57,15 @@ pub struct Proof {
 }
 
 impl Means {
+    /// Which upstream vouched for them, in our configuration.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&str> {
+        match &self.how {
+            How::Password(_) => None,
+            How::Upstream { id, .. } => Some(id),
+        }
+    }
+
     /// How, as an authentication context class: in the upstream's word where it has one.
     #[must_use]
     pub fn acr(&self) -> &str {

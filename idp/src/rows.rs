@@ -20,6 +20,8 @@ pub enum Table {
     Consent,
     /// In an account: pages that asked the person and were answered, by the grant they made.
     Answered,
+    /// Of an account: what upstreams are asked with about their sessions.
+    Upstream,
     /// Of an account: ended sessions whose clients have still to be told.
     Farewell,
     /// Of an account: the identities by which its person signs in.
@@ -48,6 +50,7 @@ impl Table {
             Self::Grant => "grant",
             Self::Consent => "consent",
             Self::Answered => "answered",
+            Self::Upstream => "upstream",
             Self::Farewell => "farewell",
             Self::Way => "way",
             Self::Identity => "identity",

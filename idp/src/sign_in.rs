@@ -25,6 +25,7 @@ use shared::error::ErrorCode;
 use shared::fetch::{Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
+use shared::rp::dialect::recheck::Kept;
 use shared::secret::{Digest, Password, random, random_uuid};
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -266,7 +267,8 @@ pub async fn with_password<P: Platform>(
             let means = Means { identity, how: How::Password(account.credential()) };
             let proof = Proof { means, auth_time: now, amr: vec!["pwd".to_owned()] };
             let came_for = (&errand, &interaction);
-            let mut response = complete(idp, headers, came_for, (proof, claims), now, rng).await?;
+            let mut response =
+                complete(idp, headers, came_for, (proof, claims, None), now, rng).await?;
             Known::remember(headers, username, idp.config, &mut response, rng);
             Ok(response)
         }
@@ -302,7 +304,7 @@ pub async fn complete<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
     (errand, interaction): (&Errand, &Interaction),
-    (proof, claims): (Proof, Map<String, Value>),
+    (proof, claims, kept): (Proof, Map<String, Value>, Option<Kept>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Response, Refused> {
@@ -316,7 +318,8 @@ pub async fn complete<P: Platform>(
     }
     // An account that has taken the identity off says so, and then it is nobody's.
     for _ in 0..2 {
-        let (came_for, shown) = ((errand, interaction), (proof.clone(), claims.clone()));
+        let came_for = (errand, interaction);
+        let shown = (proof.clone(), claims.clone(), kept.as_ref());
         if let Some(response) = enter(idp, headers, came_for, shown, now, rng).await? {
             return Ok(response);
         }
@@ -330,7 +333,7 @@ async fn enter<P: Platform>(
     idp: &Idp<'_, P>,
     headers: &HeaderMap,
     (errand, interaction): (&Errand, &Interaction),
-    (proof, claims): (Proof, Map<String, Value>),
+    (proof, claims, kept): (Proof, Map<String, Value>, Option<&Kept>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Option<Response>, Refused> {
@@ -348,6 +351,7 @@ async fn enter<P: Platform>(
     let fresh =
         Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
     let (grant, code) = errand.grant(fresh, idp, rng);
+    let kept = kept.map(|kept| upstream::seal(idp.config, account, &proof.means, kept));
     let command = SignIn {
         proof: Proof { auth_time: proof.auth_time.min(now), ..proof },
         claims,
@@ -358,6 +362,7 @@ async fn enter<P: Platform>(
         session: fresh.item,
         agent: agent::describe(headers),
         grant,
+        kept,
     };
     let (session, asking) = match idp.objects.sign_in(account, command, now).await? {
         SignedIn::In { session, asking } => (session, asking),

@@ -11,7 +11,7 @@ use crate::resource::{NO_TARGET, RESOURCE, Target};
 use crate::rows::Unavailable;
 use crate::tokens::{Subject, TokenId};
 use crate::words::{GrantType, ScopeWord};
-use crate::{Idp, ask};
+use crate::{Idp, ask, upstream};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
@@ -53,6 +53,8 @@ pub enum Refused {
     Code(CodeRefused),
     /// What became of the refresh token.
     RefreshToken(RefreshRefused),
+    /// The upstream that vouched for the person could not be asked for too long. Nothing is used up.
+    Unchecked,
     /// Storage or keys did not answer.
     Unavailable,
 }
@@ -121,7 +123,7 @@ impl Refused {
             Self::NotAHandle | Self::Code(_) | Self::RefreshToken(_) => {
                 (ErrorCode::InvalidGrant, "the code or refresh token is not valid")
             }
-            Self::Unavailable => {
+            Self::Unchecked | Self::Unavailable => {
                 let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
                 return (StatusCode::SERVICE_UNAVAILABLE, error);
             }
@@ -169,7 +171,9 @@ pub(crate) fn refuse(refused: Refused) -> Response {
         respond::put(&mut response, WWW_AUTHENTICATE, "Basic realm=\"token\", charset=\"UTF-8\"");
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        // The upstream is left alone for a while.
+        let wait = if refused == Refused::Unchecked { "30" } else { "1" };
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(wait));
     }
     cause::note(response, &refused)
 }
@@ -292,8 +296,9 @@ async fn refresh<P: Platform>(
             scope,
             target,
         },
+        checked: None,
     };
-    let rotated = idp.objects.rotate(handle.object, command, now).await?;
+    let rotated = upstream::rotate(idp, handle.object, command, now).await?;
     let answer = match rotated.rotation {
         Rotation::Rotated(answer) | Rotation::Repeated(answer) => answer,
         Rotation::Reused => {
@@ -307,6 +312,12 @@ async fn refresh<P: Platform>(
         Rotation::Revoked => return Err(Refused::RefreshToken(RefreshRefused::Revoked)),
         Rotation::WrongTarget => return Err(Refused::RefreshToken(RefreshRefused::WrongTarget)),
         Rotation::WrongScope => return Err(Refused::RefreshToken(RefreshRefused::WrongScope)),
+        Rotation::CheckFirst(_) | Rotation::Unchecked => return Err(Refused::Unchecked),
+        Rotation::Ended { upstream, sessions } => {
+            let (account, reason) = (handle.object, "it vouches no more");
+            *happened = Some(Event::EndedByUpstream { account, upstream, reason, sessions });
+            return Err(Refused::RefreshToken(RefreshRefused::Revoked));
+        }
     };
     let Answer { facts, scope, resources, generation } = answer;
     let mut own = rotated.claims;

@@ -4,6 +4,7 @@
 mod endings;
 mod one_request;
 mod own_claims;
+mod recheck;
 mod strangers;
 mod upstream;
 

@@ -359,6 +359,7 @@ impl Pair<'_> {
             session: session(number),
             agent: "A browser".to_owned(),
             grant: Some(self.new_grant(kind, now)),
+            kept: None,
         };
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));
         let (expected, asking) = self.story.sign_in(earlier, kind, now);
@@ -373,7 +374,7 @@ impl Pair<'_> {
     fn rotate(&mut self, grant: usize, presented: Presented, now: UnixTime, turn: Turn) -> Checked {
         let index = self.family_at(grant);
         let with = self.story.grants[index].history.command(presented);
-        let command = Rotate { grant: grant_id(index), with };
+        let command = Rotate { grant: grant_id(index), with, checked: None };
         let answer = block_on(self.objects.rotate(ACCOUNT, command, now));
         let answer = answer.map(|rotated| (rotated.rotation, rotated.secret));
         let is_over = self.story.grants[index].history.ended_at().is_some();

@@ -261,6 +261,7 @@ impl Pair<'_> {
             session: fresh,
             agent: "A browser".into(),
             grant: client.map(|client| self.grant(client)),
+            kept: None,
         };
         let goes_on = previous.filter(|session| !session.is_over).map(|session| session.id);
         let answer = block_on(self.objects.sign_in(ACCOUNT, command, now));

@@ -92,6 +92,9 @@ fn called(rotation: &Rotation, is_public: bool) -> &'static str {
         Rotation::WrongTarget => "another resource",
         Rotation::Expired => "expired",
         Rotation::Revoked => "revoked",
+        Rotation::CheckFirst(_) | Rotation::Unchecked | Rotation::Ended { .. } => {
+            "what only the account says"
+        }
     }
 }
 

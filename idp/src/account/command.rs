@@ -2,6 +2,7 @@
 //! object.
 
 use super::Way;
+use super::recheck::Checked;
 use crate::directory::Entry;
 use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
 use crate::proof::Proof;
@@ -137,6 +138,8 @@ pub struct SignIn {
     pub agent: String,
     /// What a client sent them for, if one did.
     pub grant: Option<NewGrant>,
+    /// What their upstream is asked with later, sealed, where it is.
+    pub kept: Option<String>,
 }
 
 /// What became of [`SignIn`].
@@ -205,6 +208,8 @@ pub struct Rotate {
     pub grant: Uuid,
     /// What is presented.
     pub with: Refresh,
+    /// What came of asking the upstream, where the answer to this command was to do that first.
+    pub checked: Option<Checked>,
 }
 
 /// What became of [`Rotate`].

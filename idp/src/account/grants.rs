@@ -79,6 +79,13 @@ impl<R: Rows> Account<'_, R> {
             }
             _ => None,
         };
+        if let Rotation::Rotated(Answer { facts, .. }) | Rotation::Repeated(Answer { facts, .. }) =
+            &rotation
+            && let Some(instead) =
+                self.ask_first(&row.means, facts.auth_time, command.checked.as_ref(), now)?
+        {
+            return refused(instead);
+        }
         if grant != row.grant {
             // Sealed anew, so that an old sealing key can be dropped once every family has rotated.
             let next = GrantRow { grant, seed: self.seal_seed(command.grant, seed), ..row };

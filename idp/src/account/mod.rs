@@ -8,12 +8,14 @@ mod consents;
 mod farewells;
 mod grants;
 mod own;
+mod recheck;
 mod sessions;
 mod upstream;
 mod ways;
 
 pub use command::*;
 pub use farewells::Reported;
+pub use recheck::{Check, Checked, key as recheck_key};
 pub use upstream::{Began, EndUpstream, Ended};
 pub use ways::{Alike, Listing, Way};
 

@@ -16,7 +16,7 @@ impl<R: Rows> Account<'_, R> {
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
-        let SignIn { proof, claims, cookie, previous, session, agent, grant } = command;
+        let SignIn { proof, claims, cookie, previous, session, agent, grant, kept } = command;
         if self.is_disabled() {
             return Ok(SignedIn::Disabled);
         }
@@ -32,6 +32,9 @@ impl<R: Rows> Account<'_, R> {
         }
         let profile = Profile { identity: proof.means.identity.clone(), claims };
         self.rows.save(Table::Profile, PROFILE, &profile, None)?;
+        if let Some(kept) = kept {
+            self.keep(&proof.means, kept, now)?;
+        }
         let begun = Begun { proof: proof.clone(), agent, opened_at };
         let mut session = Session::open(cookie, begun, now, self.sessions()).after(parties);
         // The session last: its cookie changes with it, and when the code could not be written, the
@@ -101,12 +104,20 @@ impl<R: Rows> Account<'_, R> {
         }
     }
 
-    /// Ends a session of this account: every session ends here. False when there was none to end.
+    /// Ends a session of this account. False when there was none to end.
     pub(super) fn end(&self, id: Uuid, now: UnixTime) -> Result<bool, Unavailable> {
-        let Some(Session::Open(open)) = self.session(id)? else { return Ok(false) };
+        let Some(means) = self.close(id, now)? else { return Ok(false) };
+        // It has ended: what is left then ends by itself.
+        let _ = self.forget_kept(&means);
+        Ok(true)
+    }
+
+    /// Every session ends here. By what it had begun; none when there was none to end.
+    pub(super) fn close(&self, id: Uuid, now: UnixTime) -> Result<Option<Means>, Unavailable> {
+        let Some(Session::Open(open)) = self.session(id)? else { return Ok(None) };
         // What is to be said, and then the end: of a session that did not end nothing is said (LO-09).
         self.take_leave(id, open.parties, now)?;
         self.save_session(id, &Session::Ended, now)?;
-        Ok(true)
+        Ok(Some(open.proof.means))
     }
 }

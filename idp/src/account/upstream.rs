@@ -42,7 +42,7 @@ pub struct Ended {
 }
 
 impl Began {
-    fn is_by(&self, means: &Means) -> bool {
+    pub(super) fn is_by(&self, means: &Means) -> bool {
         let How::Upstream { id, sid, .. } = &means.how else { return false };
         let Self { upstream, identity, sid: wanted } = self;
         id == upstream
@@ -86,11 +86,12 @@ impl<R: Rows> Account<'_, R> {
         for (key, session) in self.rows.all::<Session>(Table::Session)? {
             let meant = session.means().is_some_and(|means| began.is_by(means));
             if let (true, Ok(id)) = (meant, key.parse())
-                && self.end(id, now)?
+                && self.close(id, now)?.is_some()
             {
                 ended.sessions.push(id);
             }
         }
+        self.forget_all_kept(began)?;
         Ok(ended)
     }
 }

@@ -13,7 +13,7 @@ pub use claims::{Kind, OwnClaims, Place, Rule};
 pub use lifetimes::Lifetimes;
 pub use preset::Way;
 pub use trust::Address;
-pub use upstream::{Upstream, domain_of};
+pub use upstream::{Recheck, Upstream, domain_of};
 
 use crate::client::Client;
 use crate::own_key::{self, OwnKey};

@@ -12,6 +12,7 @@ use shared::rp::dialect::authkit::AuthKit;
 use shared::rp::dialect::github::GitHub;
 use shared::rp::dialect::open_id::OpenId;
 use shared::rp::dialect::workos_sso::WorkosSso;
+use shared::scope::Scope;
 use uuid::Uuid;
 
 /// A kind of provider.
@@ -47,6 +48,18 @@ pub struct Way {
     pub sign_up: Option<(String, String)>,
     /// How it says who somebody is.
     pub dialect: Dialect,
+}
+
+/// What a provider has to be asked for, to give out something to ask with later.
+pub(super) enum Keeps {
+    /// Nothing: it does so by itself.
+    Always,
+    /// More words of scope.
+    WithScope(Scope),
+    /// More parameters.
+    WithParameters(Vec<(String, String)>),
+    /// It gives out no such thing.
+    Never,
 }
 
 /// The member that is wrong, and what it should be.
@@ -88,6 +101,22 @@ impl Preset {
         match self {
             Self::Openid => AuthMethod::ClientSecretBasic,
             _ => AuthMethod::ClientSecretPost,
+        }
+    }
+
+    /// How it is asked to be remembered.
+    pub(super) fn keeps(self) -> Keeps {
+        match self {
+            Self::Authkit | Self::Github => Keeps::Always,
+            Self::WorkosSso => Keeps::Never,
+            Self::Auth0 | Self::Entra | Self::Openid => {
+                Keeps::WithScope(Scope::parse("offline_access").unwrap_or_default())
+            }
+            // It tells a client of a refresh token only when the person agrees to it.
+            Self::Google => Keeps::WithParameters(vec![
+                ("access_type".to_owned(), "offline".to_owned()),
+                ("prompt".to_owned(), "consent".to_owned()),
+            ]),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `UPSTREAMS`: the providers that people may sign in with, each a few lines.
 
-use super::preset::{Preset, Way};
+use super::preset::{Keeps, Preset, Way};
 use super::{OwnClaims, Rule, Var};
 use crate::proof::{How, Means};
 use crate::words::{AuthMethod, Endpoint, ScopeWord};
@@ -32,6 +32,17 @@ pub struct Upstream {
     pub authoritative_for: Vec<String>,
     /// Whether who signs out here is sent to sign out there, where it has such a place.
     pub logout: bool,
+    /// How often it is asked again about whoever it vouched for; never when absent.
+    pub recheck: Option<Recheck>,
+}
+
+/// How often an upstream is asked again, in seconds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Recheck {
+    /// A refresh asks when the last good answer is older.
+    pub every: u64,
+    /// While the upstream says nothing, refreshes go on until it is older than this.
+    pub stale: u64,
 }
 
 impl Upstream {
@@ -87,6 +98,8 @@ pub(super) struct Raw {
     authoritative_for: Vec<String>,
     #[serde(default)]
     logout: bool,
+    recheck_seconds: Option<u64>,
+    stale_seconds: Option<u64>,
     pub(super) issuer: Option<String>,
     pub(super) domain: Option<String>,
     pub(super) base: Option<String>,
@@ -156,7 +169,7 @@ fn read<V: Fn(&str) -> Option<String>>(
     raw: Raw,
     ours: Option<&Origin>,
 ) -> Option<Upstream> {
-    let (issuer, issuers, way) = match raw.provider.way(&raw) {
+    let (issuer, issuers, mut way) = match raw.provider.way(&raw) {
         Ok(found) => found,
         Err((member, wanted)) => {
             settings.refuse(format!("{name}.{member}"), wanted);
@@ -183,11 +196,26 @@ fn read<V: Fn(&str) -> Option<String>>(
             return None;
         }
     };
+    let recheck = recheck(settings, name, &raw);
     let scope = raw.scope.or_else(|| Scope::parse(raw.provider.scope()))?;
     if raw.provider.is_openid() != scope.has("openid") {
         let wanted = if raw.provider.is_openid() { "with openid in it" } else { "without openid" };
         settings.refuse(format!("{name}.scope"), wanted);
     }
+    // Only who is asked to be remembered gives out something to ask with later.
+    let scope = match (recheck, raw.provider.keeps()) {
+        (Some(_), Keeps::WithScope(words)) => scope.or(&words),
+        (Some(_), Keeps::WithParameters(parameters)) => {
+            way.parameters.extend(parameters);
+            scope
+        }
+        (None, _) | (Some(_), Keeps::Always) => scope,
+        (Some(_), Keeps::Never) => {
+            settings
+                .refuse(format!("{name}.recheck_seconds"), "absent: its provider can't be asked");
+            scope
+        }
+    };
     let callback = format!("{}{}", Endpoint::UpstreamCallback.path(), raw.id);
     Some(Upstream {
         label: raw.label.unwrap_or_else(|| raw.provider.label().to_owned()),
@@ -205,7 +233,32 @@ fn read<V: Fn(&str) -> Option<String>>(
         domains: raw.domains,
         authoritative_for: raw.authoritative_for,
         logout: raw.logout,
+        recheck,
     })
+}
+
+fn recheck<V: Fn(&str) -> Option<String>>(
+    settings: &mut Var<V>,
+    name: &str,
+    raw: &Raw,
+) -> Option<Recheck> {
+    const YEAR: u64 = 365 * 86_400;
+    let (every, stale) = match (raw.recheck_seconds, raw.stale_seconds) {
+        (None, None) => return None,
+        (None, Some(_)) => {
+            settings.refuse(format!("{name}.stale_seconds"), "absent without recheck_seconds");
+            return None;
+        }
+        (Some(every), stale) => (every, stale.unwrap_or(every.max(86_400))),
+    };
+    if !(1..=YEAR).contains(&every) {
+        settings.refuse(format!("{name}.recheck_seconds"), "a number from 1 to 31536000");
+    }
+    if !(every..=YEAR).contains(&stale) {
+        let wanted = "a number from recheck_seconds to 31536000";
+        settings.refuse(format!("{name}.stale_seconds"), wanted);
+    }
+    Some(Recheck { every, stale })
 }
 
 /// A domain name as it stands in an e-mail address: labels of lower-case ASCII.

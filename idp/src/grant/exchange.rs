@@ -1,11 +1,13 @@
 //! What is presented for a grant, and what comes of it.
 
 use super::Facts;
+use crate::account::Check;
 use crate::resource::{Resources, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::scope::Scope;
 use shared::secret::{Bits, Digest, Verifier};
+use uuid::Uuid;
 
 /// Somebody presents a code. The client has been authenticated as registered.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -99,6 +101,18 @@ pub enum Rotation {
     Expired,
     /// Revoked before.
     Revoked,
+    /// The upstream that vouched for the person has to be asked first. This and the next two the
+    /// account says; this machine does not know.
+    CheckFirst(Box<Check>),
+    /// It could not be asked for too long; the token is good all the same.
+    Unchecked,
+    /// It vouches for them no more, so everything has ended that began by its word.
+    Ended {
+        /// What we call it.
+        upstream: String,
+        /// The sign-in sessions that were open.
+        sessions: Vec<Uuid>,
+    },
 }
 
 /// What a token answer is made of.

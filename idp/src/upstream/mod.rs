@@ -4,9 +4,11 @@
 mod away;
 mod claims;
 mod logout_token;
+mod recheck;
 mod sign_out;
 
 pub use logout_token::{note, signed_out_there};
+pub use recheck::{rotate, seal};
 pub use sign_out::{come_back as back_signed_out, leave as sign_out};
 
 use crate::config::Upstream;
@@ -135,8 +137,13 @@ async fn send<P: Platform>(
     let again = asked.is_some_and(|asked| asked.prompts.wants_login());
     let max_age = asked.and_then(|asked| asked.max_age);
     let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
-    let prompt = errand.prompts().passed_on(&metadata);
     let mut more = chosen.way.parameters.clone();
+    // Each parameter is there once: what the entry asks for stands beside what the client does.
+    let own = more.extract_if(.., |(name, _)| name == "prompt").map(|(_, words)| words);
+    let own: Vec<_> = own.collect();
+    let passed_on = errand.prompts().passed_on(&metadata);
+    let prompt: Vec<_> = own.into_iter().chain(passed_on).collect();
+    let prompt = Some(prompt.join(" ")).filter(|prompt| !prompt.is_empty());
     if asked.is_some_and(|asked| asked.prompts.wants_account()) {
         more.extend(chosen.way.sign_up.clone());
     }
@@ -226,9 +233,13 @@ pub async fn come_back<P: Platform>(
     let Some(proof) = proof(&vouched, chosen, flow, now) else {
         return too_long_ago(&errand, || failed("it does not say when", rng));
     };
+    let kept = chosen.recheck.and(chosen.dialect().keeps(&vouched.tokens));
+    if chosen.recheck.is_some() && kept.is_none() {
+        return failed("it gives nothing to ask with later", rng);
+    }
     let claims = claims::ours(vouched.claims, chosen, idp.config);
     let came_for = (&errand, interaction);
-    let mut response = complete(idp, headers, came_for, (proof, claims), now, rng).await?;
+    let mut response = complete(idp, headers, came_for, (proof, claims, kept), now, rng).await?;
     found.forget(headers, response.headers_mut());
     Ok(response)
 }

@@ -58,6 +58,8 @@ pub enum Occasion<'o> {
     },
     /// A refresh of a session. A nonce may be repeated; we no longer have ours to compare.
     Refresh(Before<'o>),
+    /// The same where whoever asks compares the person: not everybody names them by `sub`.
+    Recheck,
 }
 
 /// Why a token was refused.
@@ -152,6 +154,7 @@ impl RelyingParty {
                     }
                 }
             }
+            Occasion::Recheck => {}
             Occasion::Refresh(before) => {
                 if before.subject != subject {
                     return Err(IdTokenRefused::Subject);

@@ -1,8 +1,9 @@
 //! `AuthKit`, the user management of `WorkOS`: the answer to a code is JSON that says who somebody is,
 //! beside an access token that says so signed.
 
+use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Desk, NotVouched, Vouched, rename, text};
-use crate::fetch::{Fetch, Request};
+use crate::fetch::{Fetch, Request, Response};
 use crate::jose::Verifier;
 use crate::jose::claims::date;
 use crate::jose::jws::Unverified;
@@ -37,7 +38,12 @@ impl AuthKit {
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
         let Desk { party, metadata, fetch, .. } = at;
-        let request = request(party, &metadata.token_endpoint, code, flow);
+        let grant = json!({
+            "grant_type": "authorization_code",
+            "code": code.expose(),
+            "code_verifier": flow.verifier.expose(),
+        });
+        let request = request(party, &metadata.token_endpoint, grant);
         let answer = (*fetch).fetch(request.ok_or(NotVouched::Api)?).await;
         let answer =
             answer.map_err(|_| NotVouched::Token(TokenError::Unavailable { retry_after: None }))?;
@@ -89,6 +95,36 @@ impl AuthKit {
         })
     }
 
+    pub(super) async fn recheck(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &RefreshToken,
+        person: &str,
+    ) -> Rechecked {
+        let Desk { party, metadata, fetch, .. } = at;
+        let grant = json!({ "grant_type": "refresh_token", "refresh_token": token.expose() });
+        let Some(request) = request(party, &metadata.token_endpoint, grant) else {
+            return Verdict::Unknown.into();
+        };
+        let Ok(answer) = (*fetch).fetch(request).await else { return Verdict::Unknown.into() };
+        let told = match successful(&answer) {
+            Ok(told) => told,
+            Err(TokenError::Refused) => return Verdict::Gone.into(),
+            Err(_) if wants_the_person(&answer) => return Verdict::Gone.into(),
+            Err(_) => return Verdict::Unknown.into(),
+        };
+        let next = text(&told, "refresh_token").map(RefreshToken::new).map(Kept::Refresh);
+        let user = told.get("user").and_then(Value::as_object);
+        let left = self.organization.is_some()
+            && text(&told, "organization_id") != self.organization.as_deref();
+        let verdict = match user.and_then(|user| super::subject(user, "id").ok()) {
+            None => Verdict::Unknown,
+            Some(subject) if subject == person && !left => Verdict::Same,
+            Some(_) => Verdict::Gone,
+        };
+        Rechecked { verdict, next }
+    }
+
     /// The access token is the only thing that is signed: by the keys of this client, about the same
     /// person. Its session, and when it ends.
     async fn verify(
@@ -118,17 +154,21 @@ impl AuthKit {
     }
 }
 
-fn request(party: &RelyingParty, endpoint: &str, code: &Code, flow: &Flow) -> Option<Request> {
-    let mut body = json!({
-        "grant_type": "authorization_code",
-        "client_id": party.client_id,
-        "code": code.expose(),
-        "code_verifier": flow.verifier.expose(),
-    });
-    if let (ClientAuth::Basic(secret) | ClientAuth::Post(secret), Some(body)) =
-        (&party.auth, body.as_object_mut())
-    {
-        body.insert("client_secret".to_owned(), secret.expose().into());
+/// What the provider wants of the person before it says more about them: they have to sign in again.
+fn wants_the_person(answer: &Response) -> bool {
+    let body: Map<String, Value> = serde_json::from_slice(answer.body()).unwrap_or_default();
+    ["error", "code"]
+        .into_iter()
+        .filter_map(|name| text(&body, name))
+        .any(|word| ["mfa_enrollment", "sso_required"].contains(&word))
+}
+
+fn request(party: &RelyingParty, endpoint: &str, mut body: Value) -> Option<Request> {
+    if let Some(body) = body.as_object_mut() {
+        body.insert("client_id".to_owned(), party.client_id.as_str().into());
+        if let ClientAuth::Basic(secret) | ClientAuth::Post(secret) = &party.auth {
+            body.insert("client_secret".to_owned(), secret.expose().into());
+        }
     }
     let mut request = Request::default();
     *request.method_mut() = Method::POST;

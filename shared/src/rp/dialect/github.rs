@@ -1,10 +1,12 @@
 //! GitHub, which speaks OAuth 2.0 and not OpenID Connect: who somebody is, its API says.
 
+use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Desk, NotVouched, Vouched, ask, rename, text};
 use crate::fetch::Fetch;
 use crate::jose::Verifier;
 use crate::json::Object;
 use crate::rp::authorization::Flow;
+use crate::rp::token::TokenError;
 use crate::secret::{AccessToken, Code};
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -34,10 +36,7 @@ impl GitHub {
             return Err(NotVouched::Api);
         }
         let Object(user) = serde_json::from_slice(answer.body()).map_err(|_| NotVouched::Api)?;
-        // The login can be changed, and taken by somebody else (FD-20). The number cannot, and it is
-        // a number: `"42"` would be another person than 42 (FD-19).
-        let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
-        let subject = id.ok_or(NotVouched::NoSubject)?.to_string();
+        let subject = subject(&user).ok_or(NotVouched::NoSubject)?;
         let mut claims = rename(
             &user,
             &[
@@ -63,6 +62,39 @@ impl GitHub {
         })
     }
 
+    pub(super) async fn recheck(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        kept: &Kept,
+        person: &str,
+    ) -> Rechecked {
+        let Desk { party, metadata, fetch, .. } = at;
+        let (token, next) = match kept {
+            Kept::Access(token) => (token.clone(), None),
+            Kept::Refresh(token) => match party.refresh(metadata, token, *fetch).await {
+                Ok(tokens) => (tokens.access_token, tokens.refresh_token.map(Kept::Refresh)),
+                Err(TokenError::Refused) => return Verdict::Gone.into(),
+                Err(_) => return Verdict::Unknown.into(),
+            },
+        };
+        Rechecked { verdict: self.verdict(&token, person, *fetch).await, next }
+    }
+
+    async fn verdict(&self, token: &AccessToken, person: &str, fetch: &impl Fetch) -> Verdict {
+        let url = format!("{}/user", self.api);
+        let Ok(answer) = ask(&url, token, ACCEPT, fetch).await else { return Verdict::Unknown };
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            return Verdict::Gone;
+        }
+        let user: Option<Object> = serde_json::from_slice(answer.body()).ok();
+        let user = user.filter(|_| answer.status() == StatusCode::OK);
+        match user.and_then(|Object(user)| subject(&user)) {
+            None => Verdict::Unknown,
+            Some(subject) if subject == person => Verdict::Same,
+            Some(_) => Verdict::Gone,
+        }
+    }
+
     /// The person's primary address, if it is verified: what `/user` shows is what they chose to
     /// show. Who may not ask gets none (FD-22).
     async fn email(
@@ -82,4 +114,11 @@ impl GitHub {
         let primary = listed.iter().find(|entry| is(entry, "primary") && is(entry, "verified"));
         Ok(primary.and_then(|entry| text(entry, "email")).map(str::to_owned))
     }
+}
+
+/// The login can be changed, and taken by somebody else (FD-20). The number cannot, and it is a number:
+/// `"42"` would be another person than 42 (FD-19).
+fn subject(user: &Map<String, Value>) -> Option<String> {
+    let id = user.get("id").and_then(Value::as_u64).filter(|id| *id > 0);
+    id.map(|id| id.to_string())
 }

@@ -1,15 +1,19 @@
 //! OpenID Connect, with what Auth0, Google and Entra do in their own way.
 
+use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Back, Desk, Ended, NotVouched, Vouched, WayOut, text};
 use crate::fetch::Fetch;
 use crate::form::append;
 use crate::jose::Verifier;
 use crate::metadata::ProviderMetadata;
 use crate::rp::authorization::Flow;
+use crate::rp::client::RelyingParty;
+use crate::rp::id_token::Occasion;
 use crate::rp::logout_token::LogoutRefused;
 use crate::rp::sign_in::SignedIn;
+use crate::rp::token::TokenError;
 use crate::rp::userinfo::userinfo;
-use crate::secret::Code;
+use crate::secret::{Code, RefreshToken};
 use serde_json::{Map, Value};
 
 /// More methods than anybody proves themselves with.
@@ -58,13 +62,11 @@ impl OpenId {
             }
             told.extend(more);
         }
-        let (authority, subject) = if self.is_entra {
+        if self.is_entra {
             let verified = told.get("xms_edov") == Some(&Value::Bool(true));
             told.insert("email_verified".to_owned(), verified.into());
-            (claims.issuer, super::subject(&told, "oid")?)
-        } else {
-            (party.issuer.to_string(), claims.subject)
-        };
+        }
+        let (authority, subject) = self.named(party, claims.issuer, claims.subject, &told)?;
         Ok(Vouched {
             authority,
             subject,
@@ -75,6 +77,50 @@ impl OpenId {
             claims: told,
             tokens,
         })
+    }
+
+    /// What somebody is known by for ever: who names them, and how.
+    fn named(
+        &self,
+        party: &RelyingParty,
+        issuer: String,
+        subject: String,
+        told: &Map<String, Value>,
+    ) -> Result<(String, String), NotVouched> {
+        if self.is_entra {
+            return Ok((issuer, super::subject(told, "oid")?));
+        }
+        Ok((party.issuer.to_string(), subject))
+    }
+
+    pub(super) async fn recheck(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Verifier>,
+        token: &RefreshToken,
+        (authority, subject): (&str, &str),
+    ) -> Rechecked {
+        let Desk { party, provider, metadata, fetch, verifier, now } = at;
+        let tokens = match party.refresh(metadata, token, *fetch).await {
+            Ok(tokens) => tokens,
+            Err(TokenError::Refused) => return Verdict::Gone.into(),
+            Err(_) => return Verdict::Unknown.into(),
+        };
+        let next = tokens.refresh_token.map(Kept::Refresh);
+        let Some(id_token) = &tokens.id_token else {
+            return Rechecked { verdict: Verdict::Same, next };
+        };
+        let keys = (*provider, metadata.jwks_uri.as_str());
+        let (access, occasion) = (&tokens.access_token, Occasion::Recheck);
+        let claims = party.verify(id_token, access, occasion, keys, *fetch, *verifier, *now).await;
+        let named = claims.ok().and_then(|claims| {
+            self.named(party, claims.issuer, claims.subject, &claims.other).ok()
+        });
+        let verdict = match named {
+            None => Verdict::Unknown,
+            Some((issuer, name)) if issuer == authority && name == subject => Verdict::Same,
+            Some(_) => Verdict::Gone,
+        };
+        Rechecked { verdict, next }
     }
 
     pub(super) fn way_out(
