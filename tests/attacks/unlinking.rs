@@ -147,7 +147,12 @@ fn what_was_taken_off_by_half_is_shown_and_can_be_asked_again() {
             continue;
         }
         failed += 1;
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{fault:?}");
+        if answer.status() == StatusCode::SEE_OTHER {
+            // What only tidies up may fail, and then everything has been done.
+            assert_eq!(ways(&net, &browser), ["Password"], "{fault:?}");
+        } else {
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{fault:?}");
+        }
         // Whoever signs in meanwhile gets in, here or as somebody new.
         let meanwhile = account_by(&net, "acme", ALICE);
         assert_eq!(local_account(&net, ALICE), alice, "{fault:?}: there is a way in");

@@ -218,7 +218,7 @@ fn refused(endpoint: Endpoint, status: u16) -> Outcome {
 /// the first.
 fn twice(endpoint: Endpoint) -> Outcome {
     match endpoint {
-        Endpoint::Token | Endpoint::Emails | Endpoint::Jwks => Outcome::SignedIn,
+        Endpoint::Emails | Endpoint::Jwks => Outcome::SignedIn,
         _ => Outcome::Page,
     }
 }

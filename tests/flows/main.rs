@@ -1,5 +1,10 @@
 //! Longer stories: several parties, moving clocks and changing settings, in one process.
-#![expect(clippy::panic, reason = "a test says what it expects by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what it expects by panicking"
+)]
 
 mod endings;
 mod one_request;

@@ -1,6 +1,7 @@
 //! The identities of an account: by which its person signs in. The directory says whose an identity
 //! is; the account keeps the list, and ends what began by one that is taken off it.
 
+use super::upstream::Began;
 use super::{Account, GrantRow, Identity, PROFILE, Profile};
 use crate::config::Address;
 use crate::directory::Entry;
@@ -153,6 +154,10 @@ impl<R: Rows> Account<'_, R> {
         // somebody signs in by it.
         let Some(row) = row.filter(|row| row.standing != Standing::Gone) else { return Ok(()) };
         self.end_begun_by(&row.means.identity, None, now)?;
+        if let How::Upstream { id, .. } = &row.means.how {
+            let (upstream, identity) = (id.clone(), Some(row.means.identity.clone()));
+            self.forget_all_kept(&Began { upstream, identity, sid: None })?;
+        }
         // What it said of the person goes with it.
         let profile: Option<Profile> = self.rows.load(Table::Profile, PROFILE)?;
         if profile.is_some_and(|profile| profile.identity == row.means.identity)

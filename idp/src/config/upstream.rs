@@ -316,6 +316,60 @@ mod tests {
         }
     }
 
+    /// One upstream with these members besides, or the names of what is wrong.
+    fn entry(members: &str) -> Result<Upstream, Vec<String>> {
+        let listed = format!(r#"[{{"id":"up","client_id":"us",{members}}}]"#);
+        let read = Config::read(|name| match name {
+            "ISSUER" => Some("https://idp.test".into()),
+            "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into()),
+            "UPSTREAMS" => Some(listed.clone()),
+            "UPSTREAM_UP_SECRET" => Some("up-secret".into()),
+            _ => None,
+        });
+        let named = read.map_err(|all| all.into_iter().map(|problem| problem.name).collect());
+        named.map(|config| config.upstreams.into_iter().next().unwrap())
+    }
+
+    #[test]
+    fn asking_again_is_off_unless_its_seconds_make_sense() {
+        let open_id = r#""provider":"openid","issuer":"https://up.test""#;
+        let with = |more: &str| entry(&format!("{open_id},{more}"));
+        let off = entry(open_id).unwrap();
+        assert!(off.recheck.is_none() && !off.logout);
+        assert!(!off.client.scope.has("offline_access"));
+        let on = with(r#""recheck_seconds":600,"stale_seconds":600"#).unwrap();
+        assert_eq!(on.recheck, Some(Recheck { every: 600, stale: 600 }));
+        let stale = |more| with(more).unwrap().recheck.map(|recheck| recheck.stale);
+        assert_eq!(stale(r#""recheck_seconds":600"#), Some(86_400));
+        assert_eq!(stale(r#""recheck_seconds":100000"#), Some(100_000));
+        for (more, name) in [
+            (r#""stale_seconds":600"#, "stale_seconds"),
+            (r#""recheck_seconds":600,"stale_seconds":599"#, "stale_seconds"),
+            (r#""recheck_seconds":0"#, "recheck_seconds"),
+        ] {
+            assert_eq!(with(more).unwrap_err(), [format!("UPSTREAMS[0].{name}")], "{more}");
+        }
+        let sso = r#""provider":"workos-sso","organization":"o","recheck_seconds":600"#;
+        assert_eq!(entry(sso).unwrap_err(), ["UPSTREAMS[0].recheck_seconds"]);
+    }
+
+    #[test]
+    fn who_is_asked_again_is_asked_to_be_remembered() {
+        let scope = |members: &str| entry(members).unwrap().client.scope.to_string();
+        let on = r#""recheck_seconds":600"#;
+        let auth0 = scope(&format!(r#""provider":"auth0","domain":"t.auth0.test",{on}"#));
+        assert!(auth0.contains("openid") && auth0.contains("offline_access"), "{auth0}");
+        let own = r#""provider":"openid","issuer":"https://up.test","scope":"openid""#;
+        assert_eq!(scope(&format!("{own},{on}")).split(' ').count(), 2);
+        let google = entry(&format!(r#""provider":"google",{on}"#)).unwrap();
+        assert!(!google.client.scope.has("offline_access"));
+        for (name, value) in [("access_type", "offline"), ("prompt", "consent")] {
+            assert!(google.way.parameters.contains(&(name.to_owned(), value.to_owned())));
+        }
+        let github = scope(&format!(r#""provider":"github",{on}"#));
+        assert_eq!(github, scope(r#""provider":"github""#));
+    }
+
     #[test]
     fn fd_23_an_address_that_could_be_read_in_two_ways_has_no_domain() {
         assert_eq!(domain_of("Alice@Corp.Test").as_deref(), Some("corp.test"));
