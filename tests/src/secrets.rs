@@ -42,6 +42,10 @@ const CONFIDENTIAL: [&str; 25] = [
     "upstream_client_secret",
 ];
 
+/// A story of more secrets than this, besides those of the settings, forgets them and its lines and
+/// goes on: each line is held against each secret.
+const MOST: usize = 500;
+
 /// What is shorter may stand anywhere by chance.
 const SHORT: usize = 8;
 
@@ -50,6 +54,8 @@ const SHORT: usize = 8;
 pub struct Secrets {
     /// What each of them is.
     known: RefCell<BTreeMap<String, String>>,
+    /// Those of the settings among them.
+    fixed: RefCell<BTreeMap<String, String>>,
     /// Each once, without the name of its request: there are few.
     lines: RefCell<BTreeSet<String>>,
 }
@@ -94,6 +100,7 @@ impl Secrets {
     /// The settings of a deployment.
     pub fn configured(&self, settings: &Map<String, Value>) {
         settings.iter().for_each(|(name, setting)| self.members(name, setting));
+        self.fixed.replace(self.known.borrow().clone());
     }
 
     /// A line of the log. If it has any of them in it, now or as soon as it is known to be one, the
@@ -117,6 +124,12 @@ impl Secrets {
         for line in &*self.lines.borrow() {
             Self::has_not(line, secret, what);
         }
+        let fixed = self.fixed.borrow();
+        if self.known.borrow().len() >= fixed.len() + MOST {
+            self.known.replace(fixed.clone());
+            self.lines.borrow_mut().clear();
+        }
+        drop(fixed);
         self.known.borrow_mut().insert(secret.to_owned(), what.to_owned());
         // Half of a token is half of a secret.
         if let [_, claims, signature] = secret.split('.').collect::<Vec<_>>()[..] {
