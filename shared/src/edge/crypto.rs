@@ -3,8 +3,9 @@
 use crate::jose::jwk::{Jwk, Material};
 use crate::jose::{Alg, Verifier};
 use js_sys::{Array, JSON, Object, Uint8Array};
+use sha2::{Digest, Sha256};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto};
@@ -15,10 +16,21 @@ pub struct WebCrypto;
 
 /// More public keys than an isolate meets; beyond that it forgets them all and starts over.
 const MOST_KEYS: usize = 64;
+/// How many signatures of a key an isolate knows to be good, 16 KB; then likewise.
+const MOST_SIGNED: usize = 512;
+
+/// A public key as WebCrypto has it, and digests of what it was seen to have signed: a resource
+/// brings the same access token again and again.
+#[derive(Debug)]
+struct Known {
+    key: CryptoKey,
+    signed: HashSet<[u8; 32]>,
+}
 
 thread_local! {
-    /// Imported public keys. A key is the same for every request, whoever sends it.
-    static IMPORTED: RefCell<HashMap<Material, CryptoKey>> = RefCell::default();
+    /// Both are the same for every request, whoever sends it; whether a key is still to be trusted is
+    /// asked before, each time.
+    static KNOWN: RefCell<HashMap<Material, Known>> = RefCell::default();
 }
 
 impl Verifier for WebCrypto {
@@ -28,21 +40,48 @@ impl Verifier for WebCrypto {
 }
 
 async fn verify(key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, JsValue> {
+    let both = digest(message, signature);
+    let seen = KNOWN.with_borrow(|known| {
+        known.get(&key.material).map(|known| (known.key.clone(), known.signed.contains(&both)))
+    });
     let subtle = subtle()?;
-    let imported = import_public(&subtle, &key.material).await?;
+    let imported = match seen {
+        Some((_, true)) => return Ok(true),
+        Some((key, false)) => key,
+        None => import_public(&subtle, &key.material).await?,
+    };
     let promise = subtle.verify_with_object_and_js_u8_array_and_js_u8_array(
         &algorithm(key.alg()),
         &imported,
         &Uint8Array::from(signature),
         &Uint8Array::from(message),
     )?;
-    Ok(JsFuture::from(promise).await?.is_truthy())
+    let good = JsFuture::from(promise).await?.is_truthy();
+    if good {
+        KNOWN.with_borrow_mut(|known| {
+            if let Some(Known { signed, .. }) = known.get_mut(&key.material) {
+                if signed.len() == MOST_SIGNED {
+                    signed.clear();
+                }
+                signed.insert(both);
+            }
+        });
+    }
+    Ok(good)
+}
+
+/// Of a message and its signature, which cannot run into one another.
+fn digest(message: &[u8], signature: &[u8]) -> [u8; 32] {
+    let length = message.len().to_le_bytes();
+    Sha256::new()
+        .chain_update(length)
+        .chain_update(message)
+        .chain_update(signature)
+        .finalize()
+        .into()
 }
 
 async fn import_public(subtle: &SubtleCrypto, material: &Material) -> Result<CryptoKey, JsValue> {
-    if let Some(key) = IMPORTED.with_borrow(|keys| keys.get(material).cloned()) {
-        return Ok(key);
-    }
     let alg = Jwk { material: material.clone(), kid: None, purpose: None, alg: None }.alg();
     let jwk = JSON::parse(&serde_json::to_string(material).unwrap_or_default())?;
     let promise = subtle.import_key_with_object(
@@ -53,11 +92,11 @@ async fn import_public(subtle: &SubtleCrypto, material: &Material) -> Result<Cry
         &Array::of1(&"verify".into()),
     )?;
     let key: CryptoKey = JsFuture::from(promise).await?.unchecked_into();
-    IMPORTED.with_borrow_mut(|keys| {
-        if keys.len() == MOST_KEYS {
-            keys.clear();
+    KNOWN.with_borrow_mut(|known| {
+        if known.len() == MOST_KEYS {
+            known.clear();
         }
-        keys.insert(material.clone(), key.clone());
+        known.insert(material.clone(), Known { key: key.clone(), signed: HashSet::default() });
     });
     Ok(key)
 }
