@@ -67,9 +67,9 @@ function firstConfig() {
         CLIENT_SECRET: secret,
         SEALING_KEYS: key(),
         ROUTES: [
-          { prefix: "/", origin, access: "signed-in" },
           { prefix: "/public", origin, access: "public" },
           { prefix: "/api", origin, access: "api" },
+          { prefix: "/", origin, access: "signed-in" },
         ],
       },
       service_binding: true,

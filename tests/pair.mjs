@@ -54,7 +54,7 @@ function configure(mode, ports, state) {
   Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway });
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
-  gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
+  gateway.ROUTES.unshift({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
   return config;
 }
 

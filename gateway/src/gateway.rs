@@ -9,7 +9,7 @@
 
 use crate::auth;
 use crate::config::Mode;
-use crate::next::{Arrival, Incoming, Next, arrive};
+use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::refused::Refused;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
@@ -54,8 +54,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let gate = match arrive(seams.config, incoming) {
-        Arrival::Next(next) => return next.into(),
+    match arrive(seams.config, incoming) {
         Arrival::Ours(target) => {
             let request = ours(incoming, &target.path_and_query());
             let answer = match &request {
@@ -63,13 +62,24 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
                 None => None,
             };
             let answer = answer.unwrap_or_else(|| Refused::NoRoute.response(false));
-            return Next::Respond(answer).into();
+            Next::Respond(answer).into()
         }
-        Arrival::Gate(gate) => gate,
-    };
-    match seams.authenticate(incoming.headers, now, rng).await {
+        Arrival::Next(next) => next.into(),
+        Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
+    }
+}
+
+/// Looks for the session of a request that needs one.
+pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    gate: Gate<'_>,
+    headers: &HeaderMap,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Decided {
+    match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let next = gate.admit(visitor.bearer.as_ref());
+            let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             Decided { next, cookies: visitor.cookies }
         }
         Authentication::Anonymous(cookies) => Decided { next: gate.turn_away(), cookies },

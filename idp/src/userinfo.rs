@@ -2,7 +2,7 @@
 
 use crate::Idp;
 use crate::account::Told;
-use crate::ask::{self, Bearer};
+use crate::ask;
 use crate::claims::opening;
 use crate::client::Client;
 use crate::config::{Config, Place};
@@ -12,6 +12,7 @@ use crate::tokens::{AccessClaims, read_access_token, sign};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
+use shared::bearer::{Bearer, bearer};
 use shared::cause;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
@@ -139,7 +140,7 @@ fn token(request: &Request) -> Result<String, Refused> {
     let has_body = request.method() == Method::POST && !request.body().is_empty();
     let form = if has_body { ask::form(request).ok() } else { None };
     let posted = form.as_ref().and_then(|form| form.get("access_token"));
-    match (ask::bearer(request.headers()), posted) {
+    match (bearer(request.headers()), posted) {
         (Bearer::Token(token), None) | (Bearer::Absent, Some(token)) => Ok(token.to_owned()),
         (Bearer::Absent, None) => Err(Refused::NoToken),
         (Bearer::Malformed, None) => Err(Refused::Invalid),

@@ -5,6 +5,7 @@
 //! compiled for wasm32 alone.
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
+pub mod bearer;
 pub mod cause;
 pub mod cookie;
 pub mod error;

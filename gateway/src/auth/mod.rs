@@ -1,6 +1,7 @@
 //! The gateway's own pages: signing in, coming back, signing out, and who one is.
 
 pub mod callback;
+pub mod explain;
 pub mod flow;
 pub mod login;
 pub mod logout;
@@ -8,6 +9,8 @@ pub mod page;
 pub mod return_path;
 pub mod whoami;
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
@@ -34,6 +37,9 @@ pub const LOGOUT: &str = "/auth/logout";
 /// Who one is.
 pub const SESSION: &str = "/auth/session";
 
+/// What would become of a request.
+pub const EXPLAIN: &str = "/auth/explain";
+
 /// Answers a request to one of our own paths; none when the path is not ours.
 pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
@@ -49,7 +55,8 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
             logout::logout(seams, request, now).await
         }
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
-        LOGIN | CALLBACK | SESSION => not_allowed("GET"),
+        EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
+        LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT => not_allowed("GET, POST"),
         _ => return None,
     })

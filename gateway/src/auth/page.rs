@@ -22,6 +22,8 @@ pub enum Page {
     ProviderAway,
     /// The provider answers with what we cannot accept.
     ProviderWrong,
+    /// The provider did not ask the person for as much as a route wants.
+    NotEnough,
     /// We could not keep, or could not end, the session.
     Busy,
     /// The session does not fit.
@@ -74,6 +76,13 @@ impl Page {
                 StatusCode::BAD_GATEWAY,
                 "You were not signed in",
                 "The answer of the sign-in service could not be accepted.",
+                AGAIN,
+            ),
+            Self::NotEnough => (
+                StatusCode::FORBIDDEN,
+                "A stronger sign-in is needed",
+                "What you want to see is for those who sign in in another way, for instance with a \
+                 second factor, and the sign-in service did not ask you for it.",
                 AGAIN,
             ),
             Self::Busy => (

@@ -100,7 +100,11 @@ pub(super) struct World<F> {
 }
 
 pub(super) fn world(mode: &'static str) -> World<impl Fetch> {
-    let (config, peer) = (config(mode), Peer::new());
+    world_of(config(mode))
+}
+
+pub(super) fn world_of(config: Config) -> World<impl Fetch> {
+    let peer = Peer::new();
     let line = peer.clone();
     let fetch = async move |request: Request| line.answer(request);
     let party = Party::new(&config, provider(), fetch, Native);

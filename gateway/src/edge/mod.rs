@@ -4,7 +4,7 @@ pub mod proxy;
 pub mod session;
 
 use crate::auth::flow::UsedFlows;
-use crate::config::Config;
+use crate::config::{Config, Sites, site};
 use crate::gateway::{Decided, decide, in_time};
 use crate::next::{Incoming, Next, may_have_body};
 use crate::refused::Refused;
@@ -28,7 +28,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Request;
 use worker::Env;
 
-/// What one isolate knows for as long as it lives: settings, and public data of the issuer.
+/// What one isolate knows of a site for as long as it lives: settings, and public data of the issuer.
 /// Nothing of any request.
 struct Deployment {
     config: Config,
@@ -38,23 +38,21 @@ struct Deployment {
 }
 
 thread_local! {
-    static DEPLOYMENT: RefCell<Option<Result<Rc<Deployment>, String>>> =
+    static DEPLOYMENT: RefCell<Option<Result<Rc<Vec<Deployment>>, String>>> =
         const { RefCell::new(None) };
 }
 
 /// Reads the settings once; a deployment whose settings are wrong serves nothing (GC-18).
-fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
+fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
     let known = DEPLOYMENT.with_borrow(Clone::clone);
     known.unwrap_or_else(|| {
-        let read = Config::read(|name| setting(env, name)).map(|config| {
+        let site = |config: Config| {
             let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
-            Rc::new(Deployment {
-                config,
-                party,
-                used: UsedFlows::default(),
-                opened: Opened::default(),
-            })
-        });
+            let (used, opened) = (UsedFlows::default(), Opened::default());
+            Deployment { config, party, used, opened }
+        };
+        let read = Sites::read(|name| setting(env, name));
+        let read = read.map(|sites| Rc::new(sites.into_configs().into_iter().map(site).collect()));
         let read = read.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             lines.join("\n")
@@ -77,8 +75,11 @@ pub fn fetch(request: Request, env: Env, _: JsValue) -> Result<JsValue, JsValue>
 }
 
 async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
-    let Ok(deployment) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
+    let Ok(sites) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
     let url = request.url();
+    let Some(deployment) = site(&sites, |site| &site.config, &url) else {
+        return Ok(response_out(Refused::Host.response(false))?.into());
+    };
     let Some(headers) = proxy::headers(&request) else {
         return Ok(response_out(Refused::Headers.response(false))?.into());
     };
@@ -93,7 +94,7 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let (sessions, Deployment { config, party, used, opened }) = (Objects(env), &*deployment);
+    let (sessions, Deployment { config, party, used, opened }) = (Objects(env), deployment);
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let began = now();

@@ -45,10 +45,11 @@ fn live() -> Live {
         expires_in: Some(300),
         refresh_token: Some(RefreshToken::new("r0")),
         id_token: None,
+        scope: None,
+        weighed: Map::new(),
         jitter: 0,
     };
-    let person =
-        Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() };
+    let person = Person { subject: "alice".into(), flow: "f".into(), ..Person::default() };
     let limits = Limits { idle: 3600, absolute: 36_000 };
     Live::open(secret(), person, Tokens::received(renewal, 36_000, NOON), limits, NOON)
 }

@@ -1,13 +1,13 @@
 //! Who may register clients, and who may speak for one: never a stranger.
 
 use crate::Idp;
-use crate::ask::{self, Bearer};
 use crate::config::MANAGE_CLIENTS;
 use crate::platform::{Objects, Platform};
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
 use http::header::HeaderMap;
+use shared::bearer::{Bearer, bearer};
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ pub(super) async fn keeper<'h, P: Platform>(
 }
 
 fn token(headers: &HeaderMap) -> Result<&str, Stranger> {
-    match ask::bearer(headers) {
+    match bearer(headers) {
         Bearer::Absent => Err(Stranger::NoToken),
         Bearer::Malformed => Err(Stranger::Invalid),
         Bearer::Token(token) => Ok(token),
