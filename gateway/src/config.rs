@@ -27,6 +27,15 @@ pub enum Mode {
     Sealed,
 }
 
+/// Which requests get a line in the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RequestLog {
+    /// Every one.
+    All,
+    /// Those that did not get what they asked for.
+    Refused,
+}
+
 /// Everything the operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -54,6 +63,10 @@ pub struct Config {
     pub freshness_seconds: u64,
     /// Who may ask what would become of a request; outside of development nobody without one.
     pub explain_token: Option<Digest>,
+    /// Which requests get a line in the log.
+    pub request_log: RequestLog,
+    /// Whether answers say how long their origin took.
+    pub server_timing: bool,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
 }
@@ -153,6 +166,18 @@ impl Config {
             settings.refuse("SESSION_IDLE_SECONDS", "at most SESSION_ABSOLUTE_SECONDS");
         }
         let trusted_origins = trusted_origins(&mut settings);
+        let request_log = settings.optional(
+            "REQUEST_LOG",
+            "all or refused",
+            RequestLog::All,
+            |text| match text {
+                "all" => Some(RequestLog::All),
+                "refused" => Some(RequestLog::Refused),
+                _ => None,
+            },
+        );
+        let server_timing =
+            settings.optional("SERVER_TIMING", "true or false", false, |text| text.parse().ok());
         let explain_token = settings.optional(
             "EXPLAIN_TOKEN_SHA256",
             "the base64url form of a SHA-256 digest",
@@ -174,6 +199,8 @@ impl Config {
                 absolute_seconds,
                 freshness_seconds,
                 explain_token,
+                request_log,
+                server_timing,
                 trusted_origins,
             })
         };

@@ -13,6 +13,7 @@ use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::refused::Refused;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
+use crate::trail::{Look, Trail};
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request};
@@ -26,6 +27,8 @@ pub struct Decided {
     pub next: Next,
     /// `Set-Cookie` lines for the response, whoever it comes from.
     pub cookies: HeaderMap,
+    /// How it came to that.
+    pub trail: Trail,
 }
 
 /// How long an origin may take before what we would tell the browser about its session is stale, in
@@ -42,7 +45,11 @@ pub fn in_time(cookies: HeaderMap, mode: Mode, seconds: u64) -> HeaderMap {
 
 impl From<Next> for Decided {
     fn from(next: Next) -> Self {
-        Self { next, cookies: HeaderMap::new() }
+        let rule = match &next {
+            Next::Forward(forward) => Some(forward.rule),
+            Next::Respond(_) => None,
+        };
+        Self { next, cookies: HeaderMap::new(), trail: Trail { rule, session: Look::Unasked } }
     }
 }
 
@@ -77,16 +84,18 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    match seams.authenticate(headers, now, rng).await {
+    let rule = Some(gate.route().position);
+    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            Decided { next, cookies: visitor.cookies }
+            (next, visitor.cookies, visitor.found)
         }
-        Authentication::Anonymous(cookies) => Decided { next: gate.turn_away(), cookies },
+        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
         Authentication::Unavailable { retry_after, cookies } => {
-            Decided { next: gate.refuse(Refused::NoToken(retry_after)), cookies }
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
         }
-    }
+    };
+    Decided { next, cookies, trail: Trail { rule, session } }
 }
 
 /// The head of a request to one of our own endpoints.

@@ -17,6 +17,7 @@ mod reading;
 pub mod refused;
 pub mod route;
 pub mod session;
+pub mod trail;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

@@ -46,6 +46,8 @@ pub struct Forward {
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
     pub navigation: bool,
+    /// Which route, by its place.
+    pub rule: usize,
 }
 
 /// What to do with a request.
@@ -182,6 +184,7 @@ impl Gate<'_> {
             edits: forward::edits(headers, self.upgrade, public_url, client_ip, bearer),
             authenticated: bearer.is_some(),
             navigation: self.navigation(),
+            rule: self.route.position,
         }
     }
 }

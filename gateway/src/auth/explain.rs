@@ -92,7 +92,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
         Arrival::Gate(gate) => {
-            let Decided { next, cookies } = enter(seams, gate, &headers, now, rng).await;
+            let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))
         }
     };

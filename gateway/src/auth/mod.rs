@@ -3,6 +3,7 @@
 pub mod callback;
 pub mod explain;
 pub mod flow;
+pub mod health;
 pub mod login;
 pub mod logout;
 pub mod page;
@@ -37,6 +38,8 @@ pub const LOGOUT: &str = "/auth/logout";
 /// Who one is.
 pub const SESSION: &str = "/auth/session";
 
+/// Whether somebody could sign in.
+pub const HEALTH: &str = "/auth/health";
 /// What would become of a request.
 pub const EXPLAIN: &str = "/auth/explain";
 
@@ -56,6 +59,8 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
         }
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
         EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
+        HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
+        HEALTH => not_allowed("GET, HEAD"),
         LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT => not_allowed("GET, POST"),
         _ => return None,

@@ -26,6 +26,8 @@ pub enum Page {
     NotEnough,
     /// We could not keep, or could not end, the session.
     Busy,
+    /// Somebody begins to sign in again and again.
+    TooMany,
     /// The session does not fit.
     TooLarge,
     /// Signed out, and there is nowhere to go on to.
@@ -91,6 +93,13 @@ impl Page {
                 "Please try again in a moment.",
                 AGAIN,
             ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many attempts",
+                "Somebody at your address begins to sign in again and again. \
+                 Please wait a minute.",
+                AGAIN,
+            ),
             Self::TooLarge => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "Your session is too large",
@@ -152,8 +161,13 @@ fn render(page: Page, address: Option<&str>, login: &str) -> Response {
     };
     let body = format!("<h1>{title}</h1>\n<p>{text}</p>\n{next}");
     let mut response = page::respond(status, page::page(title, "", &body), address);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        respond::put(&mut response, RETRY_AFTER, "5");
+    let pause = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+        StatusCode::TOO_MANY_REQUESTS => Some("60"),
+        _ => None,
+    };
+    if let Some(pause) = pause {
+        respond::put(&mut response, RETRY_AFTER, pause);
     }
     response
 }

@@ -3,17 +3,21 @@
 pub mod proxy;
 pub mod session;
 
+use crate::auth;
 use crate::auth::flow::UsedFlows;
-use crate::config::{Config, Sites, site};
+use crate::auth::page::{self, Page};
+use crate::config::{Config, RequestLog, Sites, site};
 use crate::gateway::{Decided, decide, in_time};
 use crate::next::{Incoming, Next, may_have_body};
-use crate::refused::Refused;
+use crate::path::Target;
+use crate::refused::{Refused, Why};
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::trail::{self, Trail};
 use http::{Method, StatusCode};
+use proxy::Book;
 use session::{Objects, outbound, provider};
-use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::response_out;
@@ -21,6 +25,7 @@ use shared::edge::{entry, now, rng, setting};
 use shared::fetch::Response;
 use shared::respond;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -94,39 +99,56 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let (sessions, Deployment { config, party, used, opened }) = (Objects(env), deployment);
+    let Deployment { config, party, used, opened } = deployment;
+    let book = Book {
+        figures: binding(&env, "ANALYTICS"),
+        all: config.request_log == RequestLog::All,
+        timing: config.server_timing,
+    };
+    let line =
+        |trail, outcome: &str| trail::line(config, (&method, &url, &headers), trail, outcome);
+    if let Some(who) = client_ip
+        && !may_sign_in(&env, &url, who).await
+    {
+        let refused = page::page(Page::TooMany);
+        book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
+        return Ok(response_out(refused)?.into());
+    }
+    let sessions = Objects(env);
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
-    let began = now();
-    let Decided { next, mut cookies } = decide(&seams, incoming, began, &mut rng).await;
+    let (began, clock) = (now(), js_sys::Date::now());
+    let Decided { next, mut cookies, trail } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
-        Next::Forward(forward) if cookies.is_empty() => {
-            return Ok(proxy::forward(&request, &forward).into());
-        }
         Next::Forward(forward) => {
-            let answer = JsFuture::from(proxy::forward(&request, &forward)).await?;
+            let answer = proxy::forward(&request, &forward, &book, &line(trail, "Forward"));
+            if cookies.is_empty() {
+                return Ok(answer.into());
+            }
+            let answer = JsFuture::from(answer).await?;
             cookies = in_time(cookies, config.mode, now().since(began));
             answer.unchecked_into()
         }
-        Next::Respond(refused) => {
-            log(&refused, &url);
-            response_out(refused)?
+        Next::Respond(response) => {
+            let why = response.extensions().get::<Why>();
+            let outcome = why.map_or_else(|| "Ours".to_owned(), |why| format!("{why:?}"));
+            book.answered(&line(trail, &outcome), &response, js_sys::Date::now() - clock);
+            response_out(response)?
         }
     };
     Ok(proxy::with_cookies(answer, &cookies)?.into())
 }
 
-/// Writes why a response is not what was asked for, once, for the operator. Of the URL only the
-/// path: a query may hold a code.
-fn log(response: &Response, url: &str) {
-    let Some(Cause(cause)) = response.extensions().get() else { return };
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let path = path.splitn(4, '/').last().unwrap_or_default();
-    let status = response.status().as_u16();
-    worker::console_log!(
-        "{}",
-        serde_json::json!({ "path": format!("/{path}"), "status": status, "cause": cause })
-    );
+/// A binding, or undefined.
+fn binding(env: &Env, name: &str) -> JsValue {
+    js_sys::Reflect::get(env, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Whether a request may go on: one that begins a sign-in, only within the rate limit that is bound.
+async fn may_sign_in(env: &Env, url: &str, who: IpAddr) -> bool {
+    let begins = || Target::read(url).is_ok_and(|target| target.path() == auth::LOGIN);
+    let limit = binding(env, "LOGIN_LIMIT");
+    !limit.is_object() || !begins() || proxy::is_within(&limit, who).await
 }
 
 /// Whoever asks is told that the service is not set up; the operator was told why, in the log.
