@@ -2,8 +2,8 @@
 // at once, without a page, and remembers everything that it was asked.
 //
 // A behaviour has a function for what it changes, of what would be right and of what was asked:
-//   discovery, jwks, token, userinfo, revocation   the answer { status, headers, body }; a body that is no text goes as JSON
-//   authorize, endSession                          the parameters that the browser takes back
+//   discovery, jwks, token, userinfo, revocation   the answer { status, headers, body }; a body goes as JSON, unless it is text or bytes
+//   authorize, endSession                          the parameters that the browser takes back; of a list each, by the same name
 //   idToken                                        the ID token { header, claims, key }; a text is sent as it is
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -28,9 +28,10 @@ export async function listen(answer) {
     const request = { method: incoming.method, path, query, headers: incoming.headers, body: Buffer.concat(chunks).toString("utf8") };
     seen.push(request);
     const { status = 200, headers = {}, body = "" } = await answer(request);
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    const type = typeof body === "string" ? "text/html" : "application/json";
-    outgoing.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(text), ...headers }).end(text);
+    const raw = typeof body === "string" || Buffer.isBuffer(body);
+    const bytes = Buffer.from(raw ? body : JSON.stringify(body));
+    const length = !("transfer-encoding" in headers) && { "content-length": bytes.length };
+    outgoing.writeHead(status, { "content-type": raw ? "text/html" : "application/json", ...length, ...headers }).end(bytes);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   later(() => {
@@ -151,7 +152,9 @@ export async function issuerFor(client, { path = "", metadata = {}, keys = publi
   function back(endpoint, uri, parameters) {
     const changed = issuer.behaviour[endpoint]?.(parameters) ?? parameters;
     const url = new URL(uri);
-    for (const [name, value] of Object.entries(changed)) if (value !== undefined) url.searchParams.append(name, value);
+    for (const [name, values] of Object.entries(changed)) {
+      for (const value of [values].flat()) if (value !== undefined) url.searchParams.append(name, value);
+    }
     return { status: 303, headers: { location: url.href } };
   }
 

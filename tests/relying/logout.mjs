@@ -34,7 +34,7 @@ await plan("oidcc-client-rp-initiated-logout-rp-basic", async (module) => {
   await module("oidcc-client-test-rp-init-logout", "the session ends here and at the issuer, with the ID token as a hint, and the refresh token is revoked", async () => {
     const { visitor, next, state } = await walk();
     assert.equal(next.searchParams.get("state"), state ?? null);
-    const [revoked, ...more] = issuer.asked("revocation");
+    const [revoked, ...more] = await shared.asksLater("revocation");
     assert.equal(more.length, 0);
     assert.equal(revoked.form.get("token_type_hint"), "refresh_token");
     assert.match(revoked.headers.authorization, /^Basic /);

@@ -12,9 +12,9 @@ const kinds = {
 };
 
 // A private key and its public half as a JWK. Without `kid` it has no name.
-export function signingKey(alg, kid) {
+export function signingKey(alg, kid, more) {
   const { type, options } = kinds[alg];
-  const { privateKey, publicKey } = generateKeyPairSync(type, options);
+  const { privateKey, publicKey } = generateKeyPairSync(type, { ...options, ...more });
   const jwk = { ...publicKey.export({ format: "jwk" }), alg, use: "sig", ...(kid && { kid }) };
   return { alg, kid, privateKey, jwk };
 }

@@ -57,7 +57,8 @@ class World {
   }
 
   // Nobody is: a page of ours says so, there is no session, nothing was served, and the operator reads why.
-  async refuses(behaviour, cause, { status = 502, userinfo = 0 } = {}) {
+  // `pending`: the flow goes on, for what came back was none of its.
+  async refuses(behaviour, cause, { status = 502, userinfo = 0, pending = false } = {}) {
     const before = this.#said().length;
     const { visitor, page } = await this.attempt(behaviour);
     assert.deepEqual([page.status, new URL(page.url).pathname], [status, "/auth/callback"], page.body.slice(0, 500));
@@ -65,6 +66,8 @@ class World {
     this.#wasAskedProperly(false);
     assert.equal(this.issuer.asked("userinfo").length, userinfo, "questions at userinfo");
     await this.isNobody(visitor);
+    const flows = [...visitor.cookies.keys()].filter((name) => name.startsWith("__Host-gatelatch-flow"));
+    assert.equal(flows.length, pending ? 1 : 0, `flows: ${flows}`);
     assert.match(await this.#cause(before), cause);
     return { visitor, page };
   }
@@ -78,10 +81,9 @@ class World {
     await this.isNobody(visitor);
   }
 
-  // Without a session, and with nothing of a flow left behind; the origin saw nothing.
+  // Without a session; the origin saw nothing.
   async isNobody(visitor) {
     assert.ok(!this.hasSession(visitor), `there is a session: ${[...visitor.cookies.keys()]}`);
-    assert.deepEqual([...visitor.cookies.keys()].filter((name) => name.startsWith("__Host-gatelatch-flow")), []);
     assert.equal((await this.session(visitor)).signed_in, false);
     const api = await visitor.fetch(`${this.app}/api/me`);
     assert.deepEqual([api.status, JSON.parse(api.body).error], [401, "login_required"]);
@@ -108,6 +110,7 @@ class World {
   #wasAskedProperly(redeemed) {
     const [request, ...others] = this.issuer.asked("authorize");
     assert.ok(request && others.length === 0, `${others.length + 1} authorization requests`);
+    assert.deepEqual(this.issuer.asked("nothing"), [], "places that the metadata don't name");
     const asked = once(request.query);
     assert.deepEqual([asked.response_type, asked.client_id, asked.redirect_uri], ["code", this.client.id, this.client.redirectUri]);
     assert.ok(asked.scope.split(" ").includes("openid"), asked.scope);
@@ -126,6 +129,12 @@ class World {
       assert.deepEqual(Object.keys(sent).filter((name) => name.startsWith("client_")).sort(), posted);
       assert.equal("authorization" in headers, this.client.auth === "client_secret_basic");
     }
+  }
+
+  // The requests at an endpoint that is asked after the browser has been answered, once there is one.
+  async asksLater(endpoint) {
+    for (let turn = 0; turn < 200 && this.issuer.asked(endpoint).length === 0; turn += 1) await sleep(50);
+    return this.issuer.asked(endpoint);
   }
 
   // What it wrote for the operator since then. It may come a moment after the answer.
