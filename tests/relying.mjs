@@ -10,6 +10,6 @@ const takesLogoutTokens = false;
 const all = [
   ["basic", "config", "refresh-token", "logout", ...(takesLogoutTokens ? ["back-channel"] : [])],
   ["tokens", "callback", "renewals"],
-  ["answers", "published"],
+  ["answers", "odd", "published"],
 ];
 await inTurn(join(import.meta.dirname, "relying"), all, process.argv.slice(2), "the gateway believes nothing that is wrong");

@@ -52,7 +52,7 @@ export async function issuerFor(client, { path = "", metadata = {}, keys = publi
   const issuer = { identifier, seen, keys, behaviour: {}, codes: new Map(), refreshTokens: new Map(), accessTokens: new Map(), idTokens: [] };
 
   const endpoints = {
-    [`${path}/.well-known/openid-configuration`]: ["discovery", () => ({ body: issuer.metadata })],
+    [`${path.replace(/\/$/, "")}/.well-known/openid-configuration`]: ["discovery", () => ({ body: issuer.metadata })],
     [`/${place}/jwks`]: ["jwks", () => ({ body: { keys: issuer.keys.map(({ jwk }) => jwk) } })],
     [`/${place}/authorize`]: ["authorize", authorize],
     [`/${place}/token`]: ["token", token],
@@ -161,7 +161,7 @@ export async function issuerFor(client, { path = "", metadata = {}, keys = publi
   function isClient(authorization, form) {
     const posted = [form.get("client_id"), form.get("client_secret")];
     const given = {
-      client_secret_basic: authorization === `Basic ${Buffer.from(`${client.id}:${client.secret}`).toString("base64")}` && posted.every((one) => one === null),
+      client_secret_basic: authorization === basic(client) && posted.every((one) => one === null),
       client_secret_post: authorization === undefined && posted[0] === client.id && posted[1] === client.secret,
       none: authorization === undefined && posted[0] === client.id && posted[1] === null,
     };
@@ -171,6 +171,12 @@ export async function issuerFor(client, { path = "", metadata = {}, keys = publi
 
 // One key of each kind, the first of them the one to sign with.
 export const publishedKeys = () => [signingKey("RS256", random()), signingKey("ES256", random()), signingKey("EdDSA", random())];
+
+// RFC 6749 §2.3.1: both are form-encoded before they are joined.
+function basic({ id, secret }) {
+  const encode = (text) => new URLSearchParams({ "": text }).toString().slice(1);
+  return `Basic ${Buffer.from(`${encode(id)}:${encode(secret)}`).toString("base64")}`;
+}
 
 export const challengeOf = (verifier) => createHash("sha256").update(verifier ?? "").digest("base64url");
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { claiming, onRefresh, telling } from "./behaviour.mjs";
 import { plan } from "./plan.mjs";
-import { world } from "./world.mjs";
+import { everyMode } from "./world.mjs";
 
 // The shortest life there is. Over when the clock has gone on by two seconds, whatever the fraction.
 const short = telling({ expires_in: 1 }).token;
@@ -12,11 +12,7 @@ const expiry = () => sleep(2100);
 const bearer = ({ body }) => /^Bearer (\S+)$/.exec(JSON.parse(body).authorization ?? "")?.[1];
 
 await plan("oidcc-client-refreshtoken-test-plan", async (module) => {
-  const modes = ["hybrid", "durable", "sealed"];
-  const worlds = await Promise.all(modes.map((mode) => world({ settings: { SESSION_MODE: mode } })));
-  const everywhere = (check) => Promise.all(worlds.map((world, index) => check(world).catch((cause) => {
-    throw new Error(`with sessions: ${modes[index]}`, { cause });
-  })));
+  const everywhere = await everyMode();
 
   // Alice with a session whose access token is over, and the requests for another one.
   async function expired(world) {

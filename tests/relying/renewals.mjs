@@ -6,7 +6,7 @@ import { subject } from "../foreign/checks.mjs";
 import { answering, claiming, heading, onRefresh, signing, telling } from "./behaviour.mjs";
 import { alice, listen } from "./issuer.mjs";
 import { seconds, signed, spoiled, unsigned } from "./token.mjs";
-import { world } from "./world.mjs";
+import { everyMode } from "./world.mjs";
 
 const short = telling({ expires_in: 1 }).token;
 const html = "<!DOCTYPE html><title>Oops</title>";
@@ -14,12 +14,11 @@ const token = (answer) => answering("token", answer);
 
 await subject("answers to a refresh, on workerd", async (it) => {
   const trap = await listen(() => ({ body: { access_token: "stolen", token_type: "Bearer" } }));
-  const modes = ["hybrid", "durable", "sealed"];
-  const worlds = await Promise.all(modes.map((SESSION_MODE) => world({ settings: { SESSION_MODE } })));
+  const inEach = await everyMode();
 
   // In each mode, one visitor a behaviour, all of whose access tokens are over; then one after the other asks for a page.
   async function each(behaviours, check) {
-    await Promise.all(worlds.map(async (world, mode) => {
+    await inEach(async (world) => {
       const visitors = [];
       for (const _ of behaviours) visitors.push((await world.signsIn({ token: short })).visitor);
       await sleep(2100);
@@ -32,10 +31,10 @@ await subject("answers to a refresh, on workerd", async (it) => {
           assert.equal(refreshes(world).length, 1, "token calls");
           await check(world, visitors[index], api, index);
         } catch (cause) {
-          throw new Error(`number ${index + 1} with sessions: ${modes[mode]}`, { cause });
+          throw new Error(`number ${index + 1}`, { cause });
         }
       }
-    }));
+    });
   }
   const refreshes = ({ issuer }) => issuer.asked("token").filter(({ form }) => form.get("grant_type") === "refresh_token");
 

@@ -6,12 +6,13 @@ import { freePorts, key, routesTo, serve } from "../foreign/pair.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
 import { alice, challengeOf, issuerFor, listen } from "./issuer.mjs";
 
-// A gateway and an issuer of their own. `issuer` is how that one is; `settings` are the gateway's.
-export async function world({ issuer: how, settings = {} } = {}) {
+// A gateway and an issuer of their own. `issuer` is how that one is; `id` and `secret` are what the client is known by there,
+// and `settings` the gateway's.
+export async function world({ issuer: how, id = "gateway", secret = key(), settings = {} } = {}) {
   const [port] = await freePorts(1);
   const app = `http://localhost:${port}`;
   const auth = settings.CLIENT_AUTH ?? "client_secret_basic";
-  const client = { id: "gateway", secret: auth === "none" ? undefined : key(), auth, redirectUri: `${app}/auth/callback`, home: `${app}/` };
+  const client = { id, secret: auth === "none" ? undefined : secret, auth, redirectUri: `${app}/auth/callback`, home: `${app}/` };
   const issuer = await issuerFor(client, how);
   const origin = await listen(({ path, headers }) => ({ body: { path, authorization: headers.authorization } }));
   const { log } = await serve({
@@ -24,6 +25,16 @@ export async function world({ issuer: how, settings = {} } = {}) {
     },
   });
   return new World({ app, client, issuer, origin, log });
+}
+
+// A world for each place where sessions live, and the way to check something in all of them, side by side.
+export async function everyMode(modes = ["hybrid", "durable", "sealed"]) {
+  const worlds = await Promise.all(modes.map((mode) => world({ settings: { SESSION_MODE: mode } })));
+  return async (check) => {
+    const outcomes = await Promise.allSettled(worlds.map(check));
+    const failed = outcomes.findIndex(({ reason }) => reason);
+    if (failed >= 0) throw new Error(`with sessions: ${modes[failed]}`, { cause: outcomes[failed].reason });
+  };
 }
 
 class World {
