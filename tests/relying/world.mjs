@@ -151,7 +151,8 @@ class World {
   // What it wrote for the operator since then. It may come a moment after the answer.
   async #cause(before) {
     for (let turn = 0; turn < 200; turn += 1) {
-      const [, cause] = /"cause":"((?:[^"\\]|\\.)*)"/.exec(this.#said().slice(before)) ?? [];
+      const whole = this.#said().slice(before).split("\n").slice(0, -1).filter((line) => line.startsWith("{"));
+      const { cause } = whole.map((line) => JSON.parse(line)).find(({ path, cause }) => path === "/auth/callback" && cause) ?? {};
       if (cause) return cause;
       await sleep(50);
     }
