@@ -49,6 +49,7 @@ const stages = {
   rows: (run) => run("node", "tests/rows.mjs"),
   keys: (run) => run("node", "tests/keys.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),
+  relying: (run) => run("node", "tests/relying.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");
     const { missing } = apache();
