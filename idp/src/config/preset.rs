@@ -2,7 +2,7 @@
 //! and what has to come back.
 
 use super::upstream::Raw;
-use crate::words::AuthMethod;
+use crate::words::{AuthMethod, Prompt};
 use serde::Deserialize;
 use shared::metadata::ProviderMetadata;
 use shared::origin::Issuer;
@@ -46,6 +46,8 @@ pub struct Way {
     pub parameters: Vec<(String, String)>,
     /// The one that asks for a new account instead, when there is one.
     pub sign_up: Option<(String, String)>,
+    /// The words of `prompt` that it documents, for where its metadata list none.
+    pub prompts: &'static [Prompt],
     /// How it says who somebody is.
     pub dialect: Dialect,
 }
@@ -104,6 +106,21 @@ impl Preset {
         }
     }
 
+    /// The words of `prompt` that it documents; any other is ignored, or an error there. Whoever is not
+    /// known is taken to know those of OpenID Connect Core. `AuthKit` documents the parameter and not
+    /// its words; the single sign-on API has no such parameter.
+    const fn prompts(self) -> &'static [Prompt] {
+        match self {
+            Self::Auth0 => &[Prompt::None, Prompt::Login],
+            Self::Github => &[Prompt::SelectAccount],
+            Self::Google => &[Prompt::None, Prompt::Consent, Prompt::SelectAccount],
+            Self::WorkosSso => &[],
+            Self::Authkit | Self::Entra | Self::Openid => {
+                &[Prompt::None, Prompt::Login, Prompt::Consent, Prompt::SelectAccount]
+            }
+        }
+    }
+
     /// How it is asked to be remembered.
     pub(super) fn keeps(self) -> Keeps {
         match self {
@@ -151,7 +168,7 @@ impl Preset {
         {
             return Err((member, "absent: its provider has none"));
         }
-        match self {
+        let (issuer, issuers, way) = match self {
             Self::Auth0 => auth0(raw),
             Self::Authkit => authkit(raw),
             Self::WorkosSso => workos_sso(raw),
@@ -164,7 +181,8 @@ impl Preset {
                 let open_id = OpenId { asks_userinfo: true, ..OpenId::default() };
                 Ok((issuer, Issuers::Exact, open(open_id, Vec::new())))
             }
-        }
+        }?;
+        Ok((issuer, issuers, Way { prompts: self.prompts(), ..way }))
     }
 }
 
@@ -175,6 +193,7 @@ fn open(open_id: OpenId, parameters: Vec<(String, String)>) -> Way {
         published_at: None,
         parameters,
         sign_up: None,
+        prompts: &[],
         dialect: Dialect::OpenId(open_id),
     }
 }
@@ -280,7 +299,8 @@ fn github(raw: &Raw) -> Result<Found, Wrong> {
 
 /// The way to a provider that publishes nothing.
 fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
-    Way { metadata: Some(metadata), published_at: None, parameters, sign_up: None, dialect }
+    let metadata = Some(metadata);
+    Way { metadata, published_at: None, parameters, sign_up: None, prompts: &[], dialect }
 }
 
 const WORKOS: &str = "https://api.workos.com";

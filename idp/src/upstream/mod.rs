@@ -141,7 +141,7 @@ async fn send<P: Platform>(
     // Each parameter is there once: what the entry asks for stands beside what the client does.
     let own = more.extract_if(.., |(name, _)| name == "prompt").map(|(_, words)| words);
     let own: Vec<_> = own.collect();
-    let passed_on = errand.prompts().passed_on(&metadata);
+    let passed_on = errand.prompts().passed_on(&metadata, chosen.way.prompts);
     let prompt: Vec<_> = own.into_iter().chain(passed_on).collect();
     let prompt = Some(prompt.join(" ")).filter(|prompt| !prompt.is_empty());
     if asked.is_some_and(|asked| asked.prompts.wants_account()) {
