@@ -15,7 +15,7 @@ use crate::config::Upstream;
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
-use crate::page::{self, ProblemPage, Retry};
+use crate::page::{self, Problem, ProblemPage, Retry};
 use crate::platform::{Objects, Platform};
 use crate::proof::{How, Identity, Means, Proof};
 use crate::sign_in::{Refused, complete, resume};
@@ -55,7 +55,8 @@ pub async fn leave<P: Platform>(
 ) -> Result<Response, Refused> {
     let (form, interaction) = resume(idp, request, now)?;
     let errand = idp.errand(&interaction).await?;
-    let email = form.get("email").map(str::trim);
+    // A field that was left empty is one that was sent.
+    let email = form.has("email").then(|| form.get("email").unwrap_or_default().trim());
     let chosen = match (form.get("upstream"), email) {
         (Some(id), _) => idp.config.upstream(id).ok_or(Refused::Off)?,
         (None, Some(email)) => {
@@ -63,12 +64,15 @@ pub async fn leave<P: Platform>(
                 chosen
             } else {
                 let sealed = form.get("interaction").unwrap_or_default();
-                let problem = Some(page::Problem::NoUpstream);
-                return Ok(errand.page(idp, sealed, email, StatusCode::BAD_REQUEST, problem));
+                let problem =
+                    if email.is_empty() { Problem::NoAddress } else { Problem::NoUpstream };
+                let status = StatusCode::BAD_REQUEST;
+                return Ok(errand.page(idp, sealed, email, status, Some(problem)));
             }
         }
         (None, None) => return Err(Refused::Off),
     };
+    let email = email.filter(|email| !email.is_empty());
     go(idp, request.headers(), chosen, (&errand, interaction), email, rng).await
 }
 
