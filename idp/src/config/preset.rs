@@ -285,8 +285,7 @@ fn entra(raw: &Raw) -> Result<Found, Wrong> {
 /// It names itself in its answers (RFC 9207), by another name than its people are filed under.
 fn github(raw: &Raw) -> Result<Found, Wrong> {
     let here = base(raw, "https://github.com")?;
-    let own = format!("{here}/api/v3");
-    let api = if raw.base.is_some() { own } else { "https://api.github.com".to_owned() };
+    let api = github_api(&here)?;
     let metadata = ProviderMetadata {
         issuer: format!("{here}/login/oauth"),
         authorization_endpoint: format!("{here}/login/oauth/authorize"),
@@ -302,6 +301,23 @@ fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect:
     let metadata = Some(metadata);
     Way { metadata, published_at: None, parameters, sign_up: None, prompts: &[], dialect }
 }
+/// Where its API is: beside it in GitHub's own cloud, for everybody at `github.com` and for those with
+/// data residency at a subdomain of `ghe.com`; below it on an Enterprise Server.
+fn github_api(here: &str) -> Result<String, Wrong> {
+    let rest = here.strip_prefix("https://").unwrap_or_default();
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let is_cloud = |host: &str| host == "github.com" || host.ends_with(".ghe.com");
+    if !is_cloud(&host.to_ascii_lowercase()) {
+        return Ok(format!("{here}/api/v3"));
+    }
+    let tenant = host.strip_suffix(".ghe.com").unwrap_or_default();
+    if rest != host || !is_cloud(host) || tenant.contains('.') || host.starts_with('.') {
+        let wanted = "https://SUBDOMAIN.ghe.com for data residency, without more";
+        return Err(("base", wanted));
+    }
+    Ok(format!("https://api.{host}"))
+}
+
 
 const WORKOS: &str = "https://api.workos.com";
 
