@@ -10,7 +10,7 @@ use shared::rp::client::Issuers;
 use shared::rp::dialect::Dialect;
 use shared::rp::dialect::authkit::AuthKit;
 use shared::rp::dialect::github::GitHub;
-use shared::rp::dialect::open_id::OpenId;
+use shared::rp::dialect::open_id::{OpenId, Required};
 use shared::rp::dialect::workos_sso::WorkosSso;
 use shared::scope::Scope;
 use uuid::Uuid;
@@ -218,7 +218,7 @@ fn issuer(text: &str) -> Result<Issuer, Wrong> {
 }
 
 /// Its issuer ends with a slash. An organization that was asked for has to be in the token, by its id
-/// or, in lower case, by its name.
+/// or by its name, which is the same in capitals.
 fn auth0(raw: &Raw) -> Result<Found, Wrong> {
     let wanted = ("domain", "the tenant's domain, or that of your own");
     let here = match (&raw.domain, &raw.base) {
@@ -228,8 +228,9 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
     };
     let issuer = Issuer::parse(&format!("{here}/")).ok_or(wanted)?;
     let required = raw.organization.as_ref().map(|organization| {
-        let claim = if organization.starts_with("org_") { "org_id" } else { "org_name" };
-        (claim.to_owned(), organization.clone())
+        let is_name = !organization.starts_with("org_");
+        let claim = if is_name { "org_name" } else { "org_id" }.to_owned();
+        Required { claim, value: organization.clone(), is_name }
     });
     let required = required.into_iter().collect();
     let asked = parameters(&[
@@ -247,7 +248,11 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
 /// Google's tokens name it with and without the scheme. The hosted domain has to be in the token.
 fn google(raw: &Raw) -> Result<Found, Wrong> {
     let here = base(raw, "https://accounts.google.com")?;
-    let required = raw.hosted_domain.iter().map(|domain| ("hd".to_owned(), domain.clone()));
+    let required = raw.hosted_domain.iter().map(|domain| Required {
+        claim: "hd".to_owned(),
+        value: domain.clone(),
+        is_name: false,
+    });
     let required = required.collect();
     let without_scheme = here.split_once("://").map(|(_, rest)| rest.to_owned());
     let issuers = without_scheme.map_or(Issuers::Exact, Issuers::Also);
@@ -296,11 +301,6 @@ fn github(raw: &Raw) -> Result<Found, Wrong> {
     Ok((issuer(&here)?, Issuers::Exact, fixed(metadata, Vec::new(), dialect)))
 }
 
-/// The way to a provider that publishes nothing.
-fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
-    let metadata = Some(metadata);
-    Way { metadata, published_at: None, parameters, sign_up: None, prompts: &[], dialect }
-}
 /// Where its API is: beside it in GitHub's own cloud, for everybody at `github.com` and for those with
 /// data residency at a subdomain of `ghe.com`; below it on an Enterprise Server.
 fn github_api(here: &str) -> Result<String, Wrong> {
@@ -318,6 +318,11 @@ fn github_api(here: &str) -> Result<String, Wrong> {
     Ok(format!("https://api.{host}"))
 }
 
+/// The way to a provider that publishes nothing.
+fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
+    let metadata = Some(metadata);
+    Way { metadata, published_at: None, parameters, sign_up: None, prompts: &[], dialect }
+}
 
 const WORKOS: &str = "https://api.workos.com";
 
