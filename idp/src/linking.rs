@@ -6,7 +6,7 @@
 
 use crate::Idp;
 use crate::account::{Listing, Overview, Wish};
-use crate::directory::Entry;
+use crate::directory::{Entry, Held};
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Here, Interaction};
@@ -45,6 +45,8 @@ pub enum Unchanged {
     TooLongAgo,
     /// The identity is another account's.
     Taken,
+    /// It was taken off at the same time.
+    BeingRemoved,
     /// Nobody could sign in any more.
     LastWay,
 }
@@ -110,11 +112,15 @@ pub async fn finish<P: Platform>(
     }
     let (account, entry) = (here.object, Entry::of(&means.identity));
     let is_new = !overview.ways.iter().any(|way| way.entry == entry && !way.is_leaving);
-    if idp.objects.claim(entry, account).await? != account {
+    let held = idp.objects.claim(entry, account).await?;
+    if held.account != account {
         return Err(Refused::Unchanged(Unchanged::Taken));
     }
     // Should this fail, the directory has it, and whoever signs in by it has it listed.
-    idp.objects.list(account, Listing { means, claims }, now).await?;
+    let listing = Listing { means, claims, round: held.round };
+    if !idp.objects.list(account, listing, now).await? {
+        return Err(Refused::Unchanged(Unchanged::BeingRemoved));
+    }
     let mut response = to_own_page(idp);
     if is_new {
         event::tell(&mut response, Event::IdentityLinked { account, upstream });
@@ -142,7 +148,8 @@ pub async fn take_off<P: Platform>(
     if !way.is_leaving {
         return Err(Refused::Unchanged(Unchanged::LastWay));
     }
-    idp.objects.release(entry.clone(), here.object).await?;
+    let held = Held { account: here.object, round: way.round };
+    idp.objects.release(entry.clone(), held).await?;
     let overview = own(idp, here, Wish::TakenOff(entry), now).await?.unwrap_or_default();
     let mut response = after(idp, &overview);
     let (account, upstream) = (here.object, way.upstream);

@@ -354,6 +354,7 @@ impl Pair<'_> {
         let command = SignIn {
             proof: Proof { means, auth_time: now, amr: amr() },
             claims: claims(number),
+            round: 0,
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),

@@ -256,6 +256,7 @@ impl Pair<'_> {
         let command = SignIn {
             proof: Proof { means, auth_time: now, amr: vec!["pwd".into()] },
             claims: Map::new(),
+            round: 0,
             cookie: cookie(number),
             previous: previous.map(|session| (session.id, cookie(session.cookie))),
             session: fresh,

@@ -127,6 +127,9 @@ pub struct SignIn {
     pub proof: Proof,
     /// What is known of them: standard claims.
     pub claims: Map<String, Value>,
+    /// The directory's number for their identity.
+    #[serde(default)]
+    pub round: u32,
     /// The new cookie's secret.
     pub cookie: Digest,
     /// The session that the browser had with this account, and its cookie's secret. It goes on

@@ -72,7 +72,7 @@ impl Unchanged {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::OtherSession | Self::TooLongAgo => StatusCode::BAD_REQUEST,
-            Self::Taken | Self::LastWay => StatusCode::CONFLICT,
+            Self::Taken | Self::BeingRemoved | Self::LastWay => StatusCode::CONFLICT,
         }
     }
 }
@@ -96,6 +96,11 @@ impl<'a> ProblemPage<'a> {
                 "That belongs to another account",
                 "Somebody already signs in here with it, so nothing was added. If that is you, sign \
                  in with it and remove it there first.",
+            ),
+            Unchanged::BeingRemoved => (
+                "Nothing was added",
+                "It was being removed from your account at the same time. Go to your account page; \
+                 once it isn\u{2019}t there any more, you can add it again.",
             ),
             Unchanged::LastWay => (
                 "That\u{2019}s your only way in",
@@ -138,6 +143,7 @@ mod tests {
             used_at: NOON.minus(7_200),
             can_leave: true,
             is_leaving: false,
+            round: 0,
         }
     }
 
