@@ -5,7 +5,7 @@
 //! for in that very flow (FD-18), and never what a request says.
 
 use crate::Idp;
-use crate::account::{Listing, Overview, Wish};
+use crate::account::{Listing, Overview, Way, Wish};
 use crate::directory::{Entry, Held};
 use crate::errand::Errand;
 use crate::event::{self, Event};
@@ -43,6 +43,8 @@ pub enum Unchanged {
     OtherSession,
     /// It is long ago that the person proved who they are.
     TooLongAgo,
+    /// Nothing shows that it was lately.
+    NoProof,
     /// The identity is another account's.
     Taken,
     /// It was taken off at the same time.
@@ -59,7 +61,18 @@ impl Linking {
 }
 
 fn is_recent(overview: &Overview, now: UnixTime) -> bool {
-    now.since(overview.proved_at) <= RECENT
+    overview.proved_at.is_some_and(|proved_at| now.since(proved_at) <= RECENT)
+}
+
+/// Whether the person has a way to sign in by which they can prove now who they are: a password, or an
+/// upstream that may say when they signed in there. Coming back from any other shows only that
+/// somebody was signed in there in this browser.
+fn can_prove<P: Platform>(overview: &Overview, idp: &Idp<'_, P>) -> bool {
+    let proves = |way: &Way| match &way.upstream {
+        None => !idp.config.accounts.is_empty(),
+        Some(id) => idp.config.upstream(id).is_some_and(|upstream| upstream.way.says_when),
+    };
+    overview.ways.iter().any(|way| !way.is_leaving && proves(way))
 }
 
 /// Somebody on their own page wishes to sign in with an upstream too: they go there, or prove first
@@ -80,6 +93,9 @@ pub async fn begin<P: Platform>(
         return Ok(to_own_page(idp));
     };
     if !is_recent(&overview, now) {
+        if !can_prove(&overview, idp) {
+            return Err(Refused::Unchanged(Unchanged::NoProof));
+        }
         let interaction = Interaction::of_ours(Here::Again, now);
         return Ok(sign_in::begin(idp, headers, &Errand::Again, &interaction, rng));
     }

@@ -281,7 +281,8 @@ pub async fn with_password<P: Platform>(
                 Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
             let claims = account.claims.clone();
             let means = Means { identity, how: How::Password(account.credential()) };
-            let proof = Proof { means, auth_time: now, amr: vec!["pwd".to_owned()] };
+            let amr = vec!["pwd".to_owned()];
+            let proof = Proof { means, auth_time: now, says_when: true, amr };
             let came_for = (&errand, &interaction);
             let mut response =
                 complete(idp, headers, came_for, (proof, claims, None), now, rng).await?;

@@ -314,8 +314,8 @@ pub enum Wish {
 pub struct Overview {
     /// What the person is called, as far as anything is known.
     pub name: String,
-    /// When the person of this browser last proved who they are.
-    pub proved_at: UnixTime,
+    /// When the person of this browser last proved who they are; none when nobody says.
+    pub proved_at: Option<UnixTime>,
     /// By what they sign in: the last used first.
     pub ways: Vec<Way>,
     /// Where they are signed in: this browser first, then by last use.

@@ -48,6 +48,8 @@ pub struct Way {
     pub sign_up: Option<(String, String)>,
     /// The words of `prompt` that it documents, for where its metadata list none.
     pub prompts: &'static [Prompt],
+    /// Whether it may say when somebody signed in there.
+    pub says_when: bool,
     /// How it says who somebody is.
     pub dialect: Dialect,
 }
@@ -121,6 +123,12 @@ impl Preset {
         }
     }
 
+    /// Whether it may say when somebody signed in there: Entra does where the operator adds the claim,
+    /// and whoever is not known may.
+    const fn says_when(self) -> bool {
+        matches!(self, Self::Auth0 | Self::Entra | Self::Openid)
+    }
+
     /// How it is asked to be remembered.
     pub(super) fn keeps(self) -> Keeps {
         match self {
@@ -182,7 +190,7 @@ impl Preset {
                 Ok((issuer, Issuers::Exact, open(open_id, Vec::new())))
             }
         }?;
-        Ok((issuer, issuers, Way { prompts: self.prompts(), ..way }))
+        Ok((issuer, issuers, Way { prompts: self.prompts(), says_when: self.says_when(), ..way }))
     }
 }
 
@@ -194,6 +202,7 @@ fn open(open_id: OpenId, parameters: Vec<(String, String)>) -> Way {
         parameters,
         sign_up: None,
         prompts: &[],
+        says_when: false,
         dialect: Dialect::OpenId(open_id),
     }
 }
@@ -321,7 +330,15 @@ fn github_api(here: &str) -> Result<String, Wrong> {
 /// The way to a provider that publishes nothing.
 fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
     let metadata = Some(metadata);
-    Way { metadata, published_at: None, parameters, sign_up: None, prompts: &[], dialect }
+    Way {
+        metadata,
+        published_at: None,
+        parameters,
+        sign_up: None,
+        prompts: &[],
+        says_when: false,
+        dialect,
+    }
 }
 
 const WORKOS: &str = "https://api.workos.com";

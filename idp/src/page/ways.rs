@@ -71,7 +71,7 @@ impl Unchanged {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::OtherSession | Self::TooLongAgo => StatusCode::BAD_REQUEST,
+            Self::OtherSession | Self::TooLongAgo | Self::NoProof => StatusCode::BAD_REQUEST,
             Self::Taken | Self::BeingRemoved | Self::LastWay => StatusCode::CONFLICT,
         }
     }
@@ -91,6 +91,13 @@ impl<'a> ProblemPage<'a> {
                 "Nothing was added",
                 "It took too long. Go to your account page and start again; you\u{2019}ll be asked \
                  to sign in first.",
+            ),
+            Unchanged::NoProof => (
+                "Nothing was added",
+                "Before a way to sign in is added you have to prove that it\u{2019}s you, and that \
+                 sign-in service doesn\u{2019}t tell us when you last did. If you have another way \
+                 to sign in, such as a password, sign out and in with that, then add it. \
+                 Otherwise ask the people who run this service.",
             ),
             Unchanged::Taken => (
                 "That belongs to another account",

@@ -15,6 +15,7 @@ use crate::config::Upstream;
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
+use crate::linking::Unchanged;
 use crate::page::{self, Problem, ProblemPage, Retry};
 use crate::platform::{Objects, Platform};
 use crate::proof::{How, Identity, Means, Proof};
@@ -137,8 +138,8 @@ async fn send<P: Platform>(
     let metadata = provider.metadata(&idp.fetch, idp.now).await;
     let metadata = metadata.map_err(|_| "its metadata cannot be used")?;
     let asked = errand.asked();
-    // A fresh proof that the client asked for is asked of the upstream in turn.
-    let again = asked.is_some_and(|asked| asked.prompts.wants_login());
+    // A fresh proof that somebody asks for is asked of the upstream in turn.
+    let again = errand.prompts().wants_login();
     let max_age = asked.and_then(|asked| asked.max_age);
     let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
     let mut more = chosen.way.parameters.clone();
@@ -263,6 +264,7 @@ fn proof(vouched: &Vouched, chosen: &Upstream, flow: &Flow, now: UnixTime) -> Op
     let proof = Proof {
         means: Means { identity, how },
         auth_time: auth_time.unwrap_or(now),
+        says_when: auth_time.is_some(),
         amr: if amr.is_empty() { vec!["fed".to_owned()] } else { amr.clone() },
     };
     says_when.then_some(proof)
@@ -273,9 +275,12 @@ fn too_long_ago(
     errand: &Errand,
     failed: impl FnOnce() -> Result<Response, Refused>,
 ) -> Result<Response, Refused> {
-    let Some(asked) = errand.asked() else { return failed() };
     let words = "the upstream does not say when the person proved who they are";
-    let refused = asked.refuse(ErrorCode::LoginRequired, words);
+    let refused = match errand {
+        Errand::Client(asked) => asked.refuse(ErrorCode::LoginRequired, words),
+        Errand::Again => Refused::Unchanged(Unchanged::NoProof),
+        Errand::OwnPage | Errand::Link(_) => return failed(),
+    };
     Err(Refused::sign_in(refused, "the upstream does not say when"))
 }
 
