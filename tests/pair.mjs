@@ -2,6 +2,8 @@
 //
 // The same tests that run natively, against both Workers on workerd with the demo origin behind them: once for
 // each place where sessions live, each time with ports of its own and a state folder that is removed afterwards.
+// There the gateway reaches the issuer by a service binding; in a fourth run, of those tests that are about the
+// two of them, by its address.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -9,22 +11,26 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { Fault, complain, environment, main, root } from "../scripts/paths.mjs";
 
-const modes = ["hybrid", "durable", "sealed"];
+const modes = ["hybrid", "durable", "sealed", "address"];
 
 // Short, for here nobody can set the clock. src/pair.rs waits for as long.
 const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2 } };
 
-async function run(mode, more) {
+async function run(name, more) {
+  const byAddress = name === "address";
+  const mode = byAddress ? "hybrid" : name;
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-pair-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   try {
     const [idp, gateway, origin] = await freePorts(3);
     const file = join(folder, "config.json");
-    writeFileSync(file, JSON.stringify(configure(mode, { idp, gateway, origin }, join(folder, "state"))), { mode: 0o600 });
+    const config = configure(mode, { idp, gateway, origin }, join(folder, "state"));
+    config.gateway.service_binding = !byAddress;
+    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
     const served = await serving(file);
     try {
-      return await nextest(more, {
+      return await nextest(byAddress ? ["-E", "test(/::pa_/)", ...more] : more, {
         GATELATCH_ISSUER: `http://localhost:${idp}`,
         GATELATCH_GATEWAY: `http://localhost:${gateway}`,
         GATELATCH_MODE: mode,

@@ -23,6 +23,7 @@ pub mod consent;
 pub mod directory;
 pub mod discovery;
 pub mod end_session;
+pub mod enter;
 pub mod errand;
 pub mod event;
 pub mod farewell;

@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod at_once;
 mod authorize;
 mod back_channel;
 mod by_email;

@@ -265,7 +265,8 @@ fn id_token(preset: Preset, fault: IdTokenFault) -> Option<Outcome> {
 }
 
 /// The access token of `AuthKit`, which stands in for an ID token. Its keys are this client's alone,
-/// and it has no audience and no nonce unless somebody writes a template.
+/// and it has no audience and no nonce unless somebody writes a template: who is named there has to be
+/// us, and may be others besides.
 fn access_jwt(fault: IdTokenFault) -> Outcome {
     match fault {
         IdTokenFault::Absent
@@ -278,13 +279,13 @@ fn access_jwt(fault: IdTokenFault) -> Outcome {
         | IdTokenFault::OtherSubject
         | IdTokenFault::Hs256
         | IdTokenFault::UnknownKid
-        | IdTokenFault::OtherKey => Outcome::Page,
-        IdTokenFault::WrongAudience
-        | IdTokenFault::ExtraAudience
+        | IdTokenFault::OtherKey
+        | IdTokenFault::WrongAudience
         | IdTokenFault::WrongAzp
-        | IdTokenFault::FutureIat
-        | IdTokenFault::NoNonce
-        | IdTokenFault::WrongNonce => Outcome::SignedIn,
+        | IdTokenFault::FutureIat => Outcome::Page,
+        IdTokenFault::ExtraAudience | IdTokenFault::NoNonce | IdTokenFault::WrongNonce => {
+            Outcome::SignedIn
+        }
     }
 }
 

@@ -352,8 +352,9 @@ impl Pair<'_> {
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
         let means = Means { identity, how: How::Password(credential(is_another)) };
         let command = SignIn {
-            proof: Proof { means, auth_time: now, amr: amr() },
+            proof: Proof { means, auth_time: now, says_when: true, amr: amr() },
             claims: claims(number),
+            round: 0,
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),

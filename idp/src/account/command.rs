@@ -127,6 +127,9 @@ pub struct SignIn {
     pub proof: Proof,
     /// What is known of them: standard claims.
     pub claims: Map<String, Value>,
+    /// The directory's number for their identity.
+    #[serde(default)]
+    pub round: u32,
     /// The new cookie's secret.
     pub cookie: Digest,
     /// The session that the browser had with this account, and its cookie's secret. It goes on
@@ -311,8 +314,8 @@ pub enum Wish {
 pub struct Overview {
     /// What the person is called, as far as anything is known.
     pub name: String,
-    /// When the person of this browser last proved who they are.
-    pub proved_at: UnixTime,
+    /// When the person of this browser last proved who they are; none when nobody says.
+    pub proved_at: Option<UnixTime>,
     /// By what they sign in: the last used first.
     pub ways: Vec<Way>,
     /// Where they are signed in: this browser first, then by last use.
