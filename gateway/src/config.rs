@@ -16,6 +16,10 @@ const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
 
+/// How many sessions one person may have. With each the row of their person grows, and a list or an end
+/// of all of them asks them one by one.
+const SESSIONS: RangeInclusive<usize> = 1..=500;
+
 /// Where a session lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
@@ -52,6 +56,8 @@ pub struct Config {
     pub absolute_seconds: u64,
     /// Seconds that a cookie is believed without asking the session object.
     pub freshness_seconds: u64,
+    /// How many sessions one person may have; beyond that the oldest ends.
+    pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
 }
@@ -100,6 +106,10 @@ impl Config {
         if idle_seconds > absolute_seconds {
             settings.refuse("SESSION_IDLE_SECONDS", "at most SESSION_ABSOLUTE_SECONDS");
         }
+        let sessions_per_person =
+            settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
+                text.parse().ok().filter(|most| SESSIONS.contains(most))
+            });
         let trusted_origins = trusted_origins(&mut settings);
 
         let read = || {
@@ -115,6 +125,7 @@ impl Config {
                 idle_seconds,
                 absolute_seconds,
                 freshness_seconds,
+                sessions_per_person,
                 trusted_origins,
             })
         };
@@ -197,6 +208,7 @@ pub(crate) mod tests {
         assert_eq!(config.client_auth, ClientAuth::Basic(ClientSecret::new("s3cret")));
         assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
         assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
+        assert_eq!(config.sessions_per_person, 64);
         assert_eq!(with(&[("CLIENT_SECRET", "")]).unwrap().client_auth, ClientAuth::None);
     }
 
@@ -240,6 +252,8 @@ pub(crate) mod tests {
             ("SEALING_KEYS", "c2hvcnQ"),
             ("SESSION_IDLE_SECONDS", "0"),
             ("SESSION_ABSOLUTE_SECONDS", "9999999999"),
+            ("SESSIONS_PER_PERSON", "0"),
+            ("SESSIONS_PER_PERSON", "501"),
             ("ROUTES", ""),
             ("ROUTES", "[]"),
             ("ROUTES", "{}"),

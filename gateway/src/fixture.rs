@@ -44,6 +44,16 @@ fn key() -> SigningKey {
 }
 
 pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> String {
+    id_token_in(None, subject, nonce, now)
+}
+
+/// The same in a session of the provider.
+pub(crate) fn id_token_in(
+    sid: Option<&str>,
+    subject: &str,
+    nonce: Option<&str>,
+    now: UnixTime,
+) -> String {
     let mut claims = json!({
         "iss": "https://idp.test", "sub": subject, "aud": "app", "exp": now.0 + 300,
         "iat": now.0, "name": "Alice", "groups": ["x".repeat(3000)],
@@ -51,9 +61,17 @@ pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> Str
     if let Some(nonce) = nonce {
         claims["nonce"] = Value::from(nonce);
     }
+    if let Some(sid) = sid {
+        claims["sid"] = Value::from(sid);
+    }
+    sign("JWT", &claims)
+}
+
+/// A token of the provider.
+pub(crate) fn sign(typ: &str, claims: &Value) -> String {
     let key = key();
-    let header = Header::new(key.alg(), &key.public().kid.unwrap(), "JWT");
-    let input = signing_input(&header, &claims);
+    let header = Header::new(key.alg(), &key.public().kid.unwrap(), typ);
+    let input = signing_input(&header, claims);
     compact(&input, &key.sign(input.as_bytes()).unwrap())
 }
 

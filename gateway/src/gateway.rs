@@ -10,13 +10,15 @@
 use crate::auth;
 use crate::config::Mode;
 use crate::next::{Arrival, Incoming, Next, arrive};
+use crate::path::Target;
 use crate::refused::Refused;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
-use shared::fetch::{Fetch, Request};
+use shared::fetch::{Fetch, Request, Response};
 use shared::jose::Verifier;
+use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
 /// What to do with a request.
@@ -46,8 +48,8 @@ impl From<Next> for Decided {
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; none of our own endpoints reads
-/// one.
+/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
+/// reads one is asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -77,6 +79,24 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
             Decided { next: gate.refuse(Refused::NoToken(retry_after)), cookies }
         }
     }
+}
+
+/// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
+#[must_use]
+pub fn reads(method: &Method, url: &str) -> Option<usize> {
+    let target = Target::read(url).ok()?;
+    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+}
+
+/// Answers a request to one of our own endpoints with the body that came along.
+pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    let answer = auth::handle(seams, request, now, rng).await;
+    answer.unwrap_or_else(|| Refused::NoRoute.response(false))
 }
 
 /// The head of a request to one of our own endpoints.

@@ -12,6 +12,7 @@ pub mod hop;
 pub mod negotiate;
 pub mod next;
 pub mod path;
+pub mod person;
 mod reading;
 pub mod refused;
 pub mod route;

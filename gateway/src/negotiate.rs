@@ -94,7 +94,8 @@ struct LoginRequired<'l> {
     login_url: &'l str,
 }
 
-fn unauthorized(login: &str) -> Response {
+/// Nobody is signed in, and whoever asks is no browser that could be sent to do so.
+pub(crate) fn unauthorized(login: &str) -> Response {
     let body = LoginRequired { error: "login_required", login_url: login };
     let mut response = respond::json(StatusCode::UNAUTHORIZED, &body);
     // Not `Bearer`: a browser's token is never looked at, and `Basic` would open a dialogue.

@@ -253,6 +253,7 @@ impl Book {
         }
         self.is_over = true;
         let Set { refresh_token, id_token, .. } = self.set();
-        Some(Farewell { refresh_token: refresh_token.clone(), id_token: id_token.clone() })
+        let (refresh_token, id_token) = (refresh_token.clone(), id_token.clone());
+        Some(Farewell { refresh_token, id_token, subject: "alice".into() })
     }
 }

@@ -1,11 +1,13 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about sessions.
 
+mod person;
 pub mod proxy;
+mod row;
 pub mod session;
 
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
-use crate::gateway::{Decided, decide, in_time};
+use crate::gateway::{Decided, decide, hear, in_time, reads};
 use crate::next::{Incoming, Next, may_have_body};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
@@ -16,7 +18,7 @@ use session::{Objects, outbound, provider};
 use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
-use shared::edge::message::response_out;
+use shared::edge::message::{Unreadable, request_in, response_out};
 use shared::edge::{entry, now, rng, setting};
 use shared::fetch::Response;
 use shared::respond;
@@ -97,6 +99,15 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let began = now();
+    if let Some(most) = reads(&method, &url) {
+        let answer = match request_in(&request, most).await {
+            Ok(request) => hear(&seams, &request, began, &mut rng).await,
+            Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
+        };
+        log(&answer, &url);
+        return Ok(response_out(answer)?.into());
+    }
     let Decided { next, mut cookies } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
         Next::Forward(forward) if cookies.is_empty() => {
