@@ -50,6 +50,7 @@ function firstConfig() {
           grant_types: ["authorization_code", "refresh_token"],
           redirect_uris: [`${app}/auth/callback`],
           post_logout_redirect_uris: [`${app}/`],
+          backchannel_logout_uri: `${app}/auth/backchannel-logout`,
           audience: origin,
         }],
         ACCOUNTS: [{

@@ -13,8 +13,8 @@ import { Fault, complain, environment, main, root } from "../scripts/paths.mjs";
 
 const modes = ["hybrid", "durable", "sealed", "address"];
 
-// Short, for here nobody can set the clock. src/pair.rs waits for as long.
-const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2 } };
+// Short, for here nobody can set the clock: src/pair.rs waits for as long. And all tests sign in as the same two people.
+const changes = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2, SESSIONS_PER_PERSON: 500 } };
 
 async function run(name, more) {
   const byAddress = name === "address";
@@ -23,20 +23,25 @@ async function run(name, more) {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   try {
-    const [idp, gateway, origin] = await freePorts(3);
-    const file = join(folder, "config.json");
-    const config = configure(mode, { idp, gateway, origin }, join(folder, "state"));
+    const [idp, gateway, origin, second] = await freePorts(4);
+    const config = configure(mode, { idp, gateway, origin }, second, join(folder, "state"));
     config.gateway.service_binding = !byAddress;
-    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
-    const served = await serving(file);
+    const files = Object.entries({ pair: config, second: another(config, second, join(folder, "second")) }).map(([name, content]) => {
+      const file = join(folder, `${name}.json`);
+      writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+      return file;
+    });
+    const served = [];
     try {
+      for (const file of files) served.push(await serving(file));
       return await nextest(byAddress ? ["-E", "test(/::pa_/)", ...more] : more, {
         GATELATCH_ISSUER: `http://localhost:${idp}`,
         GATELATCH_GATEWAY: `http://localhost:${gateway}`,
+        GATELATCH_SECOND: `http://127.0.0.1:${second}`,
         GATELATCH_MODE: mode,
       });
     } finally {
-      await served.stop();
+      await Promise.all(served.map((one) => one.stop()));
     }
   } finally {
     remove();
@@ -45,23 +50,32 @@ async function run(name, more) {
 }
 
 // tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
-function configure(mode, ports, state) {
+function configure(mode, ports, second, state) {
   const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
   const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
   config.state = relative(root, state);
   for (const name of Object.keys(ports)) config[name].port = ports[name];
   const { settings: idp } = config.idp;
   const { settings: gateway } = config.gateway;
-  Object.assign(idp, { ISSUER: issuer, ...seconds.idp });
+  Object.assign(idp, { ISSUER: issuer, ...changes.idp });
   for (const client of idp.CLIENTS) {
-    client.redirect_uris = client.redirect_uris.map((uri) => app + new URL(uri).pathname);
-    client.post_logout_redirect_uris = client.post_logout_redirect_uris.map((uri) => app + new URL(uri).pathname);
+    const base = client.client_id === "second" ? `http://127.0.0.1:${second}` : app;
+    const moved = (uri) => base + new URL(uri).pathname;
+    client.redirect_uris = client.redirect_uris.map(moved);
+    client.post_logout_redirect_uris = client.post_logout_redirect_uris.map(moved);
+    client.backchannel_logout_uri = moved(client.backchannel_logout_uri);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...changes.gateway });
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
   gateway.ROUTES.unshift({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
   return config;
+}
+
+// Another gateway of the same issuer, in a process of its own. A browser keeps its cookies apart by its other name.
+function another({ gateway: { settings } }, port, state) {
+  const own = { PUBLIC_URL: `http://127.0.0.1:${port}`, CLIENT_ID: "second", SEALING_KEYS: "Z2F0ZWxhdGNoLWV4YW1wbGUtZ2F0ZXdheS10ZXN0LTI" };
+  return { state: relative(root, state), gateway: { port, settings: { ...settings, ...own } } };
 }
 
 // Ports that nobody has. Somebody may take one before we do; then `serve` says so.

@@ -16,6 +16,10 @@ const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
 
+/// How many sessions one person may have. With each the row of their person grows, and a list or an end
+/// of all of them asks them one by one.
+const SESSIONS: RangeInclusive<usize> = 1..=500;
+
 /// Where a session lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
@@ -67,6 +71,8 @@ pub struct Config {
     pub request_log: RequestLog,
     /// Whether answers say how long their origin took.
     pub server_timing: bool,
+    /// How many sessions one person may have; beyond that the oldest ends.
+    pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
 }
@@ -165,6 +171,10 @@ impl Config {
         if idle_seconds > absolute_seconds {
             settings.refuse("SESSION_IDLE_SECONDS", "at most SESSION_ABSOLUTE_SECONDS");
         }
+        let sessions_per_person =
+            settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
+                text.parse().ok().filter(|most| SESSIONS.contains(most))
+            });
         let trusted_origins = trusted_origins(&mut settings);
         let request_log = settings.optional(
             "REQUEST_LOG",
@@ -201,6 +211,7 @@ impl Config {
                 explain_token,
                 request_log,
                 server_timing,
+                sessions_per_person,
                 trusted_origins,
             })
         };

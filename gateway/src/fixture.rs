@@ -64,14 +64,28 @@ pub(crate) fn claims(subject: &str, nonce: Option<&str>, now: UnixTime) -> Value
 }
 
 pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> String {
-    signed(&claims(subject, nonce, now))
+    sign("JWT", &claims(subject, nonce, now))
 }
 
-/// An ID token with these claims.
-pub(crate) fn signed(claims: &Value) -> String {
+/// The same in a session of the provider.
+pub(crate) fn id_token_in(
+    sid: Option<&str>,
+    subject: &str,
+    nonce: Option<&str>,
+    now: UnixTime,
+) -> String {
+    let mut claims = claims(subject, nonce, now);
+    if let Some(sid) = sid {
+        claims["sid"] = Value::from(sid);
+    }
+    sign("JWT", &claims)
+}
+
+/// A token of the provider.
+pub(crate) fn sign(typ: &str, claims: &Value) -> String {
     let key = key();
-    let header = Header::new(key.alg(), &key.public().kid.unwrap(), "JWT");
-    let input = signing_input(&header, &claims);
+    let header = Header::new(key.alg(), &key.public().kid.unwrap(), typ);
+    let input = signing_input(&header, claims);
     compact(&input, &key.sign(input.as_bytes()).unwrap())
 }
 

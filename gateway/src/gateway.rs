@@ -10,14 +10,16 @@
 use crate::auth;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
+use crate::path::Target;
 use crate::refused::Refused;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::trail::{Look, Trail};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
-use shared::fetch::{Fetch, Request};
+use shared::fetch::{Fetch, Request, Response};
 use shared::jose::Verifier;
+use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
 /// What to do with a request.
@@ -53,8 +55,8 @@ impl From<Next> for Decided {
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; none of our own endpoints reads
-/// one.
+/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
+/// reads one is asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -96,6 +98,25 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
         }
     };
     Decided { next, cookies, trail: Trail { rule, session } }
+}
+
+/// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
+#[must_use]
+pub fn reads(method: &Method, url: &str) -> Option<usize> {
+    // Few requests get past the method, and only those have their path read twice.
+    let target = (*method == Method::POST).then(|| Target::read(url).ok()).flatten()?;
+    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+}
+
+/// Answers a request to one of our own endpoints with the body that came along.
+pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    let answer = auth::handle(seams, request, now, rng).await;
+    answer.unwrap_or_else(|| Refused::NoRoute.response(false))
 }
 
 /// The head of a request to one of our own endpoints.

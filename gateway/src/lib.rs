@@ -12,6 +12,7 @@ pub mod hop;
 pub mod negotiate;
 pub mod next;
 pub mod path;
+pub mod person;
 pub mod policy;
 mod reading;
 pub mod refused;

@@ -101,7 +101,9 @@ struct LoginRequired<'l> {
     max_age: Option<u64>,
 }
 
-fn unauthorized(login_url: &str, step_up: Option<&StepUp>) -> Response {
+/// Nobody is signed in, or not as they should be, and whoever asks is no browser that could be sent to
+/// do so.
+pub(crate) fn unauthorized(login_url: &str, step_up: Option<&StepUp>) -> Response {
     let acr_values = step_up.map(|step_up| step_up.acr.join(" ")).filter(|text| !text.is_empty());
     let max_age = step_up.and_then(|step_up| step_up.max_age);
     let error = match step_up {

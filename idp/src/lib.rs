@@ -6,7 +6,6 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod account;
-pub mod agent;
 pub mod allowance;
 pub mod ask;
 pub mod assertion;

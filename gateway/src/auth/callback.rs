@@ -4,14 +4,17 @@ use super::carry;
 use super::flow::{Pending, short};
 use super::page::{self, Page};
 use crate::config::{Config, Mode};
+use crate::person::Noted;
 use crate::policy::StepUp;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::cookie::Contents;
+use crate::session::roll::NotEnrolled;
 use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use serde_json::{Map, Value};
+use shared::agent;
 use shared::cause;
 use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
@@ -54,6 +57,7 @@ enum Failed {
     SignIn(SignInFailed),
     Userinfo(NoUserinfo),
     NotEnough,
+    Roll(NotEnrolled),
     Store,
     TooLarge,
 }
@@ -76,7 +80,8 @@ impl Failed {
                 | CallbackRefused::Issuer
                 | CallbackRefused::NoCode,
             )
-            | Self::SignIn(SignInFailed::Token(TokenError::Refused)) => Page::Stale,
+            | Self::SignIn(SignInFailed::Token(TokenError::Refused))
+            | Self::Roll(NotEnrolled::Over) => Page::Stale,
             Self::SignIn(
                 SignInFailed::Token(TokenError::Misconfigured(_))
                 | SignInFailed::NoIdToken
@@ -84,7 +89,7 @@ impl Failed {
             )
             | Self::Userinfo(_) => Page::ProviderWrong,
             Self::NotEnough => Page::NotEnough,
-            Self::Store => Page::Busy,
+            Self::Store | Self::Roll(NotEnrolled::Lost) => Page::Busy,
             Self::TooLarge => Page::TooLarge,
         }
     }
@@ -162,8 +167,9 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
     if !(StepUp { acr: pending.acr.clone(), max_age: None }).is_met_by(acr, None, now) {
         return Err(Failed::NotEnough);
     }
+    let sid = signed_in.claims.session_id.clone();
     let live = live(seams, signed_in, told, short(&flow.state), now, rng);
-    let cookies = open(seams, request, live, now, rng).await?;
+    let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
         // It is replaced in the browser whether or not its object can be told.
@@ -233,11 +239,13 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
     (Live::open(Digest::of(secret), person, tokens, limits, now), secret)
 }
 
-/// Puts the session where the mode keeps it. Its name and secret are always new (GC-11).
+/// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
+/// Its name and secret are always new (GC-11).
 async fn open<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),
+    sid: Option<&str>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
@@ -254,10 +262,21 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     let handle = Handle { object, item: Uuid::nil(), generation: 0, secret };
     let handle = handle.seal(Kind::Session, &config.keys);
     let (snapshot, ends_at) = (Rc::new(live.snapshot()), live.ends_at());
+    let noted = Noted {
+        object,
+        sid: sid.map(Digest::of),
+        opened_at: now,
+        until: ends_at,
+        agent: agent::describe(request.headers()),
+    };
+    let subject = &snapshot.person.subject;
+    let crowded = seams.enrol(subject, sid, noted, now).await.map_err(Failed::Roll)?;
     match seams.sessions.open(object, live).await {
         Ok(true) => {}
         Ok(false) | Err(_) => return Err(Failed::Store),
     }
+    // One that cannot be told now goes on until its own end.
+    let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
         Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
         Mode::Durable | Mode::Sealed => Contents::Handle { handle, ends_at },

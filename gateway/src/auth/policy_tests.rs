@@ -1,7 +1,7 @@
 //! What becomes of requests, by the word of the dry run: it is the decision itself.
 
 use super::world::*;
-use crate::fixture::{NOON, claims, config_with, signed};
+use crate::fixture::{NOON, claims, config_with, sign};
 use http::Method;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn sign_in<F: Fetch>(
     let mut told = claims("alice", asked["nonce"].as_str(), now);
     told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let answer = json!({
-        "access_token": "a0", "token_type": "Bearer", "expires_in": 300, "id_token": signed(&told),
+        "access_token": "a0", "token_type": "Bearer", "expires_in": 300, "id_token": sign("JWT", &told),
     });
     world.peer.put("/token", 200, &answer.to_string());
     let response = world.get(&callback(asked["state"].as_str().unwrap()), now);
@@ -186,7 +186,7 @@ fn a_refreshed_id_token_takes_away_what_its_person_has_no_more() {
         told["groups"] = json!(groups);
         let body = json!({
             "access_token": "a1", "token_type": "Bearer", "expires_in": 300,
-            "refresh_token": "r1", "id_token": signed(&told),
+            "refresh_token": "r1", "id_token": sign("JWT", &told),
         });
         body.to_string()
     };

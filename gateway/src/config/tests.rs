@@ -35,6 +35,7 @@ fn the_defaults_are_those_of_the_manual() {
     assert_eq!(config.client_auth, ClientAuth::Basic(ClientSecret::new("s3cret")));
     assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
     assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
+    assert_eq!(config.sessions_per_person, 64);
     assert_eq!(with(&[("CLIENT_SECRET", "")]).unwrap().client_auth, ClientAuth::None);
 }
 
@@ -78,6 +79,8 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         ("SEALING_KEYS", "c2hvcnQ"),
         ("SESSION_IDLE_SECONDS", "0"),
         ("SESSION_ABSOLUTE_SECONDS", "9999999999"),
+        ("SESSIONS_PER_PERSON", "0"),
+        ("SESSIONS_PER_PERSON", "501"),
         ("ROUTES", ""),
         ("ROUTES", "[]"),
         ("ROUTES", "{}"),

@@ -1,13 +1,15 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about sessions.
 
+mod person;
 pub mod proxy;
+mod row;
 pub mod session;
 
 use crate::auth;
 use crate::auth::flow::UsedFlows;
 use crate::auth::page::{self, Page};
 use crate::config::{Config, RequestLog, Sites, site};
-use crate::gateway::{Decided, decide, in_time};
+use crate::gateway::{Decided, decide, hear, in_time, reads};
 use crate::next::{Incoming, Next, may_have_body};
 use crate::path::Target;
 use crate::refused::{Refused, Why};
@@ -20,7 +22,7 @@ use proxy::Book;
 use session::{Objects, outbound, provider};
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
-use shared::edge::message::response_out;
+use shared::edge::message::{Unreadable, request_in, response_out};
 use shared::edge::{entry, now, rng, setting};
 use shared::fetch::Response;
 use shared::respond;
@@ -118,6 +120,18 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let (began, clock) = (now(), js_sys::Date::now());
+    let answered = |line: String, response: Response| {
+        book.answered(&line, &response, js_sys::Date::now() - clock);
+        Ok(response_out(response)?.into())
+    };
+    if let Some(most) = reads(&method, &url) {
+        let response = match request_in(&request, most).await {
+            Ok(request) => hear(&seams, &request, began, &mut rng).await,
+            Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
+        };
+        return answered(line(Trail::default(), "Ours"), response);
+    }
     let Decided { next, mut cookies, trail } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
         Next::Forward(forward) => {

@@ -225,7 +225,11 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         }
         match contents.handle(self.config) {
             Some(Handle { object, secret, .. }) => {
-                self.sessions.close(object, Digest::of(secret), now).await
+                let farewell = self.sessions.close(object, Digest::of(secret), now).await?;
+                if let Some(Farewell { subject, .. }) = &farewell {
+                    self.strike(subject, object, now).await;
+                }
+                Ok(farewell)
             }
             None => Ok(None),
         }

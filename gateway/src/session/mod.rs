@@ -5,6 +5,7 @@ pub mod cookie;
 pub mod driver;
 pub mod exchange;
 pub mod opened;
+pub mod roll;
 pub mod state;
 
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod driver_tests;
 #[cfg(test)]
 mod state_tests;
 
+use crate::person::People;
 use driver::Visited;
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
@@ -20,7 +22,7 @@ use state::{Farewell, Live};
 use uuid::Uuid;
 
 /// The session objects. Each call is one request to one object.
-pub trait Sessions {
+pub trait Sessions: People {
     /// Opens a session; false when the object was used before.
     ///
     /// # Errors
@@ -49,6 +51,19 @@ pub trait Sessions {
         secret: Digest,
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost>;
+
+    /// Ends a session without its secret. One that was not opened yet never will be; `until` is when
+    /// that may be forgotten.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn end(&self, object: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost>;
+
+    /// When a session was used last; none when it is over.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn seen(&self, object: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost>;
 }
 
 /// The object could not be reached, or failed.
@@ -73,6 +88,18 @@ pub enum Command {
     Close {
         /// Digest of the handle's secret.
         secret: Digest,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::end`]; answered by nothing.
+    End {
+        /// When even the memory of it may go.
+        until: UnixTime,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::seen`]; answered by an `Option<`[`UnixTime`]`>`.
+    Seen {
         /// The time of the request.
         now: UnixTime,
     },

@@ -200,6 +200,9 @@ pub struct Farewell {
     pub refresh_token: Option<RefreshToken>,
     /// To hint with.
     pub id_token: Option<IdToken>,
+    /// Whose it was.
+    #[serde(default)]
+    pub subject: String,
 }
 
 impl Tokens {
@@ -308,7 +311,7 @@ impl Live {
 
     fn farewell(&self) -> Farewell {
         let Tokens { refresh_token, id_token, .. } = self.tokens.clone();
-        Farewell { refresh_token, id_token }
+        Farewell { refresh_token, id_token, subject: self.person.subject.clone() }
     }
 }
 
@@ -412,8 +415,27 @@ impl Session {
     #[must_use]
     pub fn close(self, secret: Digest) -> (Self, Option<Farewell>) {
         match self {
-            Self::Live(live) if live.secret == secret => (live.ended(), Some(live.farewell())),
+            Self::Live(live) if live.secret == secret => Self::Live(live).end(),
             other => (other, None),
+        }
+    }
+
+    /// It is over by the word of somebody who has not its secret: the provider, or its person from
+    /// another browser.
+    #[must_use]
+    pub fn end(self) -> (Self, Option<Farewell>) {
+        match self {
+            Self::Live(live) => (live.ended(), Some(live.farewell())),
+            ended @ Self::Ended { .. } => (ended, None),
+        }
+    }
+
+    /// When it was used last, as coarsely as that is noted; none when it is over.
+    #[must_use]
+    pub fn seen_at(&self, now: UnixTime) -> Option<UnixTime> {
+        match self {
+            Self::Live(live) if !live.is_over(now) => Some(live.seen_at),
+            Self::Live(_) | Self::Ended { .. } => None,
         }
     }
 }
