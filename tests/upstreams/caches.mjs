@@ -23,14 +23,14 @@ export async function remembering(it, here) {
   await it("metadata and keys are asked for once for several people", each(kept, async (at) => {
     for (const person of ["alice", "bob", "alice"]) await signsIn(at, person);
     assert.deepEqual([await count(at, "discovery"), await count(at, "jwks")], [published(at), 1]);
-  }), 240);
+  }), 600);
 
   await it("pl_16: the copies serve while there is nothing to be had, and nobody is asked", each(kept, async (at) => {
     if (published(at)) await here.arrange(at, "discovery", "refuse_connection");
     await here.arrange(at, "jwks", { status: 500 });
     for (const person of ["alice", "bob"]) await signsIn(at, person);
     assert.deepEqual([await count(at, "discovery"), await count(at, "jwks")], [published(at), 1]);
-  }), 240);
+  }), 600);
 
   await it("jv_08: a flood of unknown keys costs one question in a pause, and the last good keys stay", each(kept, async (at) => {
     const began = Date.now();
@@ -41,7 +41,7 @@ export async function remembering(it, here) {
     assert.ok(asked >= 2 && asked <= most, `asked ${asked} times, ${most} at the most`);
     await signsIn(at);
     await here.clear(at);
-  }), 240);
+  }), 600);
 
   await it("jv_28: a key that was published this moment signs in at once, and the next one when the pause is over", each(turning, async (at) => {
     await signsIn(at);
@@ -60,5 +60,5 @@ export async function remembering(it, here) {
     const most = 3 + Math.floor((Date.now() - began) / 1000 / pause);
     const asked = await count(at, "jwks");
     assert.ok(asked >= 3 && asked <= most, `asked ${asked} times, ${most} at the most`);
-  }), 240);
+  }), 600);
 }

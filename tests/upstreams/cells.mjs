@@ -136,7 +136,7 @@ export async function goingWrong(it, here) {
       const failed = (await Promise.allSettled(group)).filter(({ status }) => status === "rejected").map(({ reason }) => reason);
       const names = failed.map(({ message }) => message).join("\n");
       if (failed.length) throw new Error(`${failed.length} of ${group.length}:\n${names}`, { cause: failed[0].cause });
-    }, 400);
+    }, 900);
   }
   await it(`${cells.length} cells: nobody was followed elsewhere`, async () => {
     assert.deepEqual(await here.seen({ place: elsewhere }), []);

@@ -48,7 +48,7 @@ export async function signingOut(it, here) {
       assert.equal((await visitor.follow(await visitor.open(ours), isOut)).next?.href, after);
       assert.equal((await visitor.follow(await visitor.open(ours), isOut)).status, 200, "once");
       assert.ok(await isAsked(at, visitor), "there she has to say who she is");
-    }, 240);
+    }, 600);
 
     await it(`pa_14: alice says yes on our own page, and so signs out at ${path} of ${at.id} too, and comes back to us`, async () => {
       const { visitor } = await signIn(at, { client });
@@ -59,7 +59,7 @@ export async function signingOut(it, here) {
       const last = await visitor.follow(await visitor.open(there));
       assert.deepEqual([last.status, last.url.split("?")[0]], [200, `${issuer}/sign-in/signed-out/${at.id}`]);
       assert.ok(await isAsked(at, visitor));
-    }, 240);
+    }, 600);
   }
 
   const none = without.map(({ preset }) => preset).join(", ");
@@ -70,5 +70,5 @@ export async function signingOut(it, here) {
       assert.equal(await here.isSignedIn(alice.visitor), false, at.id);
       assert.ok(!await isAsked(at, alice.visitor), "there she is as she was");
     }
-  }, 240);
+  }, 600);
 }

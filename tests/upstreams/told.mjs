@@ -58,7 +58,7 @@ export async function beingTold(it, here) {
       for (const somebody of [again, bob]) await isAlive(here, somebody);
       assert.equal((await post(at.id, fresh)).status, 200);
       await isOver(here, again);
-    }, 240);
+    }, 600);
   }
 
   await it("gs_27: who signs no ID tokens has nowhere to say so, and a text that is no token is not believed of the others", async () => {
