@@ -67,7 +67,7 @@ export async function askingAgain(it, here) {
     let goneOn = 0;
     let since = seconds();
     const answer = await refreshUntil(alice, async () => {
-      // The last good answer was at the sign-in; a second is what clocks that know no less are off by.
+      // The last good answer was at the sign-in; a second is what times in whole seconds may be off by.
       assert.ok(since <= signedIn + stale + 1, `${since - signedIn} seconds after the sign-in`);
       if (await count(at) > before) goneOn += 1;
       since = seconds();
