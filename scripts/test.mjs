@@ -45,7 +45,7 @@ const stages = {
     }
   },
   http: (run) => run("node", "tests/http.mjs"),
-  upstreams: (run) => run("node", "tests/upstreams.mjs"),
+  upstreams: (run) => run("node", "tests/upstreams/run.mjs"),
   rows: (run) => run("node", "tests/rows.mjs"),
   keys: (run) => run("node", "tests/keys.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),

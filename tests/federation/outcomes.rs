@@ -1,10 +1,12 @@
 //! What becomes of a sign-in when something goes wrong: a cell for every preset, endpoint and fault.
 
+use serde::Serialize;
 use stand_in::{Claim, Endpoint, Fault, IdTokenFault};
 use tests::federation::Preset;
 
 /// What becomes of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     /// The person signs in, and the client is told everything.
     SignedIn,
@@ -54,6 +56,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         Fault::UserinfoOtherSubject,
         Fault::OtherDiscoveryIssuer,
         Fault::HttpJwksUri,
+        Fault::NoEndSession,
         Fault::CallbackWithoutState,
         Fault::CallbackOtherIss,
         Fault::CallbackNoIss,
@@ -144,6 +147,7 @@ fn on_the_way(preset: Preset, fault: &Fault) -> Option<Outcome> {
         | Fault::UserinfoOtherSubject
         | Fault::OtherDiscoveryIssuer
         | Fault::HttpJwksUri
+        | Fault::NoEndSession
         | Fault::EmailVerified(_)
         | Fault::KeysRotatedJustNow
         | Fault::UnusualTokens
@@ -189,6 +193,9 @@ fn answered(preset: Preset, endpoint: Endpoint, fault: &Fault) -> Option<Outcome
         Fault::OtherDiscoveryIssuer | Fault::HttpJwksUri => {
             (endpoint == Endpoint::Discovery).then_some(Outcome::Page)
         }
+        // Who signs in need not sign out there.
+        Fault::NoEndSession => (preset == Preset::Auth0 && endpoint == Endpoint::Discovery)
+            .then_some(Outcome::SignedIn),
         Fault::EmailVerified(_) => email_verified(preset, endpoint),
         Fault::KeysRotatedJustNow => {
             (token && preset != Preset::GitHub).then_some(Outcome::SignedIn)
