@@ -42,8 +42,8 @@ fn authkit(more: &Value) -> Result<Vouched, NotVouched> {
     vouch(&Dialect::AuthKit(dialect), &answer)
 }
 
-fn refused(why: IdTokenRefused) -> Option<NotVouched> {
-    Some(NotVouched::IdToken(why))
+fn refused(answer: &Result<Vouched, NotVouched>, why: IdTokenRefused) -> bool {
+    answer.as_ref().err() == Some(&NotVouched::IdToken(why))
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn fd_10_fd_11_a_token_of_authkit_names_no_client_or_this_one() {
         json!({ "aud": "app", "client_id": "other" }),
         json!({ "azp": "other" }),
     ] {
-        assert_eq!(authkit(&bad).err(), refused(IdTokenRefused::Audience), "{bad}");
+        assert!(refused(&authkit(&bad), IdTokenRefused::Audience), "{bad}");
     }
 }
 
@@ -84,7 +84,7 @@ fn fd_10_a_token_of_authkit_was_not_made_in_the_future() {
         json!({ "iat": at(-86_400) }),
         json!({ "nbf": at(60) }),
         json!({ "exp": at(-4) }),
-        json!({ "iat": NOON.0 as f64 + 0.5 }),
+        json!({ "iat": 1_800_000_000.5 }),
     ] {
         assert!(authkit(&good).is_ok(), "{good}");
     }
@@ -97,7 +97,7 @@ fn fd_10_a_token_of_authkit_was_not_made_in_the_future() {
         json!({ "exp": at(-5) }),
         json!({ "exp": null }),
     ] {
-        assert_eq!(authkit(&bad).err(), refused(IdTokenRefused::Time), "{bad}");
+        assert!(refused(&authkit(&bad), IdTokenRefused::Time), "{bad}");
     }
 }
 
