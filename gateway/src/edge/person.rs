@@ -20,6 +20,8 @@ use worker::{Env, Result, ScheduledTime};
 
 /// The binding of the objects.
 const BINDING: &str = "PERSON";
+/// How long an object waits that cannot look what it keeps, in seconds.
+const PAUSE: u64 = 3600;
 
 /// The sessions of one person.
 #[wasm_bindgen]
@@ -90,16 +92,13 @@ impl Instance {
     }
 
     async fn tidy(&self, now: UnixTime) -> Result<()> {
-        let left = match &self.row {
-            Some(row) => row.load()?.and_then(|person| person.until()),
-            None => None,
-        };
+        // With settings that cannot be used it is not known what is there; they will be mended.
+        let Some(row) = &self.row else { return self.ring_at(now.plus(PAUSE)).await };
+        let left = row.load()?.and_then(|person| person.until());
         if let Some(until) = left.filter(|until| now < *until) {
             return self.ring_at(until).await;
         }
-        if let Some(row) = &self.row {
-            row.forget();
-        }
+        row.forget();
         self.state.storage().delete_all().await
     }
 
