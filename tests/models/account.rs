@@ -292,7 +292,7 @@ impl Pair<'_> {
             Command::Introspect { grant, token, is_clients } => {
                 let index = self.family_at(grant);
                 let refresh_token = token.map(|token| self.story.grants[index].history.name(token));
-                let client_id = if is_clients { CLIENT } else { "evil" }.into();
+                let client_id = Some(if is_clients { CLIENT } else { "evil" }.into());
                 let command = Introspect { grant: grant_id(index), client_id, refresh_token };
                 let answer = block_on(self.objects.introspect(ACCOUNT, command, now));
                 let answer = answer.map(|found| found.is_some());

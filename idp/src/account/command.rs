@@ -242,6 +242,8 @@ pub struct Revoke {
 /// What the userinfo endpoint may tell.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Told {
+    /// Whose the grant is.
+    pub client_id: String,
     /// Everything that is known.
     pub claims: Map<String, Value>,
     /// The names that the client asked for singly.
@@ -253,8 +255,8 @@ pub struct Told {
 pub struct Introspect {
     /// The grant that the token names.
     pub grant: Uuid,
-    /// Whose token it has to be.
-    pub client_id: String,
+    /// Whose grant it has to be; anybody's for an exchanged token, which does not say whose.
+    pub client_id: Option<String>,
     /// As in [`Revoke`].
     pub refresh_token: Option<(u32, Bits)>,
 }
