@@ -3,12 +3,9 @@
 import { join } from "node:path";
 import { inTurn } from "./in-turn.mjs";
 
-// Whether the gateway takes logout tokens at POST /auth/backchannel-logout.
-const takesLogoutTokens = false;
-
 // Those that wait for expiries, side by side with others.
 const all = [
-  ["basic", "config", "refresh-token", "logout", ...(takesLogoutTokens ? ["back-channel"] : [])],
+  ["basic", "config", "refresh-token", "logout", "back-channel"],
   ["tokens", "callback", "renewals"],
   ["answers", "odd", "published"],
 ];
