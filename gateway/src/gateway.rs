@@ -13,7 +13,7 @@ use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
 use crate::session::Sessions;
-use crate::session::admission::{Authentication, Seams};
+use crate::session::admission::{Authentication, Bound, Seams};
 use crate::trail::{Look, Trail};
 use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
@@ -31,6 +31,8 @@ pub struct Decided {
     pub cookies: HeaderMap,
     /// How it came to that.
     pub trail: Trail,
+    /// What a stream that the origin answers with ends with.
+    pub bound: Option<Bound>,
 }
 
 /// How long an origin may take before what we would tell the browser about its session is stale, in
@@ -51,7 +53,12 @@ impl From<Next> for Decided {
             Next::Forward(forward) => Some(forward.rule),
             Next::Respond(_) => None,
         };
-        Self { next, cookies: HeaderMap::new(), trail: Trail { rule, session: Look::Unasked } }
+        Self {
+            next,
+            cookies: HeaderMap::new(),
+            trail: Trail { rule, session: Look::Unasked },
+            bound: None,
+        }
     }
 }
 
@@ -87,8 +94,10 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
     rng: &mut impl CryptoRng,
 ) -> Decided {
     let rule = Some(gate.route().position);
+    let mut bound = None;
     let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
+            bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             (next, visitor.cookies, visitor.found)
         }
@@ -97,7 +106,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session } }
+    Decided { next, cookies, trail: Trail { rule, session }, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

@@ -52,8 +52,9 @@ export const routesTo = (origin) => [
 ];
 
 // Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's
-// port and says where its URL is instead; the gateway then goes there, and past no service binding.
-export async function pair({ idp = {}, gateway = () => ({}), clients = [], between } = {}) {
+// port and says where its URL is instead; the gateway then goes there, and past no service binding. `told`: whether the
+// gateway is told of logouts.
+export async function pair({ idp = {}, gateway = () => ({}), clients = [], between, told = false } = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
   const [app, origin] = [gatewayPort, originPort].map((port) => `http://localhost:${port}`);
   const issuer = between ? await between(idpPort) : `http://localhost:${idpPort}`;
@@ -66,6 +67,7 @@ export async function pair({ idp = {}, gateway = () => ({}), clients = [], betwe
     redirect_uris: [`${app}/auth/callback`],
     post_logout_redirect_uris: [`${app}/`],
     audience: origin,
+    ...(told && { backchannel_logout_uri: `${app}/auth/backchannel-logout` }),
   };
   const config = {
     idp: {

@@ -1,6 +1,8 @@
 // The hop in the runtime's own language, because every call out of wasm costs: headers cross as one text, edits come
 // back as one, and between request and answer nothing is awaited in wasm. What to change is decided there, all of it.
 
+import { ended, until } from "./stream.js";
+
 const encoder = new TextEncoder();
 
 // The headers of a request or an answer, a line `name,value` each. No name has a comma, no value a line feed. As bytes:
@@ -12,8 +14,11 @@ export function lines(message) {
 // Sends `request` to an origin with edited headers, and resolves to the answer with edited headers; a body is passed from
 // one stream to the other. Redirects are the browser's to follow. `answered` is told status and headers, and says what to
 // change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none. `timing`:
-// whether the browser is told how long the origin took. `book` and `line` are for `conclude`, `all` whether also of success.
-export async function hop(request, url, edits, personal, navigation, timing, all, book, line, answered, unreachable) {
+// whether the browser is told how long the origin took. `book` and `line` are for `conclude`, `all` whether also of
+// success. `bound` and `opened` are for `over`: a stream ends with its session.
+export async function hop(
+  request, url, edits, personal, navigation, timing, all, book, line, env, bound, opened, answered, unreachable,
+) {
   const { method, body } = request;
   // The cache in front of an origin knows neither sessions nor tokens (CC-01): what is for one person is neither looked
   // up there nor stored.
@@ -28,7 +33,8 @@ export async function hop(request, url, edits, personal, navigation, timing, all
     if (changes !== undefined) {
       conclude(book, all, line, answer.status, took());
       if (timing && answer.status !== 101) changes += `\n+server-timing,origin;dur=${took()}`;
-      return changes === "" ? answer : edited(answer, changes);
+      const made = changes === "" ? answer : edited(answer, changes);
+      return bound !== "" && isStream(answer) ? until(made, (stopped) => over(env, bound, opened, stopped)) : made;
     }
   } catch {
     // As good as none.
@@ -36,6 +42,17 @@ export async function hop(request, url, edits, personal, navigation, timing, all
   const none = unreachable(navigation);
   conclude(book, true, line, none.status, took(), "Unreachable");
   return none;
+}
+
+function isStream({ webSocket, body, headers }) {
+  return webSocket || (body && /^text\/event-stream\b/i.test(headers.get("content-type") ?? ""));
+}
+
+// Resolves when the session ends that `bound` tells of: when at the latest, and the handle of its object, if it has one.
+function over(env, bound, opened, stopped) {
+  const [deadline, handle] = bound.split("\n");
+  const [name, command] = (handle && opened(handle)) || [];
+  return ended(env.SESSION, name, command, Number(deadline), stopped);
 }
 
 // Writes what came of a request: a line of the log, when it is to have one, and a point in the operator's `book` of

@@ -25,6 +25,7 @@ use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
 use shared::edge::{entry, now, rng, setting};
 use shared::fetch::Response;
+use shared::handle::{Handle, Kind};
 use shared::respond;
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -132,10 +133,12 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         };
         return answered(line(Trail::default(), "Ours"), response);
     }
-    let Decided { next, mut cookies, trail } = decide(&seams, incoming, began, &mut rng).await;
+    let Decided { next, mut cookies, trail, bound } =
+        decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
         Next::Forward(forward) => {
-            let answer = proxy::forward(&request, &forward, &book, &line(trail, "Forward"));
+            let (line, both) = (line(trail, "Forward"), (&request, &sessions.0));
+            let answer = proxy::forward(both, &forward, bound.as_ref(), &book, &line);
             if cookies.is_empty() {
                 return Ok(answer.into());
             }
@@ -151,6 +154,13 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         }
     };
     Ok(proxy::with_cookies(answer, &cookies)?.into())
+}
+
+/// The handle of a session, which any site of this deployment may have sealed.
+fn open(handle: &str) -> Option<Handle> {
+    let sites = DEPLOYMENT.with_borrow(Clone::clone)?.ok()?;
+    let Deployment { config, .. } = sites.first()?;
+    Handle::open(Kind::Session, handle, &config.keys)
 }
 
 /// A binding, or undefined.

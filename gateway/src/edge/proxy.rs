@@ -3,16 +3,20 @@
 use crate::answer;
 use crate::next::Forward;
 use crate::refused::Refused;
+use crate::session::admission::Bound;
 use http::{HeaderMap, StatusCode};
 use js_sys::{JsString, Promise, Reflect};
 use shared::cause::Cause;
 use shared::edge::message::response_out;
+use shared::handle::Handle;
 use shared::lines::from_lines;
+use shared::secret::Digest;
 use std::net::IpAddr;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Request, Response};
+use worker::Env;
 
 #[wasm_bindgen(module = "/src/edge/hop.js")]
 extern "C" {
@@ -28,6 +32,9 @@ extern "C" {
         all: bool,
         book: &JsValue,
         line: &str,
+        env: &JsValue,
+        bound: &str,
+        opened: &Opened,
         answered: &Answered,
         unreachable: &NoAnswer,
     ) -> Promise;
@@ -48,9 +55,11 @@ extern "C" {
 }
 
 type Answered = Closure<dyn Fn(u16, Vec<u8>, bool) -> Option<String>>;
+type Opened = Closure<dyn Fn(String) -> Option<Vec<String>>>;
 type NoAnswer = Closure<dyn Fn(bool) -> Result<Response, JsValue>>;
 
 thread_local! {
+    static OPENED: Opened = Closure::new(|handle: String| watch(&handle));
     static ANSWERED: Answered =
         Closure::new(|status, lines: Vec<u8>, personal| answered(status, &lines, personal));
     static NO_ANSWER: NoAnswer =
@@ -89,20 +98,39 @@ pub async fn is_within(limit: &JsValue, who: IpAddr) -> bool {
 /// There is no time limit. The runtime cannot tell a slow connection from a slow answer, and a
 /// stream of events or a long poll may be silent for as long as it likes; the platform gives an
 /// origin up that does not accept a connection.
-pub fn forward(request: &Request, forward: &Forward, book: &Book, line: &str) -> Promise {
+pub fn forward(
+    (request, env): (&Request, &Env),
+    forward: &Forward,
+    bound: Option<&Bound>,
+    book: &Book,
+    line: &str,
+) -> Promise {
     let Forward { url, edits, authenticated, navigation, rule: _ } = forward;
     let edits = edits.to_lines();
     let Book { figures, all, timing } = book;
     let (personal, navigation) = (*authenticated, *navigation);
+    let bound = bound.map(|Bound { handle, ends_at }| {
+        // Milliseconds, as JavaScript counts.
+        format!("{}000\n{}", ends_at.0, handle.as_deref().unwrap_or_default())
+    });
+    let bound = bound.unwrap_or_default();
     ANSWERED.with(|answered| {
         NO_ANSWER.with(|none| {
-            let (timing, all) = (*timing, *all);
-            hop(
-                request, url, &edits, personal, navigation, timing, all, figures, line, answered,
-                none,
-            )
+            OPENED.with(|opened| {
+                hop(
+                    request, url, &edits, personal, navigation, *timing, *all, figures, line, env,
+                    &bound, opened, answered, none,
+                )
+            })
         })
     })
+}
+
+/// Which object to watch for the session of a sealed handle, and what to say to it.
+fn watch(handle: &str) -> Option<Vec<String>> {
+    let Handle { object, secret, .. } = super::open(handle)?;
+    let secret = serde_json::to_string(&Digest::of(secret)).ok()?;
+    Some(vec![object.to_string(), secret])
 }
 
 /// What to change about an origin's answer; none when its headers cannot be read, and then it must

@@ -8,7 +8,7 @@ use worker::{Result, SqlStorage};
 
 /// One value in the storage of one object.
 #[derive(Debug)]
-pub struct Row<T> {
+pub(super) struct Row<T> {
     sql: SqlStorage,
     /// What the table is called, and what the row is sealed for.
     table: &'static str,
@@ -28,7 +28,7 @@ pub struct Row<T> {
 impl<T: Clone + DeserializeOwned + Serialize> Row<T> {
     /// The row of the object whose state this is, in the table of this name, sealed for this purpose.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         state: &worker::State,
         keys: SealingKeys,
         (table, purpose): (&'static str, &'static str),
@@ -43,7 +43,7 @@ impl<T: Clone + DeserializeOwned + Serialize> Row<T> {
     ///
     /// # Errors
     /// When storage failed.
-    pub fn load(&self) -> Result<Option<T>> {
+    pub(super) fn load(&self) -> Result<Option<T>> {
         if let Some(known) = &*self.known.borrow() {
             return Ok(Some(known.clone()));
         }
@@ -56,7 +56,7 @@ impl<T: Clone + DeserializeOwned + Serialize> Row<T> {
     ///
     /// # Errors
     /// When storage failed.
-    pub fn save(&self, value: &T) -> Result<()> {
+    pub(super) fn save(&self, value: &T) -> Result<()> {
         // Forgotten first: after a write that failed, nothing is known.
         self.known.replace(None);
         self.write(value)?;
@@ -65,7 +65,7 @@ impl<T: Clone + DeserializeOwned + Serialize> Row<T> {
     }
 
     /// The storage is about to be emptied.
-    pub fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.made.set(false);
         self.known.replace(None);
     }

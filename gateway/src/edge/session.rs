@@ -7,7 +7,7 @@ use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Vis
 use crate::session::exchange::Party;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::{Command, Lost, Sessions};
-use js_sys::Promise;
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
@@ -30,8 +30,10 @@ use worker::{Env, Result, ScheduledTime};
 const BINDING: &str = "SESSION";
 /// The optional binding of the issuer's Worker.
 const ISSUER: &str = "IDP";
+/// The header of who wants to know when a session ends: its secret's digest, as JSON.
+const WATCH: &str = "x-watch";
 
-type Object = Driver<Rc<Row<State>>, Background, Outbound, WebCrypto>;
+type Object = Driver<Watched, Background, Outbound, WebCrypto>;
 
 /// One session.
 #[wasm_bindgen]
@@ -41,11 +43,22 @@ pub struct Session {
     step: Step,
 }
 
+#[wasm_bindgen(module = "/src/edge/stream.js")]
+extern "C" {
+    fn keep(state: &JsValue) -> JsValue;
+
+    fn ring(state: &JsValue);
+
+    fn refuse(status: u16) -> JsValue;
+}
+
 #[derive(Debug)]
 struct Instance {
     /// None when the settings cannot be used: then nobody is signed in (GC-18).
     driver: Option<(Rc<Row<State>>, Rc<Object>)>,
     state: Rc<worker::State>,
+    /// The same, as JavaScript has it.
+    raw: JsValue,
 }
 
 #[wasm_bindgen]
@@ -54,6 +67,7 @@ impl Session {
     #[wasm_bindgen(constructor)]
     #[must_use]
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
+        let raw: JsValue = state.clone().into();
         let state = Rc::new(worker::State::from(state));
         let driver = Config::read(|name| edge::setting(env, name)).ok().map(|config| {
             let outbound = outbound(&config, env);
@@ -62,9 +76,10 @@ impl Session {
             let over = || State::Ended { until: UnixTime(0) };
             let row = Rc::new(Row::new(&state, config.keys, ("session", "session row"), over));
             let background = Background(Rc::clone(&state));
-            (Rc::clone(&row), Driver::new(row, background, Rc::new(party)))
+            let store = Watched { row: Rc::clone(&row), raw: raw.clone() };
+            (row, Driver::new(store, background, Rc::new(party)))
         });
-        let object = Rc::new(Instance { driver, state });
+        let object = Rc::new(Instance { driver, state, raw });
         let instance = Rc::clone(&object);
         let step = object::step(move |text| {
             let instance = Rc::clone(&instance);
@@ -73,10 +88,32 @@ impl Session {
         Self { object, step }
     }
 
-    /// Obeys one command.
-    pub fn fetch(&self, request: &Request) -> Promise {
-        object::obey(request, &self.step)
+    /// Obeys one command; or, asked by a WebSocket, keeps that until the session ends.
+    ///
+    /// # Errors
+    /// What the runtime throws.
+    pub fn fetch(&self, request: &Request) -> std::result::Result<JsValue, JsValue> {
+        let Some(watch) = request.headers().get(WATCH)? else {
+            return Ok(object::obey(request, &self.step).into());
+        };
+        Ok(match self.object.goes_on(&watch) {
+            Ok(true) => keep(&self.object.raw),
+            Ok(false) => refuse(StatusCode::GONE.as_u16()),
+            Err(Failed(_)) => refuse(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
+        })
     }
+
+    /// Whoever keeps a watch says nothing.
+    #[wasm_bindgen(js_name = webSocketMessage)]
+    pub fn message(&self) {}
+
+    /// A watch is over.
+    #[wasm_bindgen(js_name = webSocketClose)]
+    pub fn closed(&self) {}
+
+    /// A watch is lost.
+    #[wasm_bindgen(js_name = webSocketError)]
+    pub fn lost(&self) {}
 
     /// The session, or what is left of it, is past its end.
     ///
@@ -88,6 +125,7 @@ impl Session {
             if let Some((row, _)) = &object.driver {
                 row.forget();
             }
+            ring(&object.raw);
             object.state.storage().delete_all().await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -120,6 +158,13 @@ impl Instance {
             }
             Command::Seen { now } => object::answer(&driver.seen(now).map_err(broken)?),
         }
+    }
+
+    /// Whether the session goes on that somebody wants to watch.
+    fn goes_on(&self, watch: &str) -> std::result::Result<bool, Failed> {
+        let (_, driver) = self.driver.as_ref().ok_or_else(|| Failed::from("settings"))?;
+        let secret: Digest = serde_json::from_str(watch)?;
+        driver.goes_on(secret, edge::now()).map_err(|Broken| Failed::from("storage"))
     }
 
     /// Empties the object when the session's end has passed.
@@ -158,13 +203,24 @@ impl Spawn for Background {
     }
 }
 
-impl Store for Rc<Row<State>> {
+/// The row, and those who want to know when it says that the session is over.
+#[derive(Debug)]
+struct Watched {
+    row: Rc<Row<State>>,
+    raw: JsValue,
+}
+
+impl Store for Watched {
     fn load(&self) -> std::result::Result<Option<State>, Broken> {
-        Row::load(self).map_err(|_| Broken)
+        self.row.load().map_err(|_| Broken)
     }
 
     fn save(&self, session: &State) -> std::result::Result<(), Broken> {
-        Row::save(self, session).map_err(|_| Broken)
+        self.row.save(session).map_err(|_| Broken)?;
+        if matches!(session, State::Ended { .. }) {
+            ring(&self.raw);
+        }
+        Ok(())
     }
 }
 

@@ -66,7 +66,23 @@ pub struct Visitor {
     pub found: Look,
 }
 
+/// What a stream to somebody's browser ends with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bound {
+    /// The sealed handle of their session, where it has an object.
+    pub handle: Option<String>,
+    /// When it ends in any case.
+    pub ends_at: UnixTime,
+}
+
 impl Visitor {
+    /// What a stream to them ends with.
+    #[must_use]
+    pub fn bound(&self, mode: Mode) -> Bound {
+        let handle = (mode != Mode::Sealed).then(|| self.logout_key.as_str().to_owned());
+        Bound { handle, ends_at: self.snapshot.ends_at }
+    }
+
     fn of(snapshot: Rc<Snapshot>, cookies: HeaderMap, logout_key: LogoutKey) -> Authentication {
         let bearer = Bearer::new(&snapshot.access_token);
         let visitor = Self { snapshot, bearer, cookies, logout_key, found: Look::Store };

@@ -158,6 +158,12 @@ impl Contents {
 pub struct LogoutKey(String);
 
 impl LogoutKey {
+    /// The text.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// What a link that signs out has to carry: known only to who can read our own pages.
     #[must_use]
     pub fn token(&self, config: &Config) -> String {

@@ -109,6 +109,14 @@ where
         self.store.save(&Session::Live(Box::new(live))).map(|()| true)
     }
 
+    /// Whether there is a session with this secret that goes on; somebody wants to know when it ends.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn goes_on(&self, secret: Digest, now: UnixTime) -> Result<bool, Broken> {
+        Ok(self.store.load()?.is_some_and(|session| session.goes_on(secret, now)))
+    }
+
     /// A request of the browser. `patience` is over after [`PATIENCE_SECONDS`].
     pub async fn visit(
         self: &Rc<Self>,

@@ -353,6 +353,12 @@ impl Session {
         (Self::Live(live), Visit::Refresh(lease, token))
     }
 
+    /// Whether it goes on at `now`, for the browser that has its secret. Asking is no use of it.
+    #[must_use]
+    pub fn goes_on(&self, secret: Digest, now: UnixTime) -> bool {
+        matches!(self, Self::Live(live) if live.secret == secret && !live.is_over(now))
+    }
+
     /// Whoever held the lease is gone: an object has one instance at a time, and this one makes no
     /// call. The token may have been spent, and there is no better way to find out than to use it.
     #[must_use]
