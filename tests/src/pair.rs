@@ -60,6 +60,16 @@ impl Pair {
         }
     }
 
+    /// A pair in this process whose issuer tells nobody that somebody has signed out. For tests that try
+    /// thousands of endings: what is still to be said would be said again in each of them.
+    pub fn untold(mode: &'static str) -> Self {
+        Self::in_process(mode, |idp, _| {
+            for client in idp["CLIENTS"].as_array_mut().expect("a list") {
+                client.as_object_mut().expect("an object").remove("backchannel_logout_uri");
+            }
+        })
+    }
+
     /// A pair in this process with settings of its own: the issuer's and the gateway's.
     pub fn in_process(
         mode: &'static str,
@@ -77,6 +87,7 @@ impl Pair {
     }
 
     /// Another gateway of the same issuer, which keeps its sessions in the same way.
+    #[must_use]
     pub fn second(&self) -> Self {
         let (mode, issuer) = (self.mode, Rc::clone(&self.issuer));
         let Some(first) = &self.gate else {

@@ -101,7 +101,7 @@ fn run(flow: &Flow, before: &Visitor<'_>, whose: Whose, by: i64, step: u32) -> b
 fn whenever_it_jumps(whose: Whose) {
     let mut runs = 0;
     for mode in MODES {
-        let pair = Pair::in_process(mode, |_, _| {});
+        let pair = Pair::untold(mode);
         let base = Visitor::signed_in(&pair);
         for flow in FLOWS.iter().filter(|flow| !flow.is_first) {
             let start = Moment::of(&pair);

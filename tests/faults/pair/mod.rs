@@ -73,14 +73,14 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
 fn whichever(kind: Kind) {
     let mut runs = 0;
     for mode in MODES {
-        let pair = Pair::in_process(mode, |_, _| {});
+        let pair = Pair::untold(mode);
         let base = Visitor::signed_in(&pair);
         for flow in FLOWS {
             let what = format!("{mode}: {}, {}", flow.name, kind.name);
             let least = (kind.places)((flow.places)(mode));
             if flow.is_first {
                 runs += at_every_place(least, &what, |place| {
-                    let pair = Pair::in_process(mode, |_, _| {});
+                    let pair = Pair::untold(mode);
                     run(&flow, &kind, &Visitor::first(&pair), place)
                 });
                 continue;
