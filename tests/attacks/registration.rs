@@ -241,6 +241,25 @@ fn rg_10_a_name_is_text_wherever_it_is_shown() {
 }
 
 #[test]
+fn rg_18_what_a_client_is_called_in_other_languages_is_passed_over_and_shown_nowhere() {
+    let issuer = issuer();
+    let more = json!({
+        "client_name": "Plain",
+        "client_name#ja": "<script>alert(1)</script>",
+        "logo_uri#ja": "javascript:alert(1)",
+        "client_uri#ja": "data:text/html,x",
+    });
+    let answer = register(TOKEN, &with(&more)).send(&issuer);
+    assert!(object(&answer).keys().all(|name| !name.contains('#')));
+    let url = Ask::of(Registered::of(&answer).client()).url(&issuer);
+    let shown = Browser::new(&issuer).get(&format!("{url}&ui_locales=ja"));
+    page(&shown);
+    for part in ["alert(1)", "javascript:", "data:text"] {
+        assert!(!text(&shown).contains(part), "{part}");
+    }
+}
+
+#[test]
 fn rg_11_a_flood_of_registrations_is_held_up_and_one_that_nobody_uses_goes() {
     let Some(issuer) = needs_clock() else { return };
     let first = Registered::new(&issuer, TOKEN, &metadata());

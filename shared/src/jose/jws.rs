@@ -111,7 +111,7 @@ impl<'t> Unverified<'t> {
     /// # Errors
     /// See [`Refused`].
     pub async fn verify<C: DeserializeOwned>(
-        self,
+        &self,
         key: &Jwk,
         verifier: &impl Verifier,
     ) -> Result<C, Refused> {

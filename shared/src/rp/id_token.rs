@@ -2,7 +2,7 @@
 
 use super::client::RelyingParty;
 use super::discovery::Provider;
-use super::keys::NoKey;
+use super::keys::{NoKey, NotVerified};
 use crate::fetch::Fetch;
 use crate::jose::claims::date;
 use crate::jose::jws::{self, Unverified};
@@ -89,6 +89,15 @@ pub enum IdTokenRefused {
     NoAuthTime,
 }
 
+impl From<NotVerified> for IdTokenRefused {
+    fn from(not: NotVerified) -> Self {
+        match not {
+            NotVerified::Key(no_key) => Self::Key(no_key),
+            NotVerified::Signature(refused) => Self::Signature(refused),
+        }
+    }
+}
+
 impl IdTokenRefused {
     /// Whether it shows nothing about the person: clocks that disagree, or keys out of reach.
     #[must_use]
@@ -117,9 +126,9 @@ impl RelyingParty {
         if is_foreign(token.typ().as_deref()) {
             return Err(IdTokenRefused::Type);
         }
-        let key = provider.key(&token, jwks_uri, fetch, now).await.map_err(IdTokenRefused::Key)?;
-        let claims = token.verify(&key, verifier).await.map_err(IdTokenRefused::Signature)?;
-        self.check(claims, key.alg(), access_token, occasion, now)
+        let ways = (fetch, verifier);
+        let (claims, alg) = provider.verified(&token, jwks_uri, ways, now).await?;
+        self.check(claims, alg, access_token, occasion, now)
     }
 
     fn check(

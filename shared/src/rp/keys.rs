@@ -4,8 +4,10 @@
 use super::discovery::{COOL_DOWN_SECONDS, FRESH_SECONDS, Provider, STALE_SECONDS, json};
 use crate::fetch::Fetch;
 use crate::jose::jwk::{Jwk, JwkSet};
-use crate::jose::jws::Unverified;
+use crate::jose::jws::{Refused, Unverified};
+use crate::jose::{Alg, Verifier};
 use crate::time::UnixTime;
+use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 
 /// How long somebody who never gave us keys is left alone after they failed.
@@ -115,6 +117,27 @@ impl Published {
         known(&self.keys.borrow()).then_some(()).ok_or(NoKey::Unavailable)
     }
 
+    /// The key that is in the place of one that did not make the signature of `token`: somebody may
+    /// have put another there under the same name, or under none. Asked as seldom as for a key that
+    /// nobody knows.
+    async fn replaced(
+        &self,
+        token: &Unverified<'_>,
+        tried: &Jwk,
+        uri: &str,
+        fetch: &impl Fetch,
+        now: UnixTime,
+    ) -> Option<Jwk> {
+        if !rested(self.keys.borrow().missed_at, self.patience.cool_down, now) {
+            return None;
+        }
+        self.keys.borrow_mut().missed_at = Some(now);
+        self.ask(uri, fetch, now).await;
+        let keys = self.keys.borrow();
+        let (set, _) = keys.set.as_ref()?;
+        token.key(set).filter(|key| key.material != tried.material).cloned()
+    }
+
     /// Asks, and keeps what is better than what is known.
     async fn ask(&self, uri: &str, fetch: &impl Fetch, now: UnixTime) {
         let set = json(uri, fetch).await.ok().and_then(|body| JwkSet::parse(&body));
@@ -166,7 +189,37 @@ impl Published {
     }
 }
 
+/// Why the claims of a token are not to be had.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotVerified {
+    /// There is no key to check it with.
+    Key(NoKey),
+    /// None of the keys made its signature, or its claims cannot be read.
+    Signature(Refused),
+}
+
 impl Provider {
+    /// The claims of `token`, which one of the published keys has signed, and by which algorithm.
+    ///
+    /// # Errors
+    /// [`NotVerified`].
+    pub async fn verified<C: DeserializeOwned>(
+        &self,
+        token: &Unverified<'_>,
+        jwks_uri: &str,
+        (fetch, verifier): (&impl Fetch, &impl Verifier),
+        now: UnixTime,
+    ) -> Result<(C, Alg), NotVerified> {
+        let key = self.key(token, jwks_uri, fetch, now).await.map_err(NotVerified::Key)?;
+        let mut claims = token.verify(&key, verifier).await;
+        if matches!(claims, Err(Refused::BadSignature))
+            && let Some(other) = self.keys.replaced(token, &key, jwks_uri, fetch, now).await
+        {
+            claims = token.verify(&other, verifier).await;
+        }
+        Ok((claims.map_err(NotVerified::Signature)?, key.alg()))
+    }
+
     /// The key to check `token` with.
     ///
     /// # Errors
@@ -186,10 +239,12 @@ impl Provider {
 mod tests {
     use super::super::fixture::{NOON, Peer, key, provider};
     use super::*;
-    use crate::jose::native::SigningKey;
+    use crate::jose::jws::{Header, compact, signing_input};
+    use crate::jose::native::{Native, SigningKey};
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use pollster::block_on;
+    use serde_json::{Value, json};
 
     const JWKS: &str = "https://idp.test/jwks";
 
@@ -290,6 +345,42 @@ mod tests {
             assert_eq!(ask(&old, seconds).err(), Some(NoKey::Unknown));
         }
         assert_eq!(peer.hits("/jwks"), 2);
+    }
+
+    #[test]
+    fn jv_28_a_key_in_the_place_of_another_works_at_once_and_forgeries_cost_one_request() {
+        let (peer, fetch) = Peer::with_fetch();
+        let provider = provider();
+        let (old, fresh) = (key(), SigningKey::es256([8; 32]).unwrap());
+        // The same name, or none, before and after.
+        for (start, kid) in [(0, Some("k")), (1000, None)] {
+            let publish = |key: &SigningKey| {
+                let kid = kid.map(str::to_owned);
+                let set = JwkSet { keys: vec![Jwk { kid, ..key.public() }] };
+                peer.put("/jwks", 200, &serde_json::to_string(&set).unwrap());
+            };
+            let verified = |key: &SigningKey, seconds: u64| {
+                let header: Header =
+                    serde_json::from_value(json!({"alg": "ES256", "kid": kid})).unwrap();
+                let input = signing_input(&header, &json!({"sub": "s"}));
+                let token = compact(&input, &key.sign(input.as_bytes()).unwrap());
+                let token = Unverified::parse(&token).unwrap();
+                let now = NOON.plus(start + seconds);
+                let found = provider.verified(&token, JWKS, (&fetch, &Native), now);
+                block_on(found).map(|(claims, _): (Value, Alg)| claims["sub"].clone())
+            };
+            publish(&old);
+            assert!(verified(&old, 0).is_ok());
+            publish(&fresh);
+            let before = peer.hits("/jwks");
+            assert_eq!(verified(&fresh, 1), Ok(json!("s")), "{kid:?}");
+            assert_eq!(peer.hits("/jwks"), before + 1);
+            for seconds in 2..30 {
+                assert!(verified(&old, seconds).is_err());
+                assert!(verified(&fresh, seconds).is_ok());
+            }
+            assert_eq!(peer.hits("/jwks"), before + 1);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::client::RelyingParty;
 use super::dialect::Desk;
 use super::id_token::subject;
-use super::keys::NoKey;
+use super::keys::{NoKey, NotVerified};
 use crate::fetch::Fetch;
 use crate::jose::Verifier;
 use crate::jose::claims::date;
@@ -80,9 +80,11 @@ impl RelyingParty {
         if token.typ().is_some_and(|typ| !["logout+jwt", "jwt"].contains(&typ.as_str())) {
             return Err(LogoutRefused::Type);
         }
-        let key = provider.key(&token, &metadata.jwks_uri, *fetch, *now).await;
-        let key = key.map_err(LogoutRefused::Key)?;
-        let claims = token.verify(&key, *verifier).await.map_err(LogoutRefused::Signature)?;
+        let verified = provider.verified(&token, &metadata.jwks_uri, (*fetch, *verifier), *now);
+        let (claims, _) = verified.await.map_err(|not| match not {
+            NotVerified::Key(no_key) => LogoutRefused::Key(no_key),
+            NotVerified::Signature(refused) => LogoutRefused::Signature(refused),
+        })?;
         self.check_logout(claims, *now)
     }
 

@@ -134,10 +134,8 @@ impl AuthKit {
         let refused = NotVouched::IdToken;
         let token = Unverified::parse(token.expose());
         let token = token.map_err(|why| refused(IdTokenRefused::Signature(why)))?;
-        let key = provider.key(&token, &metadata.jwks_uri, *fetch, *now).await;
-        let key = key.map_err(|why| refused(IdTokenRefused::Key(why)))?;
-        let claims = token.verify::<Map<String, Value>>(&key, *verifier).await;
-        let claims = claims.map_err(|why| refused(IdTokenRefused::Signature(why)))?;
+        let verified = provider.verified(&token, &metadata.jwks_uri, (*fetch, *verifier), *now);
+        let (claims, _) = verified.await.map_err(|not| refused(not.into()))?;
         if !text(&claims, "iss").is_some_and(|iss| self.issuers.iter().any(|known| known == iss)) {
             return Err(refused(IdTokenRefused::Issuer));
         }
