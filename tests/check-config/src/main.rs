@@ -164,6 +164,25 @@ mod tests {
     }
 
     #[test]
+    fn every_route_in_the_documentation_is_one() {
+        for (name, text) in [
+            ("the front page", include_str!("../../../README.md")),
+            ("configuration", include_str!("../../../docs/configuration.md")),
+        ] {
+            let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+            let mut found = 0;
+            for (block, _) in blocks.filter(|(block, _)| block.contains("\"prefix\"")) {
+                let routes: Value = serde_json::from_str(block).unwrap();
+                let routes = if routes.is_array() { routes } else { json!([routes]) };
+                let names = named(|file| file["gateway"]["settings"]["ROUTES"] = routes);
+                assert!(names.is_empty(), "{name}: {names:?}");
+                found += 1;
+            }
+            assert!(found > 0, "{name} has none");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_an_upstream_is_named_and_so_is_a_secret_that_is_not_there() {
         let with = |upstream: Value| named(|file| file["idp"]["settings"]["UPSTREAMS"] = upstream);
         let github = json!([{ "id": "hub", "provider": "github", "client_id": "x" }]);
