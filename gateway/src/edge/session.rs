@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
 use crate::session::exchange::Party;
 use crate::session::state::{Farewell, Live, Session as State};
-use crate::session::{Command, Lost, Sessions};
+use crate::session::{Command, Lost, Sessions, row};
 use js_sys::Promise;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use shared::edge::fetch::Outbound;
 use shared::edge::object::{Failed, Step};
 use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
-use shared::seal::{Purpose, SealingKeys};
+use shared::seal::SealingKeys;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -169,10 +169,6 @@ struct Row {
 }
 
 impl Row {
-    fn purpose(&self) -> Purpose<'_> {
-        Purpose::new("session row", &self.name)
-    }
-
     /// Looks without creating anything: a visit to an object that was never opened leaves it as
     /// empty as it was (GS-15).
     fn is_made(&self) -> Result<bool> {
@@ -200,10 +196,7 @@ impl Row {
         let rows: Vec<Sealed> =
             self.sql.exec("SELECT sealed FROM session WHERE id = 1", None)?.to_array()?;
         let Some(Sealed { sealed }) = rows.first() else { return Ok(None) };
-        // A row that does not open was sealed under a key that is gone: that session is over.
-        let plain = self.keys.open(self.purpose(), sealed);
-        let state = plain.and_then(|plain| serde_json::from_slice(&plain).ok());
-        Ok(Some(state.unwrap_or(State::Ended { until: UnixTime(0) })))
+        Ok(Some(row::open(&self.keys, &self.name, sealed)))
     }
 
     fn write(&self, session: &State) -> Result<()> {
@@ -212,8 +205,7 @@ impl Row {
             self.sql.exec(table, None)?;
             self.made.set(true);
         }
-        // The plain text holds fresh secrets or, once it is over, nothing to hide.
-        let sealed = self.keys.seal_the_same(self.purpose(), &serde_json::to_vec(session)?);
+        let sealed = row::seal(&self.keys, &self.name, session).ok_or("no JSON form")?;
         let upsert = "INSERT INTO session (id, sealed) VALUES (1, ?) \
                       ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed";
         self.sql.exec(upsert, vec![sealed.into()])?;

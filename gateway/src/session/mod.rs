@@ -1,12 +1,17 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod contended;
 pub mod cookie;
 pub mod driver;
 pub mod exchange;
 pub mod opened;
+pub mod row;
 pub mod state;
+mod turn;
 
+#[cfg(test)]
+mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
 #[cfg(test)]
