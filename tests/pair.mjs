@@ -8,8 +8,25 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { Fault, complain, environment, main, root } from "../scripts/paths.mjs";
+import { postgres } from "../scripts/postgres.mjs";
+import { database } from "./postgres.mjs";
 
-const modes = ["hybrid", "durable", "sealed"];
+// Each with what it needs besides the Workers: started on a port of its own, with the settings that name it.
+const modes = {
+  hybrid: nothing,
+  durable: nothing,
+  sealed: nothing,
+  async postgres(port) {
+    const { url, stop } = await database(port);
+    return { settings: { DATABASE_URL: url }, stop };
+  },
+};
+// What this machine lacks for a mode, if anything.
+const lacks = (mode) => mode === "postgres" ? postgres().missing : undefined;
+
+async function nothing() {
+  return { settings: {}, stop() {} };
+}
 
 // Short, for here nobody can set the clock. src/pair.rs waits for as long.
 const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2 } };
@@ -19,18 +36,24 @@ async function run(mode, more) {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   try {
-    const [idp, gateway, origin] = await freePorts(3);
+    const [idp, gateway, origin, other] = await freePorts(4);
     const file = join(folder, "config.json");
-    writeFileSync(file, JSON.stringify(configure(mode, { idp, gateway, origin }, join(folder, "state"))), { mode: 0o600 });
-    const served = await serving(file);
+    const store = await modes[mode](other);
     try {
-      return await nextest(more, {
-        GATELATCH_ISSUER: `http://localhost:${idp}`,
-        GATELATCH_GATEWAY: `http://localhost:${gateway}`,
-        GATELATCH_MODE: mode,
-      });
+      const config = configure(mode, { idp, gateway, origin }, join(folder, "state"), store.settings);
+      writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+      const served = await serving(file);
+      try {
+        return await nextest(more, {
+          GATELATCH_ISSUER: `http://localhost:${idp}`,
+          GATELATCH_GATEWAY: `http://localhost:${gateway}`,
+          GATELATCH_MODE: mode,
+        });
+      } finally {
+        await served.stop();
+      }
     } finally {
-      await served.stop();
+      await store.stop();
     }
   } finally {
     remove();
@@ -39,7 +62,7 @@ async function run(mode, more) {
 }
 
 // tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
-function configure(mode, ports, state) {
+function configure(mode, ports, state, more) {
   const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
   const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
   config.state = relative(root, state);
@@ -51,7 +74,7 @@ function configure(mode, ports, state) {
     client.redirect_uris = client.redirect_uris.map((uri) => app + new URL(uri).pathname);
     client.post_logout_redirect_uris = client.post_logout_redirect_uris.map((uri) => app + new URL(uri).pathname);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway, ...more });
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
   gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
@@ -92,12 +115,17 @@ if (main(import.meta)) {
   const given = process.argv.slice(2);
   const split = given.includes("--") ? given.indexOf("--") : given.length;
   const [asked, more] = [given.slice(0, split), given.slice(split + 1)];
-  const unknown = asked.filter((mode) => !modes.includes(mode));
-  if (unknown.length) complain(new Fault(`no mode is called ${unknown.join(", ")}: there are ${modes.join(", ")}`));
+  const known = Object.keys(modes);
+  const unknown = asked.filter((mode) => !known.includes(mode));
+  if (unknown.length) complain(new Fault(`no mode is called ${unknown.join(", ")}: there are ${known.join(", ")}`));
   try {
     const failed = [];
-    for (const mode of asked.length ? asked : modes) {
+    for (const mode of asked.length ? asked : known) {
       console.error(`sessions: ${mode}`);
+      if (lacks(mode)) {
+        console.error(`NOT RUN: ${lacks(mode)}`);
+        continue;
+      }
       if (!await run(mode, more)) failed.push(mode);
     }
     if (failed.length) throw new Fault(`the tests failed with sessions: ${failed.join(", ")}`);

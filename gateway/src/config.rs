@@ -1,5 +1,6 @@
 //! The deployment's settings, read once and refused as a whole.
 
+use crate::database::{self, DatabaseUrl};
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
@@ -25,6 +26,23 @@ pub enum Mode {
     Durable,
     /// Everything in the sealed cookie.
     Sealed,
+    /// Everything in PostgreSQL, which is asked on every request.
+    Postgres,
+}
+
+/// The settings that `SESSION_MODE` may have.
+const MODES: &str = "hybrid, durable, sealed or postgres";
+
+impl Mode {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "hybrid" => Some(Self::Hybrid),
+            "durable" => Some(Self::Durable),
+            "sealed" => Some(Self::Sealed),
+            "postgres" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
 }
 
 /// Everything the operator decides.
@@ -44,6 +62,8 @@ pub struct Config {
     pub routes: Routes,
     /// Where sessions live.
     pub mode: Mode,
+    /// The database, in the mode that has one.
+    pub database: Option<DatabaseUrl>,
     /// What seals cookies.
     pub keys: SealingKeys,
     /// Seconds without a request after which a session is over.
@@ -76,15 +96,13 @@ impl Config {
             |text| Scope::parse(text).filter(|scope| scope.has("openid")),
         );
         let routes = Routes::read(&mut settings, public_url.as_ref());
-        let mode =
-            settings.optional("SESSION_MODE", "hybrid, durable or sealed", Mode::Hybrid, |text| {
-                match text {
-                    "hybrid" => Some(Mode::Hybrid),
-                    "durable" => Some(Mode::Durable),
-                    "sealed" => Some(Mode::Sealed),
-                    _ => None,
-                }
-            });
+        let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
+        let database = match mode {
+            Mode::Postgres => {
+                settings.required("DATABASE_URL", database::WANTED, DatabaseUrl::parse)
+            }
+            Mode::Hybrid | Mode::Durable | Mode::Sealed => None,
+        };
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
@@ -111,6 +129,7 @@ impl Config {
                 scope,
                 routes,
                 mode,
+                database,
                 keys: keys?,
                 idle_seconds,
                 absolute_seconds,
@@ -293,6 +312,20 @@ pub(crate) mod tests {
         let example = ("SEALING_KEYS", "Z2F0ZWxhdGNoLWV4YW1wbGUtYWFhYWFhYWFhYWFhYWE");
         assert_eq!(mistakes(&[example]), ["SEALING_KEYS"]);
         assert!(with(&[example, ("PUBLIC_URL", "http://localhost:8788")]).is_ok());
+    }
+
+    #[test]
+    fn a_database_is_asked_for_where_sessions_live_in_one_and_its_url_is_not_repeated() {
+        let postgres = ("SESSION_MODE", "postgres");
+        assert_eq!(mistakes(&[postgres]), ["DATABASE_URL"]);
+        let problems = with(&[postgres, ("DATABASE_URL", "mysql://bob:hunter2@db.test/shop")]);
+        let problem = problems.unwrap_err().remove(0);
+        assert!(problem.name == "DATABASE_URL" && !problem.to_string().contains("hunter2"));
+        let url = ("DATABASE_URL", "postgres://bob:hunter2@db.test/shop");
+        let config = with(&[postgres, url]).unwrap();
+        assert_eq!(config.database.as_ref().unwrap().host, "db.test");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(with(&[url]).unwrap().database.is_none());
     }
 
     #[test]

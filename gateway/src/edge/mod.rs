@@ -1,7 +1,10 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about sessions.
 
+pub mod behind;
+pub mod postgres;
 pub mod proxy;
 pub mod session;
+pub mod stores;
 
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
@@ -11,17 +14,19 @@ use crate::refused::Refused;
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use behind::Behind;
 use http::{Method, StatusCode};
-use session::{Objects, outbound, provider};
+use session::{outbound, provider};
 use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::response_out;
-use shared::edge::{entry, now, rng, setting};
+use shared::edge::{entry, now, rng};
 use shared::fetch::Response;
 use shared::respond;
 use std::cell::RefCell;
 use std::rc::Rc;
+use stores::{Stores, settings};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -32,7 +37,7 @@ use worker::Env;
 /// Nothing of any request.
 struct Deployment {
     config: Config,
-    party: Party<Outbound, WebCrypto>,
+    party: Rc<Party<Outbound, WebCrypto>>,
     used: UsedFlows,
     opened: Opened,
 }
@@ -46,11 +51,11 @@ thread_local! {
 fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
     let known = DEPLOYMENT.with_borrow(Clone::clone);
     known.unwrap_or_else(|| {
-        let read = Config::read(|name| setting(env, name)).map(|config| {
+        let read = Config::read(|name| settings(env, name)).map(|config| {
             let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
             Rc::new(Deployment {
                 config,
-                party,
+                party: Rc::new(party),
                 used: UsedFlows::default(),
                 opened: Opened::default(),
             })
@@ -72,11 +77,11 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
 /// # Errors
 /// What the runtime throws.
 #[wasm_bindgen]
-pub fn fetch(request: Request, env: Env, _: JsValue) -> Result<JsValue, JsValue> {
-    entry::run(serve(request, env))
+pub fn fetch(request: Request, env: Env, context: JsValue) -> Result<JsValue, JsValue> {
+    entry::run(serve(request, env, Behind::new(context)))
 }
 
-async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
+async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, JsValue> {
     let Ok(deployment) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
     let url = request.url();
     let Some(headers) = proxy::headers(&request) else {
@@ -93,7 +98,10 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let (sessions, Deployment { config, party, used, opened }) = (Objects(env), &*deployment);
+    let Deployment { config, party, used, opened } = &*deployment;
+    let Some(sessions) = Stores::of(config, party, env, behind) else {
+        return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
+    };
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let began = now();

@@ -1,6 +1,7 @@
 //! The `Session` object: one browser session in one row, sealed. Reads, steps and writes without
 //! an opinion; the opinions are in [`crate::session`].
 
+use super::stores::settings;
 use crate::config::Config;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
 use crate::session::exchange::Party;
@@ -59,7 +60,7 @@ impl Session {
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
         let state = Rc::new(worker::State::from(state));
         let (made, known) = <(Rc<Cell<bool>>, Rc<RefCell<Option<State>>>)>::default();
-        let driver = Config::read(|name| edge::setting(env, name)).ok().map(|config| {
+        let driver = Config::read(|name| settings(env, name)).ok().map(|config| {
             let outbound = outbound(&config, env);
             let party = Party::new(&config, provider(&config), outbound, WebCrypto);
             let (sql, name) = (state.storage().sql(), state.id().to_string());

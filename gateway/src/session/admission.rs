@@ -131,7 +131,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                         let snapshot = Rc::clone(&snapshot);
                         Some(Contents::Hybrid { handle, snapshot, checked_at: now })
                     }
-                    Mode::Durable => {
+                    Mode::Durable | Mode::Postgres => {
                         resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
                     }
                     Mode::Sealed => None,

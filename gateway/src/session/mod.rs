@@ -5,8 +5,10 @@ pub mod contended;
 pub mod cookie;
 pub mod driver;
 pub mod exchange;
+pub mod neon;
 pub mod opened;
 pub mod row;
+pub mod sql;
 pub mod state;
 mod turn;
 
@@ -14,6 +16,8 @@ mod turn;
 mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
+#[cfg(test)]
+mod sql_tests;
 #[cfg(test)]
 mod state_tests;
 

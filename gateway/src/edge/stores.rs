@@ -1,0 +1,121 @@
+//! The store of the configured mode, as one request sees it.
+
+use super::behind::Behind;
+use super::postgres::Postgres;
+use super::session::Objects;
+use crate::config::Config;
+use crate::session::contended::Contended;
+use crate::session::driver::Visited;
+use crate::session::exchange::Party;
+use crate::session::neon::Neon;
+use crate::session::sql::{Database, Table, Trouble};
+use crate::session::state::{Farewell, Live};
+use crate::session::{Lost, Sessions};
+use rand_chacha::ChaCha20Rng;
+use shared::edge::crypto::WebCrypto;
+use shared::edge::fetch::Outbound;
+use shared::edge::{rng, setting};
+use shared::secret::Digest;
+use shared::time::UnixTime;
+use std::rc::Rc;
+use uuid::Uuid;
+use wasm_bindgen::JsValue;
+use worker::Env;
+
+/// The optional binding of Hyperdrive.
+const HYPERDRIVE: &str = "HYPERDRIVE";
+
+/// A setting. The database is Hyperdrive's, where that is bound.
+#[must_use]
+pub fn settings(env: &Env, name: &str) -> Option<String> {
+    let hyperdrive = if name == "DATABASE_URL" { hyperdrive(env) } else { None };
+    hyperdrive.or_else(|| setting(env, name))
+}
+
+fn hyperdrive(env: &Env) -> Option<String> {
+    let bound = js_sys::Reflect::get(env.as_ref(), &HYPERDRIVE.into()).ok();
+    let bound = bound.filter(JsValue::is_object)?;
+    js_sys::Reflect::get(&bound, &"connectionString".into()).ok()?.as_string()
+}
+
+/// A database, whichever way there is to it.
+#[derive(Debug)]
+pub enum Either {
+    /// By its own protocol.
+    Postgres(Postgres),
+    /// By HTTP.
+    Neon(Neon<Outbound>),
+}
+
+impl Database for Either {
+    async fn run(&self, statement: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, Trouble> {
+        match self {
+            Self::Postgres(database) => database.run(statement, parameters).await,
+            Self::Neon(database) => database.run(statement, parameters).await,
+        }
+    }
+}
+
+type InTable = Contended<Table<Either>, Behind, ChaCha20Rng, Outbound, WebCrypto>;
+
+/// Where sessions are.
+#[derive(Debug)]
+pub enum Stores {
+    /// Each in an object.
+    Objects(Objects),
+    /// All in one table.
+    Table(InTable),
+}
+
+impl Stores {
+    /// The store that the settings name; none when the platform gives no randomness.
+    #[must_use]
+    pub fn of(
+        config: &Config,
+        party: &Rc<Party<Outbound, WebCrypto>>,
+        env: Env,
+        behind: Behind,
+    ) -> Option<Self> {
+        let Some(url) = &config.database else { return Some(Self::Objects(Objects(env))) };
+        let database = match &url.http {
+            Some(way) => Either::Neon(Neon::new(way.clone(), Outbound::default())),
+            None => Either::Postgres(Postgres::new(url, behind.clone())),
+        };
+        let table = Table::new(database, config.keys.clone());
+        Some(Self::Table(Contended::new(table, behind, rng().ok()?, Rc::clone(party))))
+    }
+}
+
+impl Sessions for Stores {
+    async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
+        match self {
+            Self::Objects(objects) => objects.open(id, live).await,
+            Self::Table(table) => table.open(id, live).await,
+        }
+    }
+
+    async fn visit(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Visited, Lost> {
+        match self {
+            Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
+            Self::Table(table) => table.visit(id, secret, jitter, now).await,
+        }
+    }
+
+    async fn close(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost> {
+        match self {
+            Self::Objects(objects) => objects.close(id, secret, now).await,
+            Self::Table(table) => table.close(id, secret, now).await,
+        }
+    }
+}

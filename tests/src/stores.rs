@@ -1,0 +1,161 @@
+//! Where the sessions of a gateway in this process are: in objects or, in the modes that have another
+//! store, on a shelf that keeps the same rows in the same map, so that whatever counts and breaks
+//! objects counts and breaks it too.
+
+use crate::line::Line;
+use crate::objects::Objects;
+use crate::turns::{Tasks, turns};
+use gateway::config::Mode;
+use gateway::session::contended::{Contended, Pause, Shelf, Version};
+use gateway::session::driver::{Broken, Spawn, Store, Visited};
+use gateway::session::exchange::Party;
+use gateway::session::state::{Farewell, Live, Session};
+use gateway::session::{Lost, Sessions};
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use shared::jose::native::Native;
+use shared::secret::Digest;
+use shared::time::UnixTime;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use uuid::Uuid;
+
+/// How many milliseconds a turn is.
+const TURN: u32 = 10;
+
+/// The rows of the objects, as a database has them.
+#[derive(Debug)]
+pub struct Rows {
+    objects: Rc<Objects>,
+    versions: RefCell<BTreeMap<Uuid, Version>>,
+}
+
+impl Shelf for Rows {
+    async fn load(&self, id: Uuid) -> Result<Option<(Session, Version)>, Lost> {
+        self.objects
+            .statement(id, |row| {
+                let version = self.versions.borrow().get(&id).copied();
+                Ok(row.load()?.zip(version))
+            })
+            .await
+    }
+
+    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost> {
+        self.write(id, None, next, &Session::Live(Box::new(live.clone()))).await
+    }
+
+    async fn replace(
+        &self,
+        id: Uuid,
+        seen: Version,
+        next: Version,
+        session: &Session,
+    ) -> Result<bool, Lost> {
+        self.write(id, Some(seen), next, session).await
+    }
+
+    async fn sweep(&self) -> Result<(), Lost> {
+        Ok(())
+    }
+}
+
+impl Rows {
+    async fn write(
+        &self,
+        id: Uuid,
+        seen: Option<Version>,
+        next: Version,
+        session: &Session,
+    ) -> Result<bool, Lost> {
+        self.objects
+            .statement(id, |row| {
+                if self.versions.borrow().get(&id).copied() != seen {
+                    return Ok(false);
+                }
+                row.save(session)?;
+                self.versions.borrow_mut().insert(id, next);
+                Ok::<_, Broken>(true)
+            })
+            .await
+    }
+}
+
+/// What goes on behind requests, and pauses that are turns.
+#[derive(Clone, Debug)]
+pub struct Around(pub Tasks);
+
+impl Spawn for Around {
+    fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.0.spawn(task);
+    }
+}
+
+impl Pause for Around {
+    async fn pause(&self, milliseconds: u32) {
+        turns(usize::try_from(milliseconds / TURN).unwrap_or(1)).await;
+    }
+}
+
+/// Where sessions are.
+#[derive(Debug)]
+pub enum Stores {
+    /// Each in an object.
+    Objects(Rc<Objects>),
+    /// All in one table.
+    Table(Contended<Rows, Around, ChaCha12Rng, Line, Native>),
+}
+
+impl Stores {
+    /// The store of this mode.
+    #[must_use]
+    pub fn of(
+        mode: Mode,
+        objects: &Rc<Objects>,
+        party: &Rc<Party<Line, Native>>,
+        tasks: &Tasks,
+    ) -> Self {
+        match mode {
+            Mode::Postgres => {
+                let rows = Rows { objects: Rc::clone(objects), versions: RefCell::default() };
+                let rng = ChaCha12Rng::seed_from_u64(1);
+                Self::Table(Contended::new(rows, Around(tasks.clone()), rng, Rc::clone(party)))
+            }
+            Mode::Hybrid | Mode::Durable | Mode::Sealed => Self::Objects(Rc::clone(objects)),
+        }
+    }
+}
+
+impl Sessions for Stores {
+    async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
+        match self {
+            Self::Objects(objects) => objects.open(id, live).await,
+            Self::Table(table) => table.open(id, live).await,
+        }
+    }
+
+    async fn visit(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Visited, Lost> {
+        match self {
+            Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
+            Self::Table(table) => table.visit(id, secret, jitter, now).await,
+        }
+    }
+
+    async fn close(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost> {
+        match self {
+            Self::Objects(objects) => objects.close(id, secret, now).await,
+            Self::Table(table) => table.close(id, secret, now).await,
+        }
+    }
+}
