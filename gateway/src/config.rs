@@ -26,18 +26,24 @@ pub enum Mode {
     Durable,
     /// Everything in the sealed cookie.
     Sealed,
+    /// Everything in the session object, copies of what it says in Workers KV.
+    Kv,
     /// Everything in PostgreSQL, which is asked on every request.
     Postgres,
 }
 
+/// The binding of the KV namespace, whose presence is all that the settings show of it.
+pub const COPIES: &str = "SESSIONS";
+
 /// The settings that `SESSION_MODE` may have.
-const MODES: &str = "hybrid, durable, sealed or postgres";
+const MODES: &str = "hybrid, durable, kv, postgres or sealed";
 
 impl Mode {
     fn parse(text: &str) -> Option<Self> {
         match text {
             "hybrid" => Some(Self::Hybrid),
             "durable" => Some(Self::Durable),
+            "kv" => Some(Self::Kv),
             "sealed" => Some(Self::Sealed),
             "postgres" => Some(Self::Postgres),
             _ => None,
@@ -70,7 +76,7 @@ pub struct Config {
     pub idle_seconds: u64,
     /// Seconds after sign-in when a session is over, whatever happens.
     pub absolute_seconds: u64,
-    /// Seconds that a cookie is believed without asking the session object.
+    /// Seconds that a cookie, or a copy, is believed without asking the session object.
     pub freshness_seconds: u64,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
@@ -101,8 +107,11 @@ impl Config {
             Mode::Postgres => {
                 settings.required("DATABASE_URL", database::WANTED, DatabaseUrl::parse)
             }
-            Mode::Hybrid | Mode::Durable | Mode::Sealed => None,
+            Mode::Hybrid | Mode::Durable | Mode::Kv | Mode::Sealed => None,
         };
+        if mode == Mode::Kv && settings.text(COPIES).is_none() {
+            settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
+        }
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
@@ -138,6 +147,15 @@ impl Config {
             })
         };
         settings.finish(read())
+    }
+}
+
+impl Config {
+    /// How long what a session object said is believed: often enough that it sees who is there
+    /// before the session idles out.
+    #[must_use]
+    pub fn believed_seconds(&self) -> u64 {
+        self.freshness_seconds.min(self.idle_seconds / 10)
     }
 }
 
@@ -222,7 +240,7 @@ pub(crate) mod tests {
     #[test]
     fn one_failed_start_names_every_mistake() {
         let all = Config::read(|name| match name {
-            "SESSION_MODE" => Some("kv".to_owned()),
+            "SESSION_MODE" => Some("redis".to_owned()),
             "SCOPE" => Some("profile".to_owned()),
             "CLIENT_AUTH" => Some("client_secret_post".to_owned()),
             "FRESHNESS_SECONDS" => Some("-1".to_owned()),
@@ -326,6 +344,13 @@ pub(crate) mod tests {
         assert_eq!(config.database.as_ref().unwrap().host, "db.test");
         assert!(!format!("{config:?}").contains("hunter2"));
         assert!(with(&[url]).unwrap().database.is_none());
+    }
+
+    #[test]
+    fn copies_need_a_place() {
+        let kv = ("SESSION_MODE", "kv");
+        assert_eq!(mistakes(&[kv]), ["SESSIONS"]);
+        assert_eq!(with(&[kv, ("SESSIONS", "{}")]).unwrap().mode, Mode::Kv);
     }
 
     #[test]

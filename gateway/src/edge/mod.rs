@@ -1,6 +1,7 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about sessions.
 
 pub mod behind;
+pub mod kv;
 pub mod postgres;
 pub mod proxy;
 pub mod session;
@@ -26,7 +27,7 @@ use shared::fetch::Response;
 use shared::respond;
 use std::cell::RefCell;
 use std::rc::Rc;
-use stores::{Stores, settings};
+use stores::{Known, Stores, settings};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -40,6 +41,7 @@ struct Deployment {
     party: Rc<Party<Outbound, WebCrypto>>,
     used: UsedFlows,
     opened: Opened,
+    known: Known,
 }
 
 thread_local! {
@@ -58,6 +60,7 @@ fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
                 party: Rc::new(party),
                 used: UsedFlows::default(),
                 opened: Opened::default(),
+                known: Known::default(),
             })
         });
         let read = read.map_err(|problems| {
@@ -98,8 +101,8 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let Deployment { config, party, used, opened } = &*deployment;
-    let Some(sessions) = Stores::of(config, party, env, behind) else {
+    let Deployment { config, party, used, opened, known } = &*deployment;
+    let Some(sessions) = Stores::of(config, party, known, env, behind) else {
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let seams = Seams { config, party, sessions: &sessions, used, opened };

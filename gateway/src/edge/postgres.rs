@@ -9,20 +9,12 @@ use crate::session::neon::STATEMENT_SECONDS;
 use crate::session::sql::{Database, Trouble};
 use futures_util::TryStreamExt;
 use futures_util::future::{Either, select};
-use std::cell::RefCell;
 use std::pin::pin;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Config, Error};
 use worker::postgres_tls::PassthroughTls;
 use worker::{SecureTransport, Socket};
-
-/// How many connections an isolate has at a time: a storm of requests waits here, and not for a
-/// server that takes no more.
-const MOST: usize = 16;
-/// How long a request waits for a connection, in milliseconds, and how often it looks.
-const QUEUE: u32 = 8_000;
-const LOOK: (u32, u32) = (5, 80);
 
 /// PostgreSQL, as one request reaches it.
 #[derive(Debug)]
@@ -84,7 +76,6 @@ impl Postgres {
 
 impl Database for Postgres {
     async fn run(&self, statement: &str, parameters: &[&str]) -> Result<Vec<Vec<String>>, Trouble> {
-        let _place = self.queue().await?;
         let asked = pin!(self.ask(statement, parameters));
         match select(asked, pin!(self.behind.pause(STATEMENT_SECONDS * 1000))).await {
             Either::Left((rows, _)) => rows,
@@ -104,51 +95,4 @@ fn trouble(error: &Error) -> Trouble {
         worker::console_error!("the database failed: {error} {state}");
     }
     trouble
-}
-
-thread_local! {
-    /// When the connections of this isolate were opened, in milliseconds.
-    static OPEN: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
-}
-
-/// One of the connections that an isolate may have.
-struct Place(f64);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| {
-            if let Some(index) = open.iter().position(|at| at.to_bits() == self.0.to_bits()) {
-                open.swap_remove(index);
-            }
-        });
-    }
-}
-
-impl Place {
-    /// A place, if there is one. Those of requests that were put away in the middle are never given
-    /// back, so each is believed for as long as a statement may take.
-    fn take(now: f64) -> Option<Self> {
-        let oldest = now - f64::from(STATEMENT_SECONDS + 1) * 1000.0;
-        OPEN.with_borrow_mut(|open| {
-            open.retain(|at| *at > oldest);
-            (open.len() < MOST).then(|| open.push(now)).map(|()| Self(now))
-        })
-    }
-}
-
-impl Postgres {
-    /// Waits for a place. Requests cannot wake each other, so each looks by itself.
-    async fn queue(&self) -> Result<Place, Trouble> {
-        let (mut look, mut waited) = (LOOK.0, 0);
-        while waited < QUEUE {
-            if let Some(place) = Place::take(js_sys::Date::now()) {
-                return Ok(place);
-            }
-            self.behind.pause(look).await;
-            waited += look;
-            look = (2 * look).min(LOOK.1);
-        }
-        worker::console_error!("no connection to the database was free within {QUEUE} ms");
-        Err(Trouble::Lost)
-    }
 }

@@ -1,15 +1,18 @@
 //! The store of the configured mode, as one request sees it.
 
 use super::behind::Behind;
+use super::kv::Namespace;
 use super::postgres::Postgres;
 use super::session::Objects;
-use crate::config::Config;
+use crate::config::{Config, Mode};
+use crate::session::cached::{Cached, Written};
 use crate::session::contended::Contended;
 use crate::session::driver::Visited;
 use crate::session::exchange::Party;
 use crate::session::neon::Neon;
 use crate::session::sql::{Database, Table, Trouble};
 use crate::session::state::{Farewell, Live};
+use crate::session::together::{Board, Together};
 use crate::session::{Lost, Sessions};
 use rand_chacha::ChaCha20Rng;
 use shared::edge::crypto::WebCrypto;
@@ -56,13 +59,24 @@ impl Database for Either {
     }
 }
 
-type InTable = Contended<Table<Either>, Behind, ChaCha20Rng, Outbound, WebCrypto>;
+/// What the requests of one isolate know of the store.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Where copies are.
+    written: Rc<Written>,
+    /// Where there is a table.
+    board: Rc<Board>,
+}
+
+type InTable = Contended<Together<Table<Either>, Behind>, Behind, ChaCha20Rng, Outbound, WebCrypto>;
 
 /// Where sessions are.
 #[derive(Debug)]
 pub enum Stores {
     /// Each in an object.
     Objects(Objects),
+    /// Each in an object, with copies.
+    Copies(Cached<Objects, Namespace, Behind>),
     /// All in one table.
     Table(InTable),
 }
@@ -73,15 +87,22 @@ impl Stores {
     pub fn of(
         config: &Config,
         party: &Rc<Party<Outbound, WebCrypto>>,
+        known: &Known,
         env: Env,
         behind: Behind,
     ) -> Option<Self> {
+        if config.mode == Mode::Kv {
+            let (objects, copies) = (Objects(env.clone()), Namespace(env));
+            let cached = Cached::new(objects, copies, behind, config, Rc::clone(&known.written));
+            return Some(Self::Copies(cached));
+        }
         let Some(url) = &config.database else { return Some(Self::Objects(Objects(env))) };
         let database = match &url.http {
             Some(way) => Either::Neon(Neon::new(way.clone(), Outbound::default())),
             None => Either::Postgres(Postgres::new(url, behind.clone())),
         };
         let table = Table::new(database, config.keys.clone());
+        let table = Together::new(table, behind.clone(), Rc::clone(&known.board));
         Some(Self::Table(Contended::new(table, behind, rng().ok()?, Rc::clone(party))))
     }
 }
@@ -90,6 +111,7 @@ impl Sessions for Stores {
     async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
         match self {
             Self::Objects(objects) => objects.open(id, live).await,
+            Self::Copies(cached) => cached.open(id, live).await,
             Self::Table(table) => table.open(id, live).await,
         }
     }
@@ -103,6 +125,7 @@ impl Sessions for Stores {
     ) -> Result<Visited, Lost> {
         match self {
             Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
+            Self::Copies(cached) => cached.visit(id, secret, jitter, now).await,
             Self::Table(table) => table.visit(id, secret, jitter, now).await,
         }
     }
@@ -115,6 +138,7 @@ impl Sessions for Stores {
     ) -> Result<Option<Farewell>, Lost> {
         match self {
             Self::Objects(objects) => objects.close(id, secret, now).await,
+            Self::Copies(cached) => cached.close(id, secret, now).await,
             Self::Table(table) => table.close(id, secret, now).await,
         }
     }

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use uuid::Uuid;
 
-const ID: Uuid = Uuid::from_u128(1);
+pub(super) const ID: Uuid = Uuid::from_u128(1);
 
 /// What goes wrong with a call to the store.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ enum Fault {
 
 /// A store in which other calls come between any two.
 #[derive(Clone)]
-struct Simulated(Rc<Inside>);
+pub(super) struct Simulated(Rc<Inside>);
 
 struct Inside {
     rows: RefCell<BTreeMap<Uuid, (Session, Version)>>,
@@ -41,7 +41,7 @@ struct Inside {
 }
 
 impl Simulated {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let dice = RefCell::new(ChaCha20Rng::seed_from_u64(seed));
         let fate: Box<dyn Fn(usize) -> Option<Fault>> = Box::new(|_| None);
         let (rows, fate) = (RefCell::default(), RefCell::new(fate));
@@ -51,6 +51,15 @@ impl Simulated {
     fn fail(&self, fate: impl Fn(usize) -> Option<Fault> + 'static) {
         self.0.calls.set(0);
         *self.0.fate.borrow_mut() = Box::new(fate);
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.0.calls.get()
+    }
+
+    /// Nothing arrives any more.
+    pub(super) fn fail_all(&self) {
+        self.fail(|_| Some(Fault::Unheard));
     }
 
     async fn wait(&self) {
@@ -117,7 +126,7 @@ impl Shelf for Simulated {
 }
 
 /// Tasks, and pauses that are turns.
-struct Around(Tasks);
+pub(super) struct Around(pub(super) Tasks);
 
 impl Spawn for Around {
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

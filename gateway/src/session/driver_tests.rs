@@ -13,7 +13,7 @@ use std::future::{pending, ready};
 use std::rc::Rc;
 
 #[derive(Clone, Default)]
-struct Memory {
+pub(super) struct Memory {
     row: Rc<RefCell<Option<Session>>>,
     writes: Rc<Cell<usize>>,
     failing: Rc<Cell<usize>>,

@@ -1,6 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod cached;
 pub mod contended;
 pub mod cookie;
 pub mod driver;
@@ -10,8 +11,11 @@ pub mod opened;
 pub mod row;
 pub mod sql;
 pub mod state;
+pub mod together;
 mod turn;
 
+#[cfg(test)]
+mod cached_tests;
 #[cfg(test)]
 mod contended_tests;
 #[cfg(test)]
@@ -20,6 +24,8 @@ mod driver_tests;
 mod sql_tests;
 #[cfg(test)]
 mod state_tests;
+#[cfg(test)]
+mod together_tests;
 
 use driver::Visited;
 use serde::{Deserialize, Serialize};
