@@ -19,7 +19,7 @@ const settings = {
 const isSecretOf = (worker, name) => worker === "idp" && /^UPSTREAM_[A-Z0-9_]+_SECRET$/.test(name);
 const members = {
   idp: ["port", "settings"],
-  gateway: ["port", "settings", "service_binding"],
+  gateway: ["port", "settings", "service_binding", "kv"],
   origin: ["port"],
 };
 
@@ -70,7 +70,10 @@ function* shape(config) {
   }
 
   const binding = config.gateway?.service_binding;
-  if (binding !== undefined && typeof binding !== "boolean") yield `"gateway.service_binding" must be true or false`;
+  for (const name of ["service_binding", "kv"]) {
+    const given = config.gateway?.[name];
+    if (given !== undefined && typeof given !== "boolean") yield `"gateway.${name}" must be true or false`;
+  }
   if (binding === true && !config.idp) yield `"gateway.service_binding" needs "idp" in the same file: add it, or say false`;
 }
 

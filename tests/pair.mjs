@@ -16,6 +16,9 @@ const modes = {
   hybrid: nothing,
   durable: nothing,
   sealed: nothing,
+  async kv() {
+    return { settings: {}, gateway: { kv: true }, stop() {} };
+  },
   async postgres(port) {
     const { url, stop } = await database(port);
     return { settings: { DATABASE_URL: url }, stop };
@@ -40,7 +43,7 @@ async function run(mode, more) {
     const file = join(folder, "config.json");
     const store = await modes[mode](other);
     try {
-      const config = configure(mode, { idp, gateway, origin }, join(folder, "state"), store.settings);
+      const config = configure(mode, { idp, gateway, origin }, join(folder, "state"), store);
       writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
       const served = await serving(file);
       try {
@@ -62,7 +65,7 @@ async function run(mode, more) {
 }
 
 // tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
-function configure(mode, ports, state, more) {
+function configure(mode, ports, state, store) {
   const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
   const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
   config.state = relative(root, state);
@@ -74,7 +77,8 @@ function configure(mode, ports, state, more) {
     client.redirect_uris = client.redirect_uris.map((uri) => app + new URL(uri).pathname);
     client.post_logout_redirect_uris = client.post_logout_redirect_uris.map((uri) => app + new URL(uri).pathname);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway, ...more });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway, ...store.settings });
+  Object.assign(config.gateway, store.gateway);
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
   gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });

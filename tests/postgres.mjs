@@ -9,8 +9,8 @@ import { Fault } from "../scripts/paths.mjs";
 
 const user = "gatelatch";
 
-// Starts a server on `port`. The answer has its `url`, what is needed to reach it otherwise, and `stop`. It ends with us,
-// however we end: it holds a pipe of ours.
+// Starts a server on `port`. The answer has its `url`, `stop`, which removes everything, and `away` and `back`, which end the
+// server and start it again over the same data. It ends with us, however we end: it holds a pipe of ours.
 export async function database(port, { connections = 100 } = {}) {
   const { folder: programs, owner, missing } = postgres();
   if (missing) throw new Fault(missing);
@@ -26,12 +26,25 @@ export async function database(port, { connections = 100 } = {}) {
   ], { ...owner, cwd: folder, encoding: "utf8" });
   if (made.status !== 0) throw new Fault(`no database could be made: ${made.stderr}`);
 
+  const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", `max_connections=${connections}`, "fsync=off"];
+  const command = [join(programs, "postgres"), "-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
+  let server = await start(command, owner, folder);
+  const away = () => server.end();
+  const stop = async () => {
+    await away();
+    remove();
+    process.off("exit", remove);
+  };
+  const back = async () => {
+    server = await start(command, owner, folder);
+  };
+  return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back };
+}
+
+async function start(command, owner, folder) {
   // The shell waits for the end of its input, which is ours, and ends the server then.
-  const server = spawn("sh", ["-c", `"$@" & server=$!; cat > /dev/null; kill -QUIT $server; wait $server`, "sh",
-    join(programs, "postgres"), "-D", data, "-p", String(port),
-    ...["listen_addresses=127.0.0.1", "unix_socket_directories=", `max_connections=${connections}`, "fsync=off"]
-      .flatMap((setting) => ["-c", setting]),
-  ], { ...owner, cwd: folder, stdio: ["pipe", "ignore", "pipe"] });
+  const script = `"$@" & server=$!; cat > /dev/null; kill -QUIT $server; wait $server`;
+  const server = spawn("sh", ["-c", script, "sh", ...command], { ...owner, cwd: folder, stdio: ["pipe", "ignore", "pipe"] });
   const said = [];
   const ended = new Promise((resolve) => server.once("exit", resolve));
   const ready = new Promise((resolve) => server.stderr.on("data", (part) => {
@@ -41,15 +54,11 @@ export async function database(port, { connections = 100 } = {}) {
     if (said.length > 100) said.shift();
   }));
   const late = new Promise((resolve) => setTimeout(resolve, 30_000).unref());
-  const stop = async () => {
+  const end = async () => {
     server.stdin.end();
     await ended;
-    remove();
-    process.off("exit", remove);
   };
-  if (await Promise.race([ready, ended, late]) !== true) {
-    await stop();
-    throw new Fault(`PostgreSQL did not start: ${said.join("")}`);
-  }
-  return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, port, user, password, name: "postgres", stop };
+  if (await Promise.race([ready, ended, late]) === true) return { end };
+  await end();
+  throw new Fault(`PostgreSQL did not start: ${said.join("")}`);
 }

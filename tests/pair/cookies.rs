@@ -287,7 +287,7 @@ fn gs_21_a_session_that_was_used_under_a_new_sealing_key_outlives_the_old_one(pa
     if pair.needs_clock().is_none() {
         return;
     }
-    for mode in ["hybrid", "durable", "postgres", "sealed"] {
+    for mode in ["hybrid", "durable", "kv", "postgres", "sealed"] {
         let pair = Pair::in_process(mode, |_, _| {});
         let Some(gate) = pair.needs_clock() else { return };
         let guest = Guest::signed_in(&pair);

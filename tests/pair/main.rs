@@ -12,6 +12,7 @@ macro_rules! in_every_mode {
     ($($name:ident)+) => {
         mod hybrid { $(#[test] fn $name() { tests::pair::Pair::with("hybrid", super::$name); })+ }
         mod durable { $(#[test] fn $name() { tests::pair::Pair::with("durable", super::$name); })+ }
+        mod kv { $(#[test] fn $name() { tests::pair::Pair::with("kv", super::$name); })+ }
         mod postgres { $(#[test] fn $name() { tests::pair::Pair::with("postgres", super::$name); })+ }
         mod sealed { $(#[test] fn $name() { tests::pair::Pair::with("sealed", super::$name); })+ }
     };

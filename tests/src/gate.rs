@@ -66,7 +66,7 @@ impl Gate {
         let party = Rc::new(Party::new(&config, provider, line.clone(), Native));
         let objects = Rc::new(Objects::new(Rc::clone(&party), tasks.clone()));
         Self {
-            sessions: Stores::of(config.mode, &objects, &party, &tasks),
+            sessions: Stores::of(&config, &objects, &party, &tasks),
             objects,
             line,
             tasks,

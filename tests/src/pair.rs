@@ -63,6 +63,9 @@ impl Pair {
             // Nobody goes there: see stores.rs.
             gateway.insert("DATABASE_URL".to_owned(), "postgres://u:p@localhost/sessions".into());
         }
+        if mode == "kv" {
+            gateway.insert("SESSIONS".to_owned(), "a namespace".into());
+        }
         change(&mut idp, &mut gateway);
         let issuer = Rc::new(Issuer::in_process(&idp));
         let url = gateway["PUBLIC_URL"].as_str().expect("a URL").to_owned();
@@ -79,7 +82,7 @@ impl Pair {
     /// Whether the browser has nothing but the name of its session, and somebody is asked for it on
     /// every request.
     pub fn has_handles(&self) -> bool {
-        matches!(self.mode, "durable" | "postgres")
+        matches!(self.mode, "durable" | "kv" | "postgres")
     }
 
     /// The gateway's origin.

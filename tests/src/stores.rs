@@ -5,7 +5,8 @@
 use crate::line::Line;
 use crate::objects::Objects;
 use crate::turns::{Tasks, turns};
-use gateway::config::Mode;
+use gateway::config::{Config, Mode};
+use gateway::session::cached::{Cached, Copies};
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
 use gateway::session::driver::{Broken, Spawn, Store, Visited};
 use gateway::session::exchange::Party;
@@ -97,11 +98,71 @@ impl Pause for Around {
     }
 }
 
+/// The objects, which others count and break.
+#[derive(Debug)]
+pub struct Shared(Rc<Objects>);
+
+impl Sessions for Shared {
+    async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
+        self.0.open(id, live).await
+    }
+
+    async fn visit(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Visited, Lost> {
+        self.0.visit(id, secret, jitter, now).await
+    }
+
+    async fn close(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost> {
+        self.0.close(id, secret, now).await
+    }
+}
+
+/// Copies in a place that tells what it was read first for a minute, whatever has been written since.
+#[derive(Debug, Default)]
+pub struct Slow {
+    written: RefCell<BTreeMap<String, String>>,
+    read: RefCell<BTreeMap<String, String>>,
+}
+
+impl Copies for Slow {
+    async fn read(&self, name: &str) -> Option<String> {
+        turns(1).await;
+        if let Some(read) = self.read.borrow().get(name) {
+            return Some(read.clone());
+        }
+        let found = self.written.borrow().get(name).cloned()?;
+        self.read.borrow_mut().insert(name.to_owned(), found.clone());
+        Some(found)
+    }
+
+    async fn write(&self, name: &str, copy: &str, _: u64) {
+        turns(1).await;
+        self.written.borrow_mut().insert(name.to_owned(), copy.to_owned());
+    }
+
+    async fn forget(&self, name: &str) {
+        turns(1).await;
+        self.written.borrow_mut().remove(name);
+    }
+}
+
 /// Where sessions are.
 #[derive(Debug)]
 pub enum Stores {
     /// Each in an object.
     Objects(Rc<Objects>),
+    /// Each in an object, with copies.
+    Copies(Cached<Shared, Slow, Around>),
     /// All in one table.
     Table(Contended<Rows, Around, ChaCha12Rng, Line, Native>),
 }
@@ -110,16 +171,20 @@ impl Stores {
     /// The store of this mode.
     #[must_use]
     pub fn of(
-        mode: Mode,
+        config: &Config,
         objects: &Rc<Objects>,
         party: &Rc<Party<Line, Native>>,
         tasks: &Tasks,
     ) -> Self {
-        match mode {
+        match config.mode {
             Mode::Postgres => {
                 let rows = Rows { objects: Rc::clone(objects), versions: RefCell::default() };
                 let rng = ChaCha12Rng::seed_from_u64(1);
                 Self::Table(Contended::new(rows, Around(tasks.clone()), rng, Rc::clone(party)))
+            }
+            Mode::Kv => {
+                let (objects, around) = (Shared(Rc::clone(objects)), Around(tasks.clone()));
+                Self::Copies(Cached::new(objects, Slow::default(), around, config, Rc::default()))
             }
             Mode::Hybrid | Mode::Durable | Mode::Sealed => Self::Objects(Rc::clone(objects)),
         }
@@ -130,6 +195,7 @@ impl Sessions for Stores {
     async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
         match self {
             Self::Objects(objects) => objects.open(id, live).await,
+            Self::Copies(cached) => cached.open(id, live).await,
             Self::Table(table) => table.open(id, live).await,
         }
     }
@@ -143,6 +209,7 @@ impl Sessions for Stores {
     ) -> Result<Visited, Lost> {
         match self {
             Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
+            Self::Copies(cached) => cached.visit(id, secret, jitter, now).await,
             Self::Table(table) => table.visit(id, secret, jitter, now).await,
         }
     }
@@ -155,6 +222,7 @@ impl Sessions for Stores {
     ) -> Result<Option<Farewell>, Lost> {
         match self {
             Self::Objects(objects) => objects.close(id, secret, now).await,
+            Self::Copies(cached) => cached.close(id, secret, now).await,
             Self::Table(table) => table.close(id, secret, now).await,
         }
     }
