@@ -11,6 +11,7 @@ use shared::time::UnixTime;
 use std::rc::Rc;
 
 type Isolate = Together<Simulated, Around>;
+type Reader<'r> = std::pin::Pin<Box<dyn Future<Output = Version> + 'r>>;
 
 fn isolate(seed: u64) -> (Isolate, Simulated, Tasks) {
     let (shelf, tasks) = (Simulated::new(seed), Tasks::default());
@@ -47,7 +48,6 @@ fn nobody_is_told_what_was_there_before_they_came() {
             isolate.load(ID).await.unwrap().unwrap().1
         };
         let readers = (0..40).map(|_| async { isolate.load(ID).await.unwrap().unwrap().1 });
-        type Reader<'r> = std::pin::Pin<Box<dyn Future<Output = Version> + 'r>>;
         let mut all: Vec<Reader<'_>> =
             readers.map(|reader| Box::pin(reader) as Reader<'_>).collect();
         all.insert(usize::try_from(seed % 40).unwrap(), Box::pin(story));
