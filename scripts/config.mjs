@@ -19,7 +19,7 @@ const settings = {
 const isSecretOf = (worker, name) => worker === "idp" && /^UPSTREAM_[A-Z0-9_]+_SECRET$/.test(name);
 const members = {
   idp: ["port", "settings"],
-  gateway: ["port", "settings", "service_binding", "kv"],
+  gateway: ["port", "settings", "service_binding", "kv", "hyperdrive"],
   origin: ["port"],
 };
 
@@ -73,6 +73,10 @@ function* shape(config) {
   for (const name of ["service_binding", "kv"]) {
     const given = config.gateway?.[name];
     if (given !== undefined && typeof given !== "boolean") yield `"gateway.${name}" must be true or false`;
+  }
+  const hyperdrive = config.gateway?.hyperdrive;
+  if (hyperdrive !== undefined && !(typeof hyperdrive === "string" && URL.canParse(hyperdrive))) {
+    yield `"gateway.hyperdrive" must be the URL of a database`;
   }
   if (binding === true && !config.idp) yield `"gateway.service_binding" needs "idp" in the same file: add it, or say false`;
 }

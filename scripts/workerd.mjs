@@ -18,6 +18,12 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
       bindings.push(`(name = "SESSIONS", kvNamespace = "kv")`);
       workers.push({ name: "kv", members: script("namespace.js", "tests/kv/namespace.js", folder) });
     }
+    if (gateway.hyperdrive) {
+      const { host, username, password, pathname } = new URL(gateway.hyperdrive);
+      const [user, secret, database] = [username, password, pathname.slice(1)].map(decodeURIComponent);
+      bindings.push(`(name = "HYPERDRIVE", hyperdrive = (designator = "hyperdrive", scheme = "postgresql", user = ${text(user)}, password = ${text(secret)}, database = ${text(database)}))`);
+      workers.push({ name: "hyperdrive", external: `(address = ${text(host)}, tcp = ())` });
+    }
     workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
@@ -25,7 +31,7 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
 }
 
 // Starts workers, each with a name, the members of workerd's struct of that name, and a port if anybody but the others
-// is to reach it.
+// is to reach it; or, by `external`, names somebody else.
 export function launch(state, workers, output = 2) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
@@ -44,7 +50,8 @@ function workerdConfig(workers, storage) {
   const services = [
     `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
     `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
-    ...workers.map(({ name, members }) => `(name = "${name}", worker = (${members.join(",\n      ")}))`),
+    ...workers.map(({ name, members, external }) =>
+      `(name = "${name}", ${external ? `external = ${external}` : `worker = (${members.join(",\n      ")})`})`),
   ];
   const sockets = workers.filter(({ port }) => port).map(({ name, port }) =>
     `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);

@@ -53,7 +53,7 @@ export const routesTo = (origin) => [
 
 // Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's
 // port and says where its URL is instead; the gateway then goes there, and past no service binding.
-export async function pair({ idp = {}, gateway = () => ({}), clients = [], between, kv = false } = {}) {
+export async function pair({ idp = {}, gateway = () => ({}), clients = [], between, kv = false, hyperdrive } = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
   const [app, origin] = [gatewayPort, originPort].map((port) => `http://localhost:${port}`);
   const issuer = between ? await between(idpPort) : `http://localhost:${idpPort}`;
@@ -80,6 +80,7 @@ export async function pair({ idp = {}, gateway = () => ({}), clients = [], betwe
       },
       service_binding: !between,
       kv,
+      ...(hyperdrive && { hyperdrive }),
     },
     origin: { port: originPort },
   };

@@ -9,6 +9,9 @@ import { database } from "../postgres.mjs";
 import { burst } from "./burst.mjs";
 import { accounts, bearer, people } from "./client.mjs";
 
+// In seconds. The Workers may have to be built first.
+const patience = 300;
+
 const { missing } = postgres();
 if (missing) {
   console.log(`database\n  NOT RUN: ${missing}`);
@@ -77,7 +80,7 @@ await subject("database", async (it) => {
     assert.equal((await ask(app, visitor)).status, 200);
     assert.equal((await ask(app, visitor, "POST", "/auth/logout")).status, 303);
     assert.equal((await ask(app, visitor)).status, 401);
-  });
+  }, patience);
 
   await it("53300: a server that takes five connections answers some and the others come later; nobody is signed out", async () => {
     const [port] = await freePorts(1);
@@ -91,7 +94,22 @@ await subject("database", async (it) => {
     assert.ok(answers.some(({ status }) => status === 200));
     assert.ok(answers.every(({ headers }) => headers["set-cookie"] === undefined));
     assert.equal((await ask(app, visitor)).status, 200);
-  });
+  }, patience);
+
+  await it("where Hyperdrive is bound, it is the database, whatever the URL says", async () => {
+    const [port] = await freePorts(1);
+    const { url, stop } = await database(port);
+    later(stop);
+    const { app } = await ourPair({
+      idp: { ACCOUNTS: accounts },
+      gateway: () => ({ SESSION_MODE: "postgres", DATABASE_URL: "postgres://nobody:secret@localhost:9/nothing" }),
+      hyperdrive: url,
+    });
+    const visitor = await signedIn(app);
+    assert.equal((await ask(app, visitor)).status, 200);
+    assert.equal((await ask(app, visitor, "POST", "/auth/logout")).status, 303);
+    assert.equal((await ask(app, visitor)).status, 401);
+  }, patience);
 
   await it("statements go to Neon as Neon takes them, and the table is made there too", async () => {
     const host = "postgres://bob:secret@localhost/shop";
@@ -102,5 +120,5 @@ await subject("database", async (it) => {
     assert.equal((await ask(app, visitor)).status, 200);
     assert.equal((await ask(app, visitor, "POST", "/auth/logout")).status, 303);
     assert.equal((await ask(app, visitor)).status, 401);
-  });
+  }, patience);
 });
