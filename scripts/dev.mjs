@@ -50,6 +50,7 @@ function firstConfig() {
           grant_types: ["authorization_code", "refresh_token"],
           redirect_uris: [`${app}/auth/callback`],
           post_logout_redirect_uris: [`${app}/`],
+          backchannel_logout_uri: `${app}/auth/backchannel-logout`,
           audience: origin,
         }],
         ACCOUNTS: [{
@@ -67,9 +68,9 @@ function firstConfig() {
         CLIENT_SECRET: secret,
         SEALING_KEYS: key(),
         ROUTES: [
-          { prefix: "/", origin, access: "signed-in" },
           { prefix: "/public", origin, access: "public" },
           { prefix: "/api", origin, access: "api" },
+          { prefix: "/", origin, access: "signed-in" },
         ],
       },
       service_binding: true,

@@ -46,13 +46,14 @@ const stages = {
     }
   },
   http: (run) => run("node", "tests/http.mjs"),
-  upstreams: (run) => run("node", "tests/upstreams.mjs"),
+  upstreams: (run) => run("node", "tests/upstreams/run.mjs"),
   rows: (run) => run("node", "tests/rows.mjs"),
   keys: (run) => run("node", "tests/keys.mjs"),
   async pair(run) {
     await run("node", "tests/pair.mjs");
     return without(postgres());
   },
+  relying: (run) => run("node", "tests/relying.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");
     return without(apache());

@@ -2,6 +2,8 @@
 //
 // The same tests that run natively, against both Workers on workerd with the demo origin behind them: once for
 // each place where sessions live, each time with ports of its own and a state folder that is removed afterwards.
+// There the gateway reaches the issuer by a service binding; in a fourth run, of those tests that are about the
+// two of them, by its address.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -16,6 +18,8 @@ const modes = {
   hybrid: nothing,
   durable: nothing,
   sealed: nothing,
+  // Hybrid.
+  address: nothing,
   async kv() {
     return { settings: {}, gateway: { kv: true }, stop() {} };
   },
@@ -31,31 +35,36 @@ async function nothing() {
   return { settings: {}, stop() {} };
 }
 
-// Short, for here nobody can set the clock. src/pair.rs waits for as long.
-const seconds = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2 } };
+// Short, for here nobody can set the clock: src/pair.rs waits for as long. And all tests sign in as the same two people.
+const changes = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2, SESSIONS_PER_PERSON: 500 } };
 
-async function run(mode, more) {
+async function run(name, more) {
+  const byAddress = name === "address";
+  const mode = byAddress ? "hybrid" : name;
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-pair-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   try {
-    const [idp, gateway, origin, other] = await freePorts(4);
-    const file = join(folder, "config.json");
-    const store = await modes[mode](other);
+    const [idp, gateway, origin, second, other] = await freePorts(5);
+    const store = await modes[name](other);
+    const served = [];
     try {
-      const config = configure(mode, { idp, gateway, origin }, join(folder, "state"), store);
-      writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
-      const served = await serving(file);
-      try {
-        return await nextest(more, {
-          GATELATCH_ISSUER: `http://localhost:${idp}`,
-          GATELATCH_GATEWAY: `http://localhost:${gateway}`,
-          GATELATCH_MODE: mode,
-        });
-      } finally {
-        await served.stop();
-      }
+      const config = configure(mode, { idp, gateway, origin }, second, join(folder, "state"), store);
+      config.gateway.service_binding = !byAddress;
+      const files = Object.entries({ pair: config, second: another(config, second, join(folder, "second")) }).map(([name, content]) => {
+        const file = join(folder, `${name}.json`);
+        writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+        return file;
+      });
+      for (const file of files) served.push(await serving(file));
+      return await nextest(byAddress ? ["-E", "test(/::pa_/)", ...more] : more, {
+        GATELATCH_ISSUER: `http://localhost:${idp}`,
+        GATELATCH_GATEWAY: `http://localhost:${gateway}`,
+        GATELATCH_SECOND: `http://127.0.0.1:${second}`,
+        GATELATCH_MODE: mode,
+      });
     } finally {
+      await Promise.all(served.map((one) => one.stop()));
       await store.stop();
     }
   } finally {
@@ -65,24 +74,33 @@ async function run(mode, more) {
 }
 
 // tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
-function configure(mode, ports, state, store) {
+function configure(mode, ports, second, state, store) {
   const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
   const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
   config.state = relative(root, state);
   for (const name of Object.keys(ports)) config[name].port = ports[name];
   const { settings: idp } = config.idp;
   const { settings: gateway } = config.gateway;
-  Object.assign(idp, { ISSUER: issuer, ...seconds.idp });
+  Object.assign(idp, { ISSUER: issuer, ...changes.idp });
   for (const client of idp.CLIENTS) {
-    client.redirect_uris = client.redirect_uris.map((uri) => app + new URL(uri).pathname);
-    client.post_logout_redirect_uris = client.post_logout_redirect_uris.map((uri) => app + new URL(uri).pathname);
+    const base = client.client_id === "second" ? `http://127.0.0.1:${second}` : app;
+    const moved = (uri) => base + new URL(uri).pathname;
+    client.redirect_uris = client.redirect_uris.map(moved);
+    client.post_logout_redirect_uris = client.post_logout_redirect_uris.map(moved);
+    client.backchannel_logout_uri = moved(client.backchannel_logout_uri);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...seconds.gateway, ...store.settings });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...changes.gateway, ...store.settings });
   Object.assign(config.gateway, store.gateway);
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
-  gateway.ROUTES.push({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
+  gateway.ROUTES.unshift({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
   return config;
+}
+
+// Another gateway of the same issuer, in a process of its own. A browser keeps its cookies apart by its other name.
+function another({ gateway: { settings, kv } }, port, state) {
+  const own = { PUBLIC_URL: `http://127.0.0.1:${port}`, CLIENT_ID: "second", SEALING_KEYS: "Z2F0ZWxhdGNoLWV4YW1wbGUtZ2F0ZXdheS10ZXN0LTI" };
+  return { state: relative(root, state), gateway: { port, settings: { ...settings, ...own }, ...(kv && { kv }) } };
 }
 
 // Ports that nobody has. Somebody may take one before we do; then `serve` says so.

@@ -6,7 +6,7 @@ use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
-use shared::secret::ClientSecret;
+use shared::secret::{ClientSecret, Digest};
 use shared::settings::{Problem, Settings};
 use std::ops::RangeInclusive;
 
@@ -16,6 +16,10 @@ const IDLE: RangeInclusive<u64> = 1..=2_592_000;
 const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
+
+/// How many sessions one person may have. With each the row of their person grows, and a list or an end
+/// of all of them asks them one by one.
+const SESSIONS: RangeInclusive<usize> = 1..=500;
 
 /// Where a session lives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,10 +55,19 @@ impl Mode {
     }
 }
 
+/// Which requests get a line in the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RequestLog {
+    /// Every one.
+    All,
+    /// Those that did not get what they asked for.
+    Refused,
+}
+
 /// Everything the operator decides.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The gateway's own origin: what browsers see.
+    /// The gateway's own origin: what browsers see. Where there are several, each has a configuration.
     pub public_url: Origin,
     /// Whom we trust to sign people in.
     pub issuer: Issuer,
@@ -78,18 +91,77 @@ pub struct Config {
     pub absolute_seconds: u64,
     /// Seconds that a cookie, or a copy, is believed without asking the session object.
     pub freshness_seconds: u64,
+    /// Who may ask what would become of a request; outside of development nobody without one.
+    pub explain_token: Option<Digest>,
+    /// Which requests get a line in the log.
+    pub request_log: RequestLog,
+    /// Whether answers say how long their origin took.
+    pub server_timing: bool,
+    /// How many sessions one person may have; beyond that the oldest ends.
+    pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
 }
 
-impl Config {
+/// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
+/// cookies above all, is for no other.
+#[derive(Clone, Debug)]
+pub struct Sites(Vec<Config>);
+
+impl Sites {
     /// Reads the settings that `var` looks up by name.
     ///
     /// # Errors
     /// Every mistake, not only the first; none of them holds a value.
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::new(var);
-        let public_url = settings.required("PUBLIC_URL", ORIGIN, Origin::parse);
+        let public_urls = settings.required("PUBLIC_URL", ORIGINS, origins).unwrap_or_default();
+        let routes = Routes::read(&mut settings, &public_urls);
+        let first = public_urls.first().cloned();
+        let first = Config::common(settings, first)?;
+        let sites = public_urls.into_iter().zip(routes);
+        let site = |(public_url, routes)| Config { public_url, routes, ..first.clone() };
+        Ok(Self(sites.map(site).collect()))
+    }
+
+    /// The sites, in the order of the setting.
+    pub fn iter(&self) -> impl Iterator<Item = &Config> {
+        self.0.iter()
+    }
+
+    /// The sites themselves.
+    #[must_use]
+    pub fn into_configs(self) -> Vec<Config> {
+        self.0
+    }
+}
+
+/// Which of `sites` a request is for whose URL this is: the only one, or the one that has its host.
+#[must_use]
+pub fn site<'s, S>(sites: &'s [S], config: impl Fn(&S) -> &Config, url: &str) -> Option<&'s S> {
+    if let [only] = sites {
+        return Some(only);
+    }
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#']).next()?;
+    sites.iter().find(|site| config(site).public_url.host().eq_ignore_ascii_case(host))
+}
+
+impl Config {
+    /// Reads the settings of a deployment with one site, or the first of them.
+    ///
+    /// # Errors
+    /// As [`Sites::read`].
+    pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        // There is one: without any, `PUBLIC_URL` is refused.
+        Sites::read(var)?.0.into_iter().next().ok_or_else(Vec::new)
+    }
+
+    /// What all sites share, as the first of them has it. Its routes are not among that.
+    fn common<V: Fn(&str) -> Option<String>>(
+        mut settings: Settings<V>,
+        public_url: Option<Origin>,
+    ) -> Result<Self, Vec<Problem>> {
         let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
         let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
             text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
@@ -101,7 +173,6 @@ impl Config {
             Scope::parse("openid profile email offline_access").unwrap_or_default(),
             |text| Scope::parse(text).filter(|scope| scope.has("openid")),
         );
-        let routes = Routes::read(&mut settings, public_url.as_ref());
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
             Mode::Postgres => {
@@ -127,7 +198,29 @@ impl Config {
         if idle_seconds > absolute_seconds {
             settings.refuse("SESSION_IDLE_SECONDS", "at most SESSION_ABSOLUTE_SECONDS");
         }
+        let sessions_per_person =
+            settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
+                text.parse().ok().filter(|most| SESSIONS.contains(most))
+            });
         let trusted_origins = trusted_origins(&mut settings);
+        let request_log = settings.optional(
+            "REQUEST_LOG",
+            "all or refused",
+            RequestLog::All,
+            |text| match text {
+                "all" => Some(RequestLog::All),
+                "refused" => Some(RequestLog::Refused),
+                _ => None,
+            },
+        );
+        let server_timing =
+            settings.optional("SERVER_TIMING", "true or false", false, |text| text.parse().ok());
+        let explain_token = settings.optional(
+            "EXPLAIN_TOKEN_SHA256",
+            "the base64url form of a SHA-256 digest",
+            None,
+            |text| Digest::parse(text).map(Some),
+        );
 
         let read = || {
             Some(Self {
@@ -136,13 +229,17 @@ impl Config {
                 client_id: client_id?,
                 client_auth: client_auth?,
                 scope,
-                routes,
+                routes: Routes::default(),
                 mode,
                 database,
                 keys: keys?,
                 idle_seconds,
                 absolute_seconds,
                 freshness_seconds,
+                explain_token,
+                request_log,
+                server_timing,
+                sessions_per_person,
                 trusted_origins,
             })
         };
@@ -160,6 +257,23 @@ impl Config {
 }
 
 const ORIGIN: &str = "an origin like https://app.example, without a path (http on loopback only)";
+const ORIGINS: &str = "one or more origins like https://app.example, separated by commas, without \
+                       a path (http on loopback only)";
+/// More sites than one Worker has.
+const MOST_SITES: usize = 32;
+
+/// Different ones: hosts are told apart, and so are the sites.
+fn origins(text: &str) -> Option<Vec<Origin>> {
+    let mut read: Vec<Origin> = Vec::new();
+    for text in text.split(',') {
+        let origin = Origin::parse(text.trim())?;
+        if read.len() == MOST_SITES || read.iter().any(|one| one.host() == origin.host()) {
+            return None;
+        }
+        read.push(origin);
+    }
+    Some(read)
+}
 
 /// Secret and method have to agree; with neither, the client is a public one.
 fn client_auth<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Option<ClientAuth> {
@@ -196,168 +310,4 @@ fn trusted_origins<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) ->
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    const GOOD: [(&str, &str); 6] = [
-        ("PUBLIC_URL", "https://app.test"),
-        ("ISSUER", "https://issuer.test/"),
-        ("CLIENT_ID", "gateway"),
-        ("CLIENT_SECRET", "s3cret"),
-        ("SEALING_KEYS", "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
-        (
-            "ROUTES",
-            r#"[{"prefix": "/", "origin": "https://site.test", "access": "signed-in"},
-                {"prefix": "/open", "origin": "https://site.test", "access": "public"},
-                {"prefix": "/api", "origin": "https://api.test", "access": "api"}]"#,
-        ),
-    ];
-
-    /// `GOOD`, with some settings in place of it; an empty one is absent.
-    pub(crate) fn with(changes: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
-        Config::read(|name| {
-            let found = changes.iter().chain(&GOOD).find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
-        let problems = with(changes).err().unwrap_or_default();
-        problems.into_iter().map(|problem| problem.name).collect()
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_manual() {
-        let config = with(&[]).unwrap();
-        assert_eq!(config.mode, Mode::Hybrid);
-        assert_eq!(config.scope.to_string(), "email offline_access openid profile");
-        assert_eq!(config.client_auth, ClientAuth::Basic(ClientSecret::new("s3cret")));
-        assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
-        assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
-        assert_eq!(with(&[("CLIENT_SECRET", "")]).unwrap().client_auth, ClientAuth::None);
-    }
-
-    #[test]
-    fn one_failed_start_names_every_mistake() {
-        let all = Config::read(|name| match name {
-            "SESSION_MODE" => Some("redis".to_owned()),
-            "SCOPE" => Some("profile".to_owned()),
-            "CLIENT_AUTH" => Some("client_secret_post".to_owned()),
-            "FRESHNESS_SECONDS" => Some("-1".to_owned()),
-            "TRUSTED_ORIGINS" => Some(r#"["https://a.test/", "*"]"#.to_owned()),
-            _ => None,
-        });
-        let names: Vec<_> = all.unwrap_err().into_iter().map(|problem| problem.name).collect();
-        let wanted = [
-            "PUBLIC_URL",
-            "ISSUER",
-            "CLIENT_ID",
-            "CLIENT_SECRET",
-            "SCOPE",
-            "ROUTES",
-            "SESSION_MODE",
-            "SEALING_KEYS",
-            "FRESHNESS_SECONDS",
-            "TRUSTED_ORIGINS[0]",
-            "TRUSTED_ORIGINS[1]",
-        ];
-        assert_eq!(names, wanted);
-    }
-
-    #[test]
-    fn a_setting_that_is_wrong_alone_is_named_alone() {
-        for (name, value) in [
-            ("PUBLIC_URL", "http://app.test"),
-            ("PUBLIC_URL", "https://app.test/"),
-            ("ISSUER", "issuer.test"),
-            ("CLIENT_ID", "caf\u{e9}"),
-            ("CLIENT_AUTH", "private_key_jwt"),
-            ("SCOPE", "profile email"),
-            ("SESSION_MODE", "Hybrid"),
-            ("SEALING_KEYS", "c2hvcnQ"),
-            ("SESSION_IDLE_SECONDS", "0"),
-            ("SESSION_ABSOLUTE_SECONDS", "9999999999"),
-            ("ROUTES", ""),
-            ("ROUTES", "[]"),
-            ("ROUTES", "{}"),
-            ("ROUTES", r#"[{"prefix": "/", "origin": "https://a.test"}]"#),
-            (
-                "ROUTES",
-                r#"[{"prefix": "/", "origin": "https://a.test", "access": "public", "auth": 1}]"#,
-            ),
-            ("TRUSTED_ORIGINS", "https://a.test"),
-        ] {
-            assert_eq!(mistakes(&[(name, value)]), [name], "{value}");
-        }
-        assert_eq!(mistakes(&[("CLIENT_AUTH", "none")]), ["CLIENT_SECRET"]);
-        assert_eq!(mistakes(&[("SESSION_IDLE_SECONDS", "40000")]), ["SESSION_IDLE_SECONDS"]);
-    }
-
-    #[test]
-    fn a_route_is_refused_by_its_place_and_member() {
-        for (prefix, origin, access, member) in [
-            ("api", "https://a.test", "api", "prefix"),
-            ("/api/", "https://a.test", "api", "prefix"),
-            ("/a//b", "https://a.test", "api", "prefix"),
-            ("/a/../b", "https://a.test", "api", "prefix"),
-            ("/%61", "https://a.test", "api", "prefix"),
-            ("/a%20b", "https://a.test", "api", "prefix"),
-            ("/a;b", "https://a.test", "api", "prefix"),
-            ("/a?b", "https://a.test", "api", "prefix"),
-            ("/a#b", "https://a.test", "api", "prefix"),
-            ("/auth", "https://a.test", "api", "prefix"),
-            ("/Auth/x", "https://a.test", "api", "prefix"),
-            ("/A", "https://a.test", "api", "prefix"),
-            ("/b", "http://a.test", "api", "origin"),
-            ("/b", "https://a.test/path", "api", "origin"),
-            ("/b", "https://app.test", "api", "origin"),
-            ("/b", "https://a.test", "Public", "access"),
-        ] {
-            let first = r#"{"prefix": "/a", "origin": "http://127.0.0.1:1", "access": "public"}"#;
-            let second =
-                format!(r#"{{"prefix": "{prefix}", "origin": "{origin}", "access": "{access}"}}"#);
-            let routes = format!("[{first}, {second}]");
-            assert_eq!(
-                mistakes(&[("ROUTES", &routes)]),
-                [format!("ROUTES[1].{member}")],
-                "{second}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_example_key_is_for_development_only() {
-        let example = ("SEALING_KEYS", "Z2F0ZWxhdGNoLWV4YW1wbGUtYWFhYWFhYWFhYWFhYWE");
-        assert_eq!(mistakes(&[example]), ["SEALING_KEYS"]);
-        assert!(with(&[example, ("PUBLIC_URL", "http://localhost:8788")]).is_ok());
-    }
-
-    #[test]
-    fn a_database_is_asked_for_where_sessions_live_in_one_and_its_url_is_not_repeated() {
-        let postgres = ("SESSION_MODE", "postgres");
-        assert_eq!(mistakes(&[postgres]), ["DATABASE_URL"]);
-        let problems = with(&[postgres, ("DATABASE_URL", "mysql://bob:hunter2@db.test/shop")]);
-        let problem = problems.unwrap_err().remove(0);
-        assert!(problem.name == "DATABASE_URL" && !problem.to_string().contains("hunter2"));
-        let url = ("DATABASE_URL", "postgres://bob:hunter2@db.test/shop");
-        let config = with(&[postgres, url]).unwrap();
-        assert_eq!(config.database.as_ref().unwrap().host, "db.test");
-        assert!(!format!("{config:?}").contains("hunter2"));
-        assert!(with(&[url]).unwrap().database.is_none());
-    }
-
-    #[test]
-    fn copies_need_a_place() {
-        let kv = ("SESSION_MODE", "kv");
-        assert_eq!(mistakes(&[kv]), ["SESSIONS"]);
-        assert_eq!(with(&[kv, ("SESSIONS", "{}")]).unwrap().mode, Mode::Kv);
-    }
-
-    #[test]
-    fn no_problem_repeats_a_value() {
-        let problems =
-            with(&[("SEALING_KEYS", "hunter2"), ("CLIENT_AUTH", "hunter2")]).unwrap_err();
-        assert!(problems.iter().all(|problem| !problem.to_string().contains("hunter2")));
-        assert!(!format!("{:?}", with(&[]).unwrap()).contains("s3cret"));
-    }
-}
+pub(crate) mod tests;

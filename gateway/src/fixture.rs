@@ -20,7 +20,15 @@ use std::task::{Context, Poll, Waker};
 pub(crate) const NOON: UnixTime = UnixTime(1_800_000_000);
 
 pub(crate) fn config(mode: &'static str) -> Config {
+    config_with(mode, &[])
+}
+
+/// The same with some settings in place of the usual ones.
+pub(crate) fn config_with(mode: &'static str, changes: &[(&str, &'static str)]) -> Config {
     let setting = |name: &str| match name {
+        _ if changes.iter().any(|(key, _)| *key == name) => {
+            changes.iter().find_map(|(key, value)| (*key == name).then_some(*value))
+        }
         "PUBLIC_URL" => Some("https://app.test"),
         "ISSUER" => Some("https://idp.test"),
         "CLIENT_ID" => Some("app"),
@@ -43,7 +51,8 @@ fn key() -> SigningKey {
     SigningKey::es256([7; 32]).unwrap()
 }
 
-pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> String {
+/// The claims of an ID token.
+pub(crate) fn claims(subject: &str, nonce: Option<&str>, now: UnixTime) -> Value {
     let mut claims = json!({
         "iss": "https://idp.test", "sub": subject, "aud": "app", "exp": now.0 + 300,
         "iat": now.0, "name": "Alice", "groups": ["x".repeat(3000)],
@@ -51,9 +60,32 @@ pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> Str
     if let Some(nonce) = nonce {
         claims["nonce"] = Value::from(nonce);
     }
+    claims
+}
+
+pub(crate) fn id_token(subject: &str, nonce: Option<&str>, now: UnixTime) -> String {
+    sign("JWT", &claims(subject, nonce, now))
+}
+
+/// The same in a session of the provider.
+pub(crate) fn id_token_in(
+    sid: Option<&str>,
+    subject: &str,
+    nonce: Option<&str>,
+    now: UnixTime,
+) -> String {
+    let mut claims = claims(subject, nonce, now);
+    if let Some(sid) = sid {
+        claims["sid"] = Value::from(sid);
+    }
+    sign("JWT", &claims)
+}
+
+/// A token of the provider.
+pub(crate) fn sign(typ: &str, claims: &Value) -> String {
     let key = key();
-    let header = Header::new(key.alg(), &key.public().kid.unwrap(), "JWT");
-    let input = signing_input(&header, &claims);
+    let header = Header::new(key.alg(), &key.public().kid.unwrap(), typ);
+    let input = signing_input(&header, claims);
     compact(&input, &key.sign(input.as_bytes()).unwrap())
 }
 

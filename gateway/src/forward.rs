@@ -74,13 +74,8 @@ impl Bearer {
     /// None when the token is not the `b64token` of RFC 6750 §2.1.
     #[must_use]
     pub fn new(token: &AccessToken) -> Option<Self> {
-        let text = token.expose();
-        let is_b64token = |byte: u8| {
-            byte.is_ascii_alphanumeric()
-                || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
-        };
-        let sound = !text.is_empty() && text.bytes().all(is_b64token);
-        let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok().filter(|_| sound)?;
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok();
+        let mut value = value.filter(|_| token.is_sendable())?;
         value.set_sensitive(true);
         Some(Self(value))
     }

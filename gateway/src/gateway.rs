@@ -9,14 +9,17 @@
 
 use crate::auth;
 use crate::config::Mode;
-use crate::next::{Arrival, Incoming, Next, arrive};
+use crate::next::{Arrival, Gate, Incoming, Next, arrive};
+use crate::path::Target;
 use crate::refused::Refused;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
-use http::HeaderMap;
+use crate::trail::{Look, Trail};
+use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
-use shared::fetch::{Fetch, Request};
+use shared::fetch::{Fetch, Request, Response};
 use shared::jose::Verifier;
+use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
 /// What to do with a request.
@@ -26,6 +29,8 @@ pub struct Decided {
     pub next: Next,
     /// `Set-Cookie` lines for the response, whoever it comes from.
     pub cookies: HeaderMap,
+    /// How it came to that.
+    pub trail: Trail,
 }
 
 /// How long an origin may take before what we would tell the browser about its session is stale, in
@@ -42,20 +47,23 @@ pub fn in_time(cookies: HeaderMap, mode: Mode, seconds: u64) -> HeaderMap {
 
 impl From<Next> for Decided {
     fn from(next: Next) -> Self {
-        Self { next, cookies: HeaderMap::new() }
+        let rule = match &next {
+            Next::Forward(forward) => Some(forward.rule),
+            Next::Respond(_) => None,
+        };
+        Self { next, cookies: HeaderMap::new(), trail: Trail { rule, session: Look::Unasked } }
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; none of our own endpoints reads
-/// one.
+/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
+/// reads one is asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let gate = match arrive(seams.config, incoming) {
-        Arrival::Next(next) => return next.into(),
+    match arrive(seams.config, incoming) {
         Arrival::Ours(target) => {
             let request = ours(incoming, &target.path_and_query());
             let answer = match &request {
@@ -63,20 +71,52 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
                 None => None,
             };
             let answer = answer.unwrap_or_else(|| Refused::NoRoute.response(false));
-            return Next::Respond(answer).into();
+            Next::Respond(answer).into()
         }
-        Arrival::Gate(gate) => gate,
-    };
-    match seams.authenticate(incoming.headers, now, rng).await {
-        Authentication::Authenticated(visitor) => {
-            let next = gate.admit(visitor.bearer.as_ref());
-            Decided { next, cookies: visitor.cookies }
-        }
-        Authentication::Anonymous(cookies) => Decided { next: gate.turn_away(), cookies },
-        Authentication::Unavailable { retry_after, cookies } => {
-            Decided { next: gate.refuse(Refused::NoToken(retry_after)), cookies }
-        }
+        Arrival::Next(next) => next.into(),
+        Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
     }
+}
+
+/// Looks for the session of a request that needs one.
+pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    gate: Gate<'_>,
+    headers: &HeaderMap,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Decided {
+    let rule = Some(gate.route().position);
+    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
+        Authentication::Authenticated(visitor) => {
+            let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
+            (next, visitor.cookies, visitor.found)
+        }
+        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
+        Authentication::Unavailable { retry_after, cookies } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        }
+    };
+    Decided { next, cookies, trail: Trail { rule, session } }
+}
+
+/// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
+#[must_use]
+pub fn reads(method: &Method, url: &str) -> Option<usize> {
+    // Few requests get past the method, and only those have their path read twice.
+    let target = (*method == Method::POST).then(|| Target::read(url).ok()).flatten()?;
+    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+}
+
+/// Answers a request to one of our own endpoints with the body that came along.
+pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Response {
+    let answer = auth::handle(seams, request, now, rng).await;
+    answer.unwrap_or_else(|| Refused::NoRoute.response(false))
 }
 
 /// The head of a request to one of our own endpoints.

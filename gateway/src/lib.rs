@@ -13,10 +13,13 @@ pub mod hop;
 pub mod negotiate;
 pub mod next;
 pub mod path;
+pub mod person;
+pub mod policy;
 mod reading;
 pub mod refused;
 pub mod route;
 pub mod session;
+pub mod trail;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

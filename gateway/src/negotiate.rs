@@ -3,6 +3,8 @@
 use crate::config::Config;
 use crate::hop::words;
 use crate::path::Target;
+use crate::policy::StepUp;
+use crate::refused::Why;
 use crate::route::Access;
 use http::header::{
     ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
@@ -43,12 +45,13 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> boo
     *method == Method::GET && html && !headers.contains_key(REQUESTED_WITH)
 }
 
-/// Whether a browser asks what another site's page may send (Fetch §4.8).
+/// What a browser asks about that wants to know what another site's page may send (Fetch §4.8); none
+/// of any other request. A method that is none is nobody's route.
 #[must_use]
-pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
-    *method == Method::OPTIONS
-        && headers.contains_key(ORIGIN)
-        && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+pub fn preflighted(method: &Method, headers: &HeaderMap) -> Option<Method> {
+    let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+    let is_preflight = *method == Method::OPTIONS && headers.contains_key(ORIGIN);
+    is_preflight.then(|| Method::from_bytes(asked.as_bytes()).unwrap_or(Method::OPTIONS))
 }
 
 /// The answer to a preflight on a route that needs a session: no grant to anybody. It is never
@@ -57,34 +60,34 @@ pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 pub fn no_grant() -> Response {
     let mut response = respond::empty(StatusCode::NO_CONTENT);
     response.headers_mut().insert(VARY, DEPENDS);
+    response.extensions_mut().insert(Why::Preflight);
     response
 }
 
 /// Sends a person who navigates to sign in, and tells everything else that it has to (GL-14).
-/// Nothing on an `api` route is redirected, nor is a WebSocket (CS-14).
+/// Nothing on an `api` route is redirected, nor is a WebSocket (CS-14). `step_up` is what somebody
+/// who is signed in lacks, RFC 9470.
 #[must_use]
 pub fn login_required(
     config: &Config,
     access: Access,
-    method: &Method,
-    headers: &HeaderMap,
+    (method, headers, upgrade): (&Method, &HeaderMap, bool),
     target: &Target,
-    upgrade: bool,
+    step_up: Option<&StepUp>,
 ) -> Response {
-    let navigates = access == Access::SignedIn && is_navigation(method, headers, upgrade);
-    let login = if navigates {
-        login_url(&target.path_and_query())
-    } else {
-        login_url(&page_of(headers, config.public_url.as_str()))
-    };
-    let mut response = if navigates {
-        let mut response = respond::see_other(&login);
+    let mut response = if access == Access::SignedIn && is_navigation(method, headers, upgrade) {
+        let mut response = respond::see_other(&login_url(&target.path_and_query(), None));
         *response.status_mut() = StatusCode::FOUND;
         response
     } else {
-        unauthorized(&login)
+        // The page that comes back may lie on another route than what it asked for.
+        let wanted = step_up.map(|_| format!("{method} {}", target.path()));
+        let login = login_url(&page_of(headers, config.public_url.as_str()), wanted.as_deref());
+        unauthorized(&login, step_up)
     };
     response.headers_mut().insert(VARY, DEPENDS);
+    let why = if step_up.is_some() { Why::StepUp } else { Why::LoginRequired };
+    response.extensions_mut().insert(why);
     response
 }
 
@@ -92,23 +95,36 @@ pub fn login_required(
 struct LoginRequired<'l> {
     error: &'static str,
     login_url: &'l str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr_values: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
 }
 
-fn unauthorized(login: &str) -> Response {
-    let body = LoginRequired { error: "login_required", login_url: login };
+/// Nobody is signed in, or not as they should be, and whoever asks is no browser that could be sent to
+/// do so.
+pub(crate) fn unauthorized(login_url: &str, step_up: Option<&StepUp>) -> Response {
+    let acr_values = step_up.map(|step_up| step_up.acr.join(" ")).filter(|text| !text.is_empty());
+    let max_age = step_up.and_then(|step_up| step_up.max_age);
+    let error = match step_up {
+        Some(_) => "insufficient_user_authentication",
+        None => "login_required",
+    };
+    let body = LoginRequired { error, login_url, acr_values, max_age };
     let mut response = respond::json(StatusCode::UNAUTHORIZED, &body);
     // Not `Bearer`: a browser's token is never looked at, and `Basic` would open a dialogue.
     let challenge = HeaderValue::from_static("Cookie realm=\"gatelatch\"");
     response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    if let Ok(location) = HeaderValue::from_str(login) {
+    if let Ok(location) = HeaderValue::from_str(login_url) {
         response.headers_mut().insert(LOCATION, location);
     }
     response
 }
 
-fn login_url(return_to: &str) -> String {
+fn login_url(return_to: &str, wanted: Option<&str>) -> String {
     let return_to = if return_to.len() > LONGEST_RETURN { "/" } else { return_to };
-    form::append(LOGIN, [("return_to", return_to)])
+    let wanted = wanted.filter(|wanted| wanted.len() <= LONGEST_RETURN);
+    form::append(LOGIN, [("return_to", return_to)].into_iter().chain(wanted.map(|to| ("for", to))))
 }
 
 /// The page that a script runs on, as far as the browser tells: there a person wants to be after
@@ -144,7 +160,7 @@ mod tests {
     ) -> Response {
         let (headers, target) = (headers(lines), Target::read(path).unwrap());
         let upgrade = crate::hop::is_websocket(&headers);
-        login_required(&with(&[]).unwrap(), access, method, &headers, &target, upgrade)
+        login_required(&with(&[]).unwrap(), access, (method, &headers, upgrade), &target, None)
     }
 
     fn status(access: Access, method: &Method, lines: &[(&'static str, &str)]) -> u16 {
@@ -226,9 +242,10 @@ mod tests {
     fn gp_14_cs_11_a_preflight_gets_no_grant_and_no_redirect() {
         let asks =
             headers(&[("origin", "https://evil.test"), ("access-control-request-method", "PUT")]);
-        assert!(is_preflight(&Method::OPTIONS, &asks));
-        assert!(!is_preflight(&Method::GET, &asks));
-        assert!(!is_preflight(&Method::OPTIONS, &headers(&[("origin", "https://evil.test")])));
+        assert_eq!(preflighted(&Method::OPTIONS, &asks), Some(Method::PUT));
+        assert_eq!(preflighted(&Method::GET, &asks), None);
+        let plain = headers(&[("origin", "https://evil.test")]);
+        assert_eq!(preflighted(&Method::OPTIONS, &plain), None);
         let response = no_grant();
         assert_eq!(response.status(), 204);
         assert!(response.headers()[VARY].to_str().unwrap().contains("Origin"));

@@ -12,11 +12,14 @@ use crate::config::Config;
 use crate::forward::{self, Bearer};
 use crate::hop::{Edits, is_websocket};
 use crate::path::Target;
+use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
 use crate::route::{Access, Owner, Route};
+use crate::session::state::Person;
 use crate::{csrf, negotiate};
 use http::{HeaderMap, Method};
 use shared::fetch::Response;
+use shared::time::UnixTime;
 use std::net::IpAddr;
 
 /// The head of a request; its body stays in the runtime.
@@ -43,6 +46,8 @@ pub struct Forward {
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
     pub navigation: bool,
+    /// Which route, by its place.
+    pub rule: usize,
 }
 
 /// What to do with a request.
@@ -92,7 +97,9 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
         Ok(target) => target,
         Err(malformed) => return refuse(Refused::Path(malformed)),
     };
-    let route = match config.routes.find(&target) {
+    // What a preflight asks for decides which route answers it.
+    let asked = negotiate::preflighted(method, headers);
+    let route = match config.routes.find(asked.as_ref().unwrap_or(method), &target) {
         Ok(Owner::Route(route)) => route,
         Ok(Owner::Ours) => return Arrival::Ours(target),
         Ok(Owner::Nobody) => return refuse(Refused::NoRoute),
@@ -104,7 +111,7 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     }
 
     // From here on the browser's cookies may give authority.
-    if negotiate::is_preflight(method, headers) {
+    if asked.is_some() {
         return Arrival::Next(Next::Respond(negotiate::no_grant()));
     }
     match csrf::check(config, method, headers, upgrade) {
@@ -120,14 +127,32 @@ impl Gate<'_> {
         self.route
     }
 
-    /// Lets somebody through whose live access token this is; one that no header can hold goes
-    /// nowhere.
+    /// Lets somebody through who has what the route asks for, and whose live access token this is;
+    /// one that no header can hold goes nowhere.
     #[must_use]
-    pub fn admit(self, bearer: Option<&Bearer>) -> Next {
-        match bearer {
-            Some(bearer) => Next::Forward(self.forward(Some(bearer))),
-            None => self.refuse(Refused::Unsendable),
+    pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
+        match (self.route.requirement.check(person, now), bearer) {
+            (Ok(permit), Some(bearer)) => Next::Forward(self.forward(Some((permit, bearer)))),
+            (Ok(_), None) => self.refuse(Refused::Unsendable),
+            (Err(Unmet::StepUp), _) => self.step_up(),
+            (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
+            (Err(Unmet::Claim), _) => self.refuse(Refused::Claim),
         }
+    }
+
+    /// Sends somebody to prove who they are in the way that the route asks for.
+    fn step_up(&self) -> Next {
+        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
+            self;
+        let why = &route.requirement.step_up;
+        let step_up = Some(why);
+        Next::Respond(negotiate::login_required(
+            config,
+            route.access,
+            (method, headers, *upgrade),
+            target,
+            step_up,
+        ))
     }
 
     /// Turns away somebody who is not signed in.
@@ -135,14 +160,9 @@ impl Gate<'_> {
     pub fn turn_away(self) -> Next {
         let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
             self;
-        Next::Respond(negotiate::login_required(
-            config,
-            route.access,
-            method,
-            headers,
-            &target,
-            upgrade,
-        ))
+        let access = route.access;
+        let request = (method, headers, upgrade);
+        Next::Respond(negotiate::login_required(config, access, request, &target, None))
     }
 
     /// Refuses somebody who may well be signed in.
@@ -155,7 +175,8 @@ impl Gate<'_> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, bearer: Option<&Bearer>) -> Forward {
+    fn forward(&self, permitted: Option<(Permit, &Bearer)>) -> Forward {
+        let bearer = permitted.map(|(_, bearer)| bearer);
         let Incoming { headers, client_ip, .. } = self.request;
         let public_url = &self.config.public_url;
         Forward {
@@ -163,6 +184,7 @@ impl Gate<'_> {
             edits: forward::edits(headers, self.upgrade, public_url, client_ip, bearer),
             authenticated: bearer.is_some(),
             navigation: self.navigation(),
+            rule: self.route.position,
         }
     }
 }
@@ -206,7 +228,10 @@ mod tests {
             let next = match (arrive(&config, request), token) {
                 (Arrival::Ours(_), _) => return Err(0),
                 (Arrival::Next(next), _) => next,
-                (Arrival::Gate(gate), Some(token)) => gate.admit(Bearer::new(&token).as_ref()),
+                (Arrival::Gate(gate), Some(token)) => {
+                    let bearer = Bearer::new(&token);
+                    gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000))
+                }
                 (Arrival::Gate(gate), None) => gate.turn_away(),
             };
             match next {
@@ -343,7 +368,8 @@ mod tests {
         let (method, headers) = (Method::GET, HeaderMap::new());
         let request = Incoming { method: &method, url: "/x", headers: &headers, client_ip: None };
         let Arrival::Gate(gate) = arrive(&config, request) else { panic!("needs a session") };
-        let next = gate.admit(Bearer::new(&AccessToken::new("a\r\nX-Admin: 1")).as_ref());
+        let bearer = Bearer::new(&AccessToken::new("a\r\nX-Admin: 1"));
+        let next = gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000));
         assert!(matches!(next, Next::Respond(response) if response.status() == 502));
     }
 }

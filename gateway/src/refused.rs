@@ -31,8 +31,27 @@ pub enum Refused {
     /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
     /// may.
     NoToken(u64),
+    /// Somebody is signed in whose session has not the scope that the route asks for.
+    Scope,
+    /// Somebody is signed in who is not one of those whom the route is for.
+    Claim,
+    /// No site has this host.
+    Host,
     /// The origin could not be reached, or broke off before it answered.
     Unreachable,
+}
+
+/// Why a request is answered here, for who asks what would become of it. It rides in the response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Why {
+    /// See [`Refused`].
+    Refused(Refused),
+    /// Nobody is signed in.
+    LoginRequired,
+    /// Somebody is, who has to prove who they are in another way, or again.
+    StepUp,
+    /// A browser asks on behalf of another site, which is granted nothing.
+    Preflight,
 }
 
 /// The only words a client reads.
@@ -74,6 +93,19 @@ impl Refused {
                 "temporarily_unavailable",
                 "the sign-in service does not answer; try again",
             ),
+            Self::Scope => (
+                StatusCode::FORBIDDEN,
+                "insufficient_scope",
+                "your session does not have the scope that this needs",
+            ),
+            Self::Claim => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                "you are not one of those whom this is for",
+            ),
+            Self::Host => {
+                (StatusCode::MISDIRECTED_REQUEST, "misdirected_request", "no site has this host")
+            }
             Self::Unreachable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the application did not answer")
             }
@@ -90,6 +122,7 @@ impl Refused {
         if let Self::NoToken(seconds) = self {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(Why::Refused(self));
         cause::note(response, &self)
     }
 
@@ -115,6 +148,17 @@ impl Refused {
             Self::CrossSite => (
                 "This request came from another site",
                 "Nothing was done. Go back to the application and try again from there.",
+                "",
+            ),
+            Self::Scope | Self::Claim => (
+                "You may not see this",
+                "You are signed in, and this part of the application is not for you. If you were \
+                 given access a moment ago, sign in again.",
+                "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
+            ),
+            Self::Host => (
+                "There\u{2019}s nothing here",
+                "No application has this address. Check it, or go back to where you came from.",
                 "",
             ),
             Self::Method | Self::Headers | Self::Body | Self::Path(_) | Self::Ambiguous => (

@@ -31,6 +31,40 @@ pub enum Whose {
     Of(Uuid),
 }
 
+/// Who has an identity, and after how many others, or times that it was taken off: by that number what
+/// is taken off now is told from what is added again meanwhile.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct Held {
+    /// The account.
+    pub account: Uuid,
+    /// How often it was given up before.
+    pub round: u32,
+}
+
+/// What nobody has given up yet is the account alone, as sessions and addresses are.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum Stored {
+    First(Uuid),
+    Later(Uuid, u32),
+}
+
+impl From<Stored> for Held {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::First(account) => Self { account, round: 0 },
+            Stored::Later(account, round) => Self { account, round },
+        }
+    }
+}
+
+impl From<Held> for Stored {
+    fn from(Held { account, round }: Held) -> Self {
+        if round == 0 { Self::First(account) } else { Self::Later(account, round) }
+    }
+}
+
 impl Entry {
     /// The entry of `identity`. The length of the first part keeps the two apart.
     #[must_use]
@@ -75,32 +109,40 @@ impl Entry {
 /// # Errors
 /// [`Unavailable`].
 pub fn whose(rows: &impl Rows, entry: &Entry) -> Result<Whose, Unavailable> {
-    Ok(match rows.load(Table::Identity, &entry.0)? {
+    Ok(match held(rows, entry)? {
         None => Whose::New,
-        Some(FREED) => Whose::Freed,
-        Some(account) => Whose::Of(account),
+        Some(Held { account: FREED, .. }) => Whose::Freed,
+        Some(Held { account, .. }) => Whose::Of(account),
     })
 }
 
-/// The account of an identity; `fresh` becomes it when it has none.
+fn held(rows: &impl Rows, entry: &Entry) -> Result<Option<Held>, Unavailable> {
+    rows.load(Table::Identity, &entry.0)
+}
+
+/// Who has an identity; the account `fresh` does from now on when nobody did.
 ///
 /// # Errors
 /// [`Unavailable`]: nothing was acknowledged.
-pub fn claim(rows: &impl Rows, entry: &Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
-    if let Whose::Of(account) = whose(rows, entry)? {
-        return Ok(account);
+pub fn claim(rows: &impl Rows, entry: &Entry, fresh: Uuid) -> Result<Held, Unavailable> {
+    let before = held(rows, entry)?;
+    if let Some(held) = before.filter(|held| held.account != FREED) {
+        return Ok(held);
     }
-    rows.save(Table::Identity, &entry.0, &fresh, None)?;
-    Ok(fresh)
+    let round = before.map_or(0, |freed| freed.round);
+    let held = Held { account: fresh, round };
+    rows.save(Table::Identity, &entry.0, &held, None)?;
+    Ok(held)
 }
 
-/// Takes an identity off `account`; one that is another's stays as it is.
+/// Takes an identity off an account; one that is another's, or its own again since, stays as it is.
 ///
 /// # Errors
 /// [`Unavailable`]: it may still be the account's.
-pub fn release(rows: &impl Rows, entry: &Entry, account: Uuid) -> Result<(), Unavailable> {
-    if whose(rows, entry)? == Whose::Of(account) {
-        rows.save(Table::Identity, &entry.0, &FREED, None)?;
+pub fn release(rows: &impl Rows, entry: &Entry, meant: Held) -> Result<(), Unavailable> {
+    if held(rows, entry)? == Some(meant) {
+        let freed = Held { account: FREED, round: meant.round.saturating_add(1) };
+        rows.save(Table::Identity, &entry.0, &freed, None)?;
     }
     Ok(())
 }
@@ -157,6 +199,16 @@ mod tests {
         assert!(entry("a", "b").shard() < SHARDS);
         assert_ne!(Entry::of_session("a", "b"), entry("a", "b"));
         assert_ne!(Entry::of_session("a", "bc"), Entry::of_session("ab", "c"));
+    }
+
+    #[test]
+    fn what_was_written_before_there_were_rounds_is_the_first_and_later_ones_are_told_apart() {
+        let account = Uuid::from_u128(7);
+        for (round, json) in [(0, format!("\"{account}\"")), (3, format!("[\"{account}\",3]"))] {
+            let held = Held { account, round };
+            assert_eq!(serde_json::to_string(&held).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Held>(&json).unwrap(), held);
+        }
     }
 
     #[test]

@@ -159,7 +159,11 @@ impl Errand {
     ) -> Response {
         let asked = self.asked();
         let host = asked.and_then(AuthorizationRequest::host);
-        let upstreams = idp.config.upstreams.iter().filter(|_| self.takes_upstreams());
+        // Who does not say when somebody signed in there proves nothing again.
+        let is_again = matches!(self, Self::Again);
+        let takes = |says_when| self.takes_upstreams() && (says_when || !is_again);
+        let upstreams = idp.config.upstreams.iter();
+        let upstreams = upstreams.filter(|upstream| takes(upstream.way.says_when));
         let (by_domain, buttons): (Vec<_>, Vec<_>) =
             upstreams.partition(|upstream| !upstream.domains.is_empty());
         let buttons: Vec<_> =

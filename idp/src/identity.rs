@@ -3,10 +3,11 @@
 use crate::Idp;
 use crate::account::Alike;
 use crate::config::Address;
-use crate::directory::{Entry, Whose};
+use crate::directory::{Entry, Held, Whose};
 use crate::platform::{Objects, Platform};
 use crate::proof::{How, Means};
 use crate::rows::Unavailable;
+use crate::sign_in::Refused;
 use rand_core::CryptoRng;
 use serde_json::{Map, Value};
 use shared::secret::random_uuid;
@@ -15,27 +16,32 @@ use uuid::Uuid;
 /// The account of an identity.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Found {
-    /// Which.
-    pub account: Uuid,
+    /// Which, as the directory has it now.
+    pub held: Held,
     /// The upstream, when the identity is new and got somebody's account by its e-mail address.
     pub by_email: Option<String>,
+    /// Under what its e-mail address is filed, where that is certain.
+    pub filed: Option<Entry>,
 }
 
 /// Finds the account of an identity, or makes one. An identity that is new has the account of who has
 /// its e-mail address already, where both are certain of it; everybody else's address is no matter
-/// (FD-13, FD-15, FD-16).
+/// (FD-13, FD-15, FD-16). Before it gets that, `admits` says whether it will do: what is refused adds
+/// nothing to anybody's account.
 ///
 /// # Errors
-/// [`Unavailable`].
+/// What `admits` says, or [`Refused::Unavailable`].
 pub async fn account_of<P: Platform>(
     idp: &Idp<'_, P>,
     means: &Means,
     claims: &Map<String, Value>,
+    admits: impl Fn(Uuid) -> Result<(), Refused>,
     rng: &mut impl CryptoRng,
-) -> Result<Found, Unavailable> {
+) -> Result<Found, Refused> {
     let (entry, fresh) = (Entry::of(&means.identity), random_uuid(rng));
     let Some(address) = idp.config.address_of(means, claims) else {
-        return Ok(Found { account: idp.objects.claim(entry, fresh).await?, by_email: None });
+        let held = idp.objects.claim(entry, fresh).await?;
+        return Ok(Found { held, by_email: None, filed: None });
     };
     let filed = Entry::of_address(&address);
     let theirs = match &means.how {
@@ -43,9 +49,19 @@ pub async fn account_of<P: Platform>(
         How::Password(_) => None,
     };
     let (chosen, upstream) = theirs.unzip();
-    let account = idp.objects.claim(entry, chosen.unwrap_or(fresh)).await?;
-    idp.objects.seen(filed, account).await?;
-    Ok(Found { account, by_email: upstream.filter(|_| chosen == Some(account)) })
+    if let Some(account) = chosen {
+        admits(account)?;
+    }
+    let held = idp.objects.claim(entry, chosen.unwrap_or(fresh)).await;
+    // It may have been done.
+    let held = held.map_err(|Unavailable| match (chosen, upstream.clone()) {
+        (Some(account), Some(upstream)) => {
+            Refused::Linked { told: Box::new(Refused::Unavailable), account, upstream }
+        }
+        _ => Refused::Unavailable,
+    })?;
+    let by_email = upstream.filter(|_| chosen == Some(held.account));
+    Ok(Found { held, by_email, filed: Some(filed) })
 }
 
 /// The account of somebody else of the same address, for an identity that never had one: what was

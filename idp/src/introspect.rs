@@ -2,13 +2,14 @@
 //! resource it is meant for; signed, RFC 9701, for who wants to keep the answer as evidence.
 
 use crate::account::Introspect;
-use crate::client::{Client, Standing};
+use crate::client::Client;
 use crate::client_auth::{self, authenticate};
+use crate::living::Living;
 use crate::platform::{Objects, Platform};
 use crate::resource::Target;
 use crate::rows::Unavailable;
 use crate::subject::Names;
-use crate::tokens::{AccessClaims, read_access_token, sign};
+use crate::tokens::{AccessClaims, sign};
 use crate::{Idp, ask, token};
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
@@ -124,39 +125,8 @@ async fn access_token<P: Platform>(
     text: &str,
     now: UnixTime,
 ) -> Result<Option<About>, Unavailable> {
-    let keys = idp.published(now).await?;
-    let claims = read_access_token(text, idp.config, &keys, &idp.verifier, now).await;
-    // To the second: who asks us has a clock of ours, and no skew to allow for.
-    let claims = claims.filter(|claims| now < claims.exp && may_ask(asks, claims));
-    let Some(claims) = claims else { return Ok(None) };
-    let Some((account, id)) = claims.comes_from(idp.config) else { return Ok(None) };
-    let Some(client) = idp.client(&claims.client_id).await? else { return Ok(None) };
-    let claims = still_allowed(claims, &client, idp.config.issuer.as_str());
-    // A resource that the client may have no tokens for any more is told of none.
-    let claims = claims.filter(|claims| may_ask(asks, claims));
-    let Some(claims) = claims else { return Ok(None) };
-    let client_id = claims.client_id.clone();
-    let command = Introspect { grant: id.grant, client_id, refresh_token: None };
-    let found = idp.objects.introspect(account, command, now).await?;
-    Ok(found.map(|_| About::AccessToken { token_type: "Bearer", claims }))
-}
-
-/// What an access token is good for when the operator has taken something from its client since; none
-/// when nobody is left whom it is for.
-fn still_allowed(claims: AccessClaims, client: &Client, issuer: &str) -> Option<AccessClaims> {
-    let allowed = Target::unnamed(client).allowed;
-    let AccessClaims { mut aud, scope, .. } = claims;
-    aud.retain(|aud| aud == issuer || allowed.has(aud));
-    let scope = scope.and(&client.scope);
-    (!aud.is_empty()).then_some(AccessClaims { aud, scope, ..claims })
-}
-
-/// A client may ask about its own access tokens, and a resource about those that are for it.
-fn may_ask(asks: &Client, claims: &AccessClaims) -> bool {
-    // Only the operator can say that a client is a resource.
-    let is_resource = asks.standing != Standing::Registered
-        && asks.resource_server.iter().any(|resource| claims.aud.contains(resource));
-    is_resource || claims.client_id == asks.id
+    let found = Living::find(idp, asks, text, now).await?;
+    Ok(found.map(|Living { claims, .. }| About::AccessToken { token_type: "Bearer", claims }))
 }
 
 /// Refresh tokens are for their client and for us: nobody else may ask about them.
@@ -167,7 +137,7 @@ async fn refresh_token<P: Platform>(
     now: UnixTime,
 ) -> Result<Option<About>, Unavailable> {
     let proof = Some((handle.generation, Bits::new(handle.secret)));
-    let client_id = asks.id.clone();
+    let client_id = Some(asks.id.clone());
     let command = Introspect { grant: handle.item, client_id, refresh_token: proof };
     let found = idp.objects.introspect(handle.object, command, now).await?;
     // Using it would bring nothing when every resource of the grant was taken from the client.
@@ -205,32 +175,7 @@ fn wants_jwt(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
     use http::HeaderValue;
-    use serde_json::json;
-
-    #[test]
-    fn ti_09_who_registered_itself_is_no_resource_whatever_it_says() {
-        let clients = json!([{ "client_id": "rs", "grant_types": [], "resource_server": ["api"],
-            "client_secret_sha256": shared::secret::Digest::of("x").to_text() }]);
-        let config = Config::read(|name| match name {
-            "ISSUER" => Some("https://idp.test".into()),
-            "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE".into()),
-            "CLIENTS" => Some(clients.to_string()),
-            _ => None,
-        });
-        let operators = Client::clone(config.unwrap().client("rs").unwrap());
-        let registered = Client { standing: Standing::Registered, ..operators.clone() };
-        let of = |client: &str, aud: &[&str]| {
-            let claims = json!({ "iss": "i", "sub": "s", "aud": aud, "exp": 1, "iat": 1, "jti": "j",
-                "client_id": client, "scope": "openid", "sid": "s", "auth_time": 1, "amr": [] });
-            serde_json::from_value::<AccessClaims>(claims).unwrap()
-        };
-        assert!(may_ask(&operators, &of("app", &["other", "api"])));
-        assert!(!may_ask(&operators, &of("app", &["other"])));
-        assert!(!may_ask(&registered, &of("app", &["other", "api"])));
-        assert!(may_ask(&registered, &of("rs", &["other"])), "its own");
-    }
 
     #[test]
     fn rfc9701_4_a_signed_answer_is_asked_for_by_its_name() {

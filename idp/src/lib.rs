@@ -6,7 +6,6 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod account;
-pub mod agent;
 pub mod allowance;
 pub mod ask;
 pub mod assertion;
@@ -23,6 +22,7 @@ pub mod consent;
 pub mod directory;
 pub mod discovery;
 pub mod end_session;
+pub mod enter;
 pub mod errand;
 pub mod event;
 pub mod farewell;
@@ -33,6 +33,7 @@ pub mod introspect;
 pub mod known;
 pub mod ledger;
 pub mod linking;
+pub mod living;
 pub mod log;
 pub mod outbound;
 pub mod own_key;
@@ -55,6 +56,7 @@ pub mod sign_in;
 pub mod signing;
 pub mod subject;
 pub mod token;
+pub mod token_exchange;
 pub mod tokens;
 pub mod upstream;
 pub mod userinfo;

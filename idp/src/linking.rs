@@ -5,8 +5,8 @@
 //! for in that very flow (FD-18), and never what a request says.
 
 use crate::Idp;
-use crate::account::{Listing, Overview, Wish};
-use crate::directory::Entry;
+use crate::account::{Listing, Overview, Way, Wish};
+use crate::directory::{Entry, Held};
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Here, Interaction};
@@ -43,8 +43,12 @@ pub enum Unchanged {
     OtherSession,
     /// It is long ago that the person proved who they are.
     TooLongAgo,
+    /// Nothing shows that it was lately.
+    NoProof,
     /// The identity is another account's.
     Taken,
+    /// It was taken off at the same time.
+    BeingRemoved,
     /// Nobody could sign in any more.
     LastWay,
 }
@@ -57,7 +61,18 @@ impl Linking {
 }
 
 fn is_recent(overview: &Overview, now: UnixTime) -> bool {
-    now.since(overview.proved_at) <= RECENT
+    overview.proved_at.is_some_and(|proved_at| now.since(proved_at) <= RECENT)
+}
+
+/// Whether the person has a way to sign in by which they can prove now who they are: a password, or an
+/// upstream that may say when they signed in there. Coming back from any other shows only that
+/// somebody was signed in there in this browser.
+fn can_prove<P: Platform>(overview: &Overview, idp: &Idp<'_, P>) -> bool {
+    let proves = |way: &Way| match &way.upstream {
+        None => !idp.config.accounts.is_empty(),
+        Some(id) => idp.config.upstream(id).is_some_and(|upstream| upstream.way.says_when),
+    };
+    overview.ways.iter().any(|way| !way.is_leaving && proves(way))
 }
 
 /// Somebody on their own page wishes to sign in with an upstream too: they go there, or prove first
@@ -78,6 +93,9 @@ pub async fn begin<P: Platform>(
         return Ok(to_own_page(idp));
     };
     if !is_recent(&overview, now) {
+        if !can_prove(&overview, idp) {
+            return Err(Refused::Unchanged(Unchanged::NoProof));
+        }
         let interaction = Interaction::of_ours(Here::Again, now);
         return Ok(sign_in::begin(idp, headers, &Errand::Again, &interaction, rng));
     }
@@ -110,11 +128,15 @@ pub async fn finish<P: Platform>(
     }
     let (account, entry) = (here.object, Entry::of(&means.identity));
     let is_new = !overview.ways.iter().any(|way| way.entry == entry && !way.is_leaving);
-    if idp.objects.claim(entry, account).await? != account {
+    let held = idp.objects.claim(entry, account).await?;
+    if held.account != account {
         return Err(Refused::Unchanged(Unchanged::Taken));
     }
     // Should this fail, the directory has it, and whoever signs in by it has it listed.
-    idp.objects.list(account, Listing { means, claims }, now).await?;
+    let listing = Listing { means, claims, round: held.round };
+    if !idp.objects.list(account, listing, now).await? {
+        return Err(Refused::Unchanged(Unchanged::BeingRemoved));
+    }
     let mut response = to_own_page(idp);
     if is_new {
         event::tell(&mut response, Event::IdentityLinked { account, upstream });
@@ -142,7 +164,8 @@ pub async fn take_off<P: Platform>(
     if !way.is_leaving {
         return Err(Refused::Unchanged(Unchanged::LastWay));
     }
-    idp.objects.release(entry.clone(), here.object).await?;
+    let held = Held { account: here.object, round: way.round };
+    idp.objects.release(entry.clone(), held).await?;
     let overview = own(idp, here, Wish::TakenOff(entry), now).await?.unwrap_or_default();
     let mut response = after(idp, &overview);
     let (account, upstream) = (here.object, way.upstream);

@@ -6,7 +6,7 @@ use crate::account::{
     Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
-use crate::directory::Whose;
+use crate::directory::{Held, Whose};
 use crate::grant::Redeemed;
 use crate::proof::Means;
 use crate::registration::Registration;
@@ -91,17 +91,21 @@ pub trait Objects {
         command: Own,
         now: UnixTime,
     ) -> Result<Option<Overview>, Unavailable>;
-    async fn list(&self, account: Uuid, command: Listing, now: UnixTime)
-    -> Result<(), Unavailable>;
+    async fn list(
+        &self,
+        account: Uuid,
+        command: Listing,
+        now: UnixTime,
+    ) -> Result<bool, Unavailable>;
     async fn alike(
         &self,
         account: Uuid,
         command: Alike,
         now: UnixTime,
     ) -> Result<bool, Unavailable>;
-    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable>;
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Held, Unavailable>;
     async fn whose(&self, entry: directory::Entry) -> Result<Whose, Unavailable>;
-    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
+    async fn release(&self, entry: directory::Entry, meant: Held) -> Result<(), Unavailable>;
     async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable>;
     async fn end_upstream(
         &self,

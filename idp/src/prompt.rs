@@ -74,26 +74,27 @@ impl Prompts {
         self.has(Prompt::Create)
     }
 
-    /// What is asked of an upstream in turn, in words that it knows. Every provider knows `login`
-    /// (§15.1); one that does not list its words is taken to know those of Core.
+    /// What is asked of an upstream in turn, in words that it knows: those that it lists, or else those
+    /// that it documents. Of `login` and `select_account` one stands in for the other: both show the
+    /// person who they are about to be. Whether they proved it again, `auth_time` says alone.
     #[must_use]
-    pub fn passed_on(&self, upstream: &ProviderMetadata) -> Option<String> {
+    pub fn passed_on(&self, upstream: &ProviderMetadata, documented: &[Prompt]) -> Option<String> {
         let listed = &upstream.prompt_values_supported;
-        let knows = |word: Prompt| listed.iter().any(|listed| listed == word.as_str());
-        let selects = listed.is_empty() || knows(Prompt::SelectAccount);
-        let select = if selects { Prompt::SelectAccount } else { Prompt::Login };
+        let knows = |word: Prompt| match listed.as_slice() {
+            [] => documented.contains(&word),
+            listed => listed.iter().any(|listed| listed == word.as_str()),
+        };
         let mut words = Vec::new();
         for word in &self.0 {
-            let word = match word {
-                Prompt::Login => Prompt::Login,
-                Prompt::SelectAccount => select,
-                Prompt::Create if knows(Prompt::Create) => Prompt::Create,
+            let wanted = match word {
+                Prompt::Login => [Prompt::Login, Prompt::SelectAccount].as_slice(),
+                Prompt::SelectAccount => &[Prompt::SelectAccount, Prompt::Login],
+                Prompt::Create => &[Prompt::Create],
                 // What the person agrees to is between them, the client and us.
-                Prompt::Create | Prompt::Consent | Prompt::None => continue,
+                Prompt::Consent | Prompt::None => &[],
             };
-            if !words.contains(&word.as_str()) {
-                words.push(word.as_str());
-            }
+            let word = wanted.iter().find(|word| knows(**word)).map(|word| word.as_str());
+            words.extend(word.filter(|word| !words.contains(word)));
         }
         (!words.is_empty()).then(|| words.join(" "))
     }
@@ -147,6 +148,9 @@ mod tests {
             prompt_values_supported: words.iter().map(|word| (*word).to_owned()).collect(),
             ..ProviderMetadata::default()
         };
+        let passed_on = |asked: &str, listed: &[&str], documented: &[Prompt]| {
+            read(asked).unwrap().passed_on(&metadata(listed), documented)
+        };
         for (asked, listed, wanted) in [
             ("login", &[][..], Some("login")),
             ("login consent", &[], Some("login")),
@@ -155,11 +159,23 @@ mod tests {
             ("select_account", &[], Some("select_account")),
             ("select_account", &["none", "login", "select_account"], Some("select_account")),
             ("login select_account", &["none", "login"], Some("login")),
+            ("login", &["none", "select_account"], Some("select_account")),
             ("create", &["login", "create"], Some("create")),
             ("create", &[], None),
         ] {
-            let passed_on = read(asked).unwrap().passed_on(&metadata(listed));
+            let core = [Prompt::None, Prompt::Login, Prompt::Consent, Prompt::SelectAccount];
+            let passed_on = passed_on(asked, listed, &core);
             assert_eq!(passed_on.as_deref(), wanted, "{asked} {listed:?}");
+        }
+        // One that lists nothing knows what it documents.
+        for (asked, documented, wanted) in [
+            ("login", &[Prompt::SelectAccount][..], Some("select_account")),
+            ("login select_account", &[Prompt::SelectAccount], Some("select_account")),
+            ("select_account", &[Prompt::Login], Some("login")),
+            ("login select_account", &[], None),
+        ] {
+            let passed_on = passed_on(asked, &[], documented);
+            assert_eq!(passed_on.as_deref(), wanted, "{asked} {documented:?}");
         }
     }
 }

@@ -52,6 +52,10 @@ pub struct Proof {
     pub means: Means,
     /// When; earlier than they came here where an upstream remembered them.
     pub auth_time: UnixTime,
+    /// Whether anybody said so: otherwise it is when they came here, and no sign that they proved
+    /// anything then.
+    #[serde(default)]
+    pub says_when: bool,
     /// How, RFC 8176.
     pub amr: Vec<String>,
 }

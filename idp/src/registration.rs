@@ -191,6 +191,11 @@ impl Registration {
         if !requires_pkce && authentication == Authentication::None {
             mistakes.push(("require_pkce", "true for a public client"));
         }
+        let exchanges =
+            self.grant_types.iter().flatten().any(|kind| *kind == GrantType::TokenExchange);
+        if exchanges && authentication == Authentication::None {
+            mistakes.push(("grant_types", "without token exchange for a public client"));
+        }
         if self.response_types.as_ref().is_some_and(Vec::is_empty) {
             mistakes.push(("response_types", "[\"code\"]"));
         }

@@ -1,9 +1,11 @@
 //! Resource indicators, RFC 8707: whom access tokens are for, as far as a client may choose.
 
 use crate::client::Client;
+use crate::config::Config;
 use serde::{Deserialize, Serialize};
 use shared::form::Form;
 use std::collections::BTreeSet;
+use std::iter;
 use url::Url;
 
 /// What a client is told that asks for a token for somebody else, RFC 8707 §2.
@@ -11,6 +13,9 @@ pub(crate) const NO_TARGET: &str = "the client may have no token for this resour
 
 /// The parameter, which alone may be repeated.
 pub const RESOURCE: &str = "resource";
+
+/// The name of one of them, or of a client that is some of them, RFC 8693 §2.1.
+const AUDIENCE: &str = "audience";
 
 /// A set of resources; empty when nobody named one, and then tokens are for the client's audience.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -73,12 +78,35 @@ impl Resources {
     }
 }
 
+impl FromIterator<String> for Resources {
+    fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
 impl Target {
     /// What a token request of `client` names; none when it may not.
     #[must_use]
     pub fn read(form: &Form, client: &Client) -> Option<Self> {
         let asked = Resources::read(form, client)?;
         Some(Self { asked, ..Self::unnamed(client) })
+    }
+
+    /// The same where one more may be named by `audience`: a resource by any name that the client has
+    /// for it, or a client of the operator's for the resources that it is. None as well when that is
+    /// nobody whom `client` may have tokens for.
+    #[must_use]
+    pub fn read_by_name(form: &Form, client: &Client, config: &Config) -> Option<Self> {
+        let target = Self::read(form, client)?;
+        let Some(name) = form.get(AUDIENCE) else { return Some(target) };
+        let named: Resources = if target.allowed.has(name) {
+            iter::once(name.to_owned()).collect()
+        } else {
+            let server = config.client(name)?.resource_server.iter();
+            server.filter(|resource| target.allowed.has(resource)).cloned().collect()
+        };
+        let asked = target.asked.or(&named);
+        (!named.0.is_empty()).then_some(Self { asked, ..target })
     }
 
     /// A token request of `client` that names nothing.
@@ -100,6 +128,16 @@ impl Target {
             return usual.then(Resources::default);
         }
         let wanted = if asked.is_empty() { granted & allowed } else { asked.clone() };
+        (!wanted.is_empty() && wanted.is_subset(granted)).then_some(Resources(wanted))
+    }
+
+    /// The same for a token that another is exchanged for, which is for `before`: nobody is added
+    /// whom the request does not name.
+    #[must_use]
+    pub fn of_another(self, before: &Resources, granted: &Resources) -> Option<Resources> {
+        let Self { asked: Resources(asked), allowed: Resources(allowed), .. } = self;
+        let (Resources(before), Resources(granted)) = (before, granted);
+        let wanted = if asked.is_empty() { &(before & granted) & &allowed } else { asked };
         (!wanted.is_empty() && wanted.is_subset(granted)).then_some(Resources(wanted))
     }
 }
@@ -132,6 +170,19 @@ mod tests {
         assert_eq!(within(&["urn:home"], &[]), Some(set(&[])));
         assert_eq!(within(&["urn:a"], &[]), None);
         assert_eq!(within(&["urn:a", "urn:home"], &[]), None);
+    }
+
+    #[test]
+    fn rfc8693_2_1_a_token_for_another_is_for_no_more_unless_it_is_named_and_granted() {
+        let another = |asked: &[&str], before: &[&str]| {
+            let (asked, allowed) = (set(asked), set(&["urn:a", "urn:b", "urn:c"]));
+            let target = Target { asked, allowed, audience: "urn:c".into() };
+            target.of_another(&set(before), &set(&["urn:a", "urn:b", "urn:d"]))
+        };
+        assert_eq!(another(&[], &["urn:a", "urn:d", "urn:us"]), Some(set(&["urn:a"])));
+        assert_eq!(another(&["urn:b"], &["urn:a"]), Some(set(&["urn:b"])));
+        assert_eq!(another(&[], &["urn:us"]), None);
+        assert_eq!(another(&["urn:a", "urn:c"], &["urn:a", "urn:c"]), None, "not granted");
     }
 
     #[test]

@@ -58,6 +58,10 @@ async fn revoke<P: Platform>(
     let keys = idp.published(now).await?;
     let token = read_unexpired_access_token(text, idp.config, &keys, &idp.verifier, now).await;
     let token = token.filter(|token| token.client_id == client_id);
+    // What it could end is the grant, and that is somebody else's. Nothing else is stored.
+    if token.as_ref().is_some_and(|token| token.act.is_some()) {
+        return Err(token::Refused::Exchanged);
+    }
     match token.and_then(|token| token.comes_from(idp.config)) {
         None => Ok(None),
         Some((account, id)) => {

@@ -129,7 +129,8 @@ impl Session {
     ) -> (Self, Visit) {
         match self {
             Self::Open(open) if open.cookie == cookie && open.is_live(now) => {
-                if max_age.is_some_and(|max_age| now.since(open.proof.auth_time) > max_age) {
+                let Proof { auth_time, says_when, .. } = *open.proof;
+                if max_age.is_some_and(|max_age| !says_when || now.since(auth_time) > max_age) {
                     return (Self::Open(open), Visit::TooLongAgo);
                 }
                 let proof = Proof::clone(&open.proof);
@@ -190,7 +191,7 @@ mod tests {
     fn proof() -> Proof {
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
         let means = Means { identity, how: How::Password(Digest::of("hash")) };
-        Proof { means, auth_time: NOON, amr: vec!["pwd".into()] }
+        Proof { means, auth_time: NOON, says_when: true, amr: vec!["pwd".into()] }
     }
 
     fn open() -> Session {

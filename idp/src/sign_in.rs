@@ -1,6 +1,6 @@
 //! Signing in: the authorization endpoint's answer, the page, and the name and password it posts.
 
-use crate::account::{Proceed, Proceeded, SignIn, SignOut, SignedIn};
+use crate::account::{Proceed, Proceeded};
 use crate::authorize::{self, UNMET};
 use crate::brake::Attempt;
 use crate::consent::{self, After};
@@ -14,7 +14,7 @@ use crate::platform::{Objects, Platform};
 use crate::proof::{How, Identity, LOCAL, Means, Proof};
 use crate::rows::Unavailable;
 use crate::words::Endpoint;
-use crate::{Idp, agent, ask, directory, identity, ledger, linking, upstream};
+use crate::{Idp, ask, enter, ledger, linking, upstream};
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
@@ -26,7 +26,7 @@ use shared::fetch::{Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
 use shared::rp::dialect::recheck::Kept;
-use shared::secret::{Digest, Password, random, random_uuid};
+use shared::secret::{Digest, Password};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -63,6 +63,16 @@ pub enum Refused {
         told: Box<Self>,
         /// Why, in a word.
         reason: &'static str,
+    },
+    /// An identity was added to an account because of its e-mail address, and then the sign-in was
+    /// refused.
+    Linked {
+        /// What they, or the client, are told.
+        told: Box<Self>,
+        /// Which account.
+        account: Uuid,
+        /// The upstream, whose word counts for the address.
+        upstream: String,
     },
     /// Storage did not answer.
     Unavailable,
@@ -113,6 +123,12 @@ impl Refused {
             Self::Disabled(_) => (StatusCode::FORBIDDEN, ProblemPage::disabled(correlation_id)),
             Self::SignIn { told, reason } => {
                 return event::note(told.respond(correlation_id), Event::SignInRefused { reason });
+            }
+            Self::Linked { told, account, upstream } => {
+                let (account, upstream) = (*account, upstream.clone());
+                let mut response = told.respond(correlation_id);
+                event::tell(&mut response, Event::IdentityLinkedByEmail { account, upstream });
+                return response;
             }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, ProblemPage::server_trouble(correlation_id))
@@ -265,7 +281,8 @@ pub async fn with_password<P: Platform>(
                 Identity { upstream: LOCAL.to_owned(), subject: account.username.clone() };
             let claims = account.claims.clone();
             let means = Means { identity, how: How::Password(account.credential()) };
-            let proof = Proof { means, auth_time: now, amr: vec!["pwd".to_owned()] };
+            let amr = vec!["pwd".to_owned()];
+            let proof = Proof { means, auth_time: now, says_when: true, amr };
             let came_for = (&errand, &interaction);
             let mut response =
                 complete(idp, headers, came_for, (proof, claims, None), now, rng).await?;
@@ -320,85 +337,11 @@ pub async fn complete<P: Platform>(
     for _ in 0..2 {
         let came_for = (errand, interaction);
         let shown = (proof.clone(), claims.clone(), kept.as_ref());
-        if let Some(response) = enter(idp, headers, came_for, shown, now, rng).await? {
+        if let Some(response) = enter::enter(idp, headers, came_for, shown, now, rng).await? {
             return Ok(response);
         }
     }
     Err(Refused::Unavailable)
-}
-
-/// The same once. None when the account that the directory names has taken the identity off, and the
-/// directory knows it now.
-async fn enter<P: Platform>(
-    idp: &Idp<'_, P>,
-    headers: &HeaderMap,
-    (errand, interaction): (&Errand, &Interaction),
-    (proof, claims, kept): (Proof, Map<String, Value>, Option<&Kept>),
-    now: UnixTime,
-    rng: &mut impl CryptoRng,
-) -> Result<Option<Response>, Refused> {
-    let (entry, amr) = (directory::Entry::of(&proof.means.identity), proof.amr.clone());
-    let found = identity::account_of(idp, &proof.means, &claims, rng).await?;
-    let account = found.account;
-    upstream::note(idp, &proof.means, account, now).await?;
-    if let Some(asked) = errand.asked()
-        && !asked.expected(idp, now).await?.may_be(account, idp.config)
-    {
-        let told = asked.refuse(ErrorCode::LoginRequired, "somebody else signed in");
-        return Err(Refused::sign_in(told, "another person than will do"));
-    }
-    let before = session(idp, headers);
-    let fresh =
-        Handle { object: account, item: random_uuid(rng), generation: 0, secret: random(rng) };
-    let (grant, code) = errand.grant(fresh, idp, rng);
-    let kept = kept.map(|kept| upstream::seal(idp.config, account, &proof.means, kept));
-    let command = SignIn {
-        proof: Proof { auth_time: proof.auth_time.min(now), ..proof },
-        claims,
-        cookie: Digest::of(fresh.secret),
-        previous: before
-            .filter(|before| before.object == account)
-            .map(|before| (before.item, Digest::of(before.secret))),
-        session: fresh.item,
-        agent: agent::describe(headers),
-        grant,
-        kept,
-    };
-    let (session, asking) = match idp.objects.sign_in(account, command, now).await? {
-        SignedIn::In { session, asking } => (session, asking),
-        SignedIn::Unlinked => {
-            idp.objects.release(entry, account).await?;
-            return Ok(None);
-        }
-        SignedIn::Disabled => return Err(Refused::Disabled(account)),
-    };
-    // Somebody else was signed in here: the cookie is about to be overwritten, so nobody could sign
-    // them out any more. That it fails is no reason to refuse the one who has signed in.
-    let mut happened = Vec::new();
-    if let Some(upstream) = found.by_email {
-        happened.push(Event::IdentityLinkedByEmail { account, upstream });
-    }
-    if let Some(other) = before.filter(|before| before.object != account) {
-        let command = SignOut { session: other.item, cookie: Digest::of(other.secret) };
-        if let Ok(Some(_)) = idp.objects.sign_out(other.object, command, now).await {
-            happened.push(Event::SignedOut { account: other.object, session: other.item });
-        }
-    }
-    happened.push(Event::SignedIn { account, session, amr });
-    let handle = Handle { item: session, ..fresh };
-    let mut response = match (errand.asked(), asking) {
-        (Some(asked), Some(asking)) => {
-            let question = consent::Question { account, asking, interaction };
-            consent::ask(idp, headers, asked, &question, now, rng)
-        }
-        _ => errand.done(code.as_ref(), idp),
-    };
-    let age = Some(idp.config.lifetimes.session_absolute);
-    cookie::set(response.headers_mut(), COOKIE, &handle.seal(Kind::SignIn, &idp.config.keys), age);
-    for event in happened {
-        event::tell(&mut response, event);
-    }
-    Ok(Some(response))
 }
 
 /// The session that a browser's cookie names; whether it is open, its object knows.

@@ -13,6 +13,7 @@ use crate::rows::Unavailable;
 use crate::tokens::{HintClaims, TokenId, read_id_token_hint};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand_core::CryptoRng;
 use shared::handle::Handle;
 use shared::seal::{Purpose, mac};
 use shared::secret::Bits;
@@ -57,12 +58,11 @@ impl<'a> Names<'a> {
     /// we find the account again.
     #[must_use]
     pub fn token(&self, account: Uuid, id: TokenId) -> String {
-        let TokenId { grant, generation } = id;
         if self.sector.is_none() {
+            let TokenId { grant, generation } = id;
             return format!("{grant}.{generation}");
         }
-        let plain = [&account.as_bytes()[..], grant.as_bytes(), &generation.to_be_bytes()];
-        self.config.keys.seal_the_same(TOKEN_ID, &plain.concat())
+        self.config.keys.seal_the_same(TOKEN_ID, &whole(account, id))
     }
 
     fn tell(&self, what: &str, id: Uuid) -> String {
@@ -74,6 +74,22 @@ impl<'a> Names<'a> {
         let secret = self.config.pairwise.map_or_else(without, Bits::expose);
         URL_SAFE_NO_PAD.encode(mac(&secret, &parts))
     }
+}
+
+/// The `jti` of an access token that another was exchanged for: it leads back to the same account and
+/// grant, whatever the `sub`, and no two are the same.
+#[must_use]
+pub fn exchanged_token(
+    account: Uuid,
+    id: TokenId,
+    config: &Config,
+    rng: &mut impl CryptoRng,
+) -> String {
+    config.keys.seal(TOKEN_ID, &whole(account, id), rng)
+}
+
+fn whole(account: Uuid, TokenId { grant, generation }: TokenId) -> Vec<u8> {
+    [&account.as_bytes()[..], grant.as_bytes(), &generation.to_be_bytes()].concat()
 }
 
 /// The account and the token that a `sub` and a `jti` of ours name, whatever the client is told

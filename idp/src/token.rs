@@ -1,4 +1,4 @@
-//! `POST /token`, RFC 6749 §3.2: a code or a refresh token for fresh tokens.
+//! `POST /token`, RFC 6749 §3.2: a code, a refresh token or an access token for fresh tokens.
 
 use crate::account::{Redeem, Rotate};
 use crate::claims::opening;
@@ -9,6 +9,7 @@ use crate::grant::{Answer, Begun, Redeemed, Redemption, Refresh, Rotation, Seed}
 use crate::platform::{Keys, Objects, Platform};
 use crate::resource::{NO_TARGET, RESOURCE, Target};
 use crate::rows::Unavailable;
+use crate::token_exchange::{self, Exchanged};
 use crate::tokens::{Subject, TokenId};
 use crate::words::{GrantType, ScopeWord};
 use crate::{Idp, ask, upstream};
@@ -53,6 +54,10 @@ pub enum Refused {
     Code(CodeRefused),
     /// What became of the refresh token.
     RefreshToken(RefreshRefused),
+    /// What was wrong with an exchange.
+    Exchange(token_exchange::Refused),
+    /// An exchanged token, which nobody can revoke without its grant.
+    Exchanged,
     /// The upstream that vouched for the person could not be asked for too long. Nothing is used up.
     Unchecked,
     /// Storage or keys did not answer.
@@ -115,6 +120,10 @@ impl Refused {
             Self::RefreshToken(RefreshRefused::WrongScope) => {
                 (ErrorCode::InvalidScope, "scope is not within what was granted")
             }
+            Self::Exchange(refused) => refused.public(),
+            Self::Exchanged => {
+                (ErrorCode::UnsupportedTokenType, "an exchanged token ends by itself")
+            }
             Self::Target
             | Self::Code(CodeRefused::WrongTarget)
             | Self::RefreshToken(RefreshRefused::WrongTarget) => {
@@ -132,10 +141,12 @@ impl Refused {
     }
 }
 
-/// A successful token response, RFC 6749 §5.1 and OpenID Connect Core §3.1.3.3.
+/// A successful token response, RFC 6749 §5.1, OpenID Connect Core §3.1.3.3 and RFC 8693 §2.2.1.
 #[derive(Debug, Serialize)]
 struct Granted {
     access_token: AccessToken,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
     token_type: &'static str,
     expires_in: u64,
     scope: Scope,
@@ -196,6 +207,19 @@ async fn grant<P: Platform>(
     match kind {
         GrantType::AuthorizationCode => redeem(idp, &form, &client, happened, now, rng).await,
         GrantType::RefreshToken => refresh(idp, &form, &client, happened, now).await,
+        GrantType::TokenExchange => {
+            let exchanged = token_exchange::exchange(idp, &form, client.client(), now, rng).await?;
+            let Exchanged { access_token, expires_in, scope } = exchanged;
+            Ok(Granted {
+                access_token,
+                issued_token_type: Some(token_exchange::ACCESS_TOKEN),
+                token_type: "Bearer",
+                expires_in,
+                scope,
+                refresh_token: None,
+                id_token: None,
+            })
+        }
     }
 }
 
@@ -341,7 +365,7 @@ async fn refresh<P: Platform>(
 }
 
 /// Whether a client with this scope may know a claim.
-fn may_know(name: &str, scope: &Scope, config: &Config) -> bool {
+pub(crate) fn may_know(name: &str, scope: &Scope, config: &Config) -> bool {
     let word = opening(name).map(ScopeWord::as_str);
     word.or_else(|| config.own_claims.scope(name)).is_some_and(|word| scope.has(word))
 }
@@ -381,6 +405,7 @@ impl<S: crate::platform::Signer> Signers<S> {
             .map(|handle| RefreshToken::new(handle.seal(Kind::RefreshToken, &config.keys)));
         Ok(Granted {
             access_token,
+            issued_token_type: None,
             token_type: "Bearer",
             expires_in: config.lifetimes.access_token,
             scope: subject.scope.clone(),

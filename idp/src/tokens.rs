@@ -16,6 +16,7 @@ use shared::jose::jws::{Header, Unverified, compact, signing_input};
 use shared::scope::Scope;
 use shared::secret::{AccessToken, IdToken};
 use shared::time::UnixTime;
+use std::iter;
 use uuid::Uuid;
 
 /// How far a clock of ours may be from another of ours, in seconds.
@@ -48,12 +49,40 @@ pub struct AccessClaims {
     pub auth_time: UnixTime,
     /// How.
     pub amr: Vec<String>,
+    /// Who acts for the person, RFC 8693 §4.1: the resource that exchanged another token for this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// Claims of the operator's own: none of them has a name of those above.
     #[serde(flatten)]
     pub own: Map<String, Value>,
 }
 
+/// A client that acts for somebody, and for whom it was passed on before.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Actor {
+    /// Its `client_id`.
+    pub sub: String,
+    /// Who acted before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Box<Self>>,
+}
+
+impl Actor {
+    /// The names of all of them, the last first.
+    pub fn chain(&self) -> impl Iterator<Item = &str> {
+        iter::successors(Some(self), |actor| actor.act.as_deref()).map(|actor| &*actor.sub)
+    }
+}
+
 impl AccessClaims {
+    /// Signs them.
+    ///
+    /// # Errors
+    /// [`Unavailable`].
+    pub async fn sign(&self, signer: &impl Signer) -> Result<AccessToken, Unavailable> {
+        sign(ACCESS_TOKEN, self, signer).await.map(AccessToken::new)
+    }
+
     /// The account it is about, and which of its tokens it is.
     #[must_use]
     pub fn comes_from(&self, config: &Config) -> Option<(Uuid, TokenId)> {
@@ -126,10 +155,7 @@ impl Subject<'_> {
         signer: &impl Signer,
     ) -> Result<AccessToken, Unavailable> {
         let issuer = config.issuer.to_string();
-        let mut aud = self.resources.audience(client);
-        if self.scope.has("openid") && !aud.contains(&issuer) {
-            aud.push(issuer.clone());
-        }
+        let aud = and_userinfo(self.resources.audience(client), self.scope, &issuer);
         let names = Names::of(client, config);
         let claims = AccessClaims {
             iss: issuer,
@@ -143,9 +169,10 @@ impl Subject<'_> {
             sid: names.session(self.facts.session),
             auth_time: self.facts.auth_time,
             amr: self.facts.amr.clone(),
+            act: None,
             own: self.own.clone(),
         };
-        sign(ACCESS_TOKEN, &claims, signer).await.map(AccessToken::new)
+        claims.sign(signer).await
     }
 
     /// Signs the ID token that goes with `access_token`.
@@ -176,6 +203,15 @@ impl Subject<'_> {
         };
         sign("JWT", &claims, signer).await.map(IdToken::new)
     }
+}
+
+/// Whom an access token is for: these, and our userinfo endpoint where `openid` was granted.
+#[must_use]
+pub fn and_userinfo(mut aud: Vec<String>, scope: &Scope, issuer: &str) -> Vec<String> {
+    if scope.has("openid") && !aud.iter().any(|aud| aud == issuer) {
+        aud.push(issuer.to_owned());
+    }
+    aud
 }
 
 /// Signs a token that says what it is.

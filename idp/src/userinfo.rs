@@ -2,16 +2,18 @@
 
 use crate::Idp;
 use crate::account::Told;
-use crate::ask::{self, Bearer};
+use crate::ask;
 use crate::claims::opening;
 use crate::client::Client;
 use crate::config::{Config, Place};
+use crate::living::passed_on;
 use crate::platform::{Objects, Platform};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token, sign};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
+use shared::bearer::{Bearer, bearer};
 use shared::cause;
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Request, Response};
@@ -19,6 +21,7 @@ use shared::form::Form;
 use shared::respond;
 use shared::scope::Scope;
 use shared::time::UnixTime;
+use std::collections::BTreeSet;
 
 /// Why no claims were told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -105,15 +108,21 @@ async fn tell<P: Platform>(
     let token = read_access_token(&token, idp.config, &keys, &idp.verifier, now).await;
     let token = token.ok_or(Refused::Invalid)?;
     let (account, id) = token.comes_from(idp.config).ok_or(Refused::Invalid)?;
-    let AccessClaims { sub, aud, scope, client_id, .. } = token;
-    let client = idp.client(&client_id).await?.ok_or(Refused::Invalid)?;
-    if !aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
+    let client = idp.client(&token.client_id).await?.ok_or(Refused::Invalid)?;
+    if !token.aud.iter().any(|aud| aud == idp.config.issuer.as_str()) {
         return Err(Refused::Invalid);
     }
-    if !scope.has("openid") || !client.scope.has("openid") {
+    if !token.scope.has("openid") || !client.scope.has("openid") {
         return Err(Refused::Scope);
     }
     let told = idp.objects.userinfo(account, id.grant, now).await?.ok_or(Refused::Invalid)?;
+    let passed_on = passed_on(idp, token, &client, &told.client_id).await?;
+    let (AccessClaims { sub, scope, client_id, act, .. }, _) = passed_on.ok_or(Refused::Invalid)?;
+    if !scope.has("openid") {
+        return Err(Refused::Scope);
+    }
+    // What was asked for singly the client of the grant has asked for.
+    let told = if act.is_none() { told } else { Told { asked: BTreeSet::new(), ..told } };
     let mut claims = within(told, &scope, &client, idp.config);
     claims.insert("sub".to_owned(), Value::String(sub));
     let Some(alg) = client.userinfo_alg else {
@@ -139,7 +148,7 @@ fn token(request: &Request) -> Result<String, Refused> {
     let has_body = request.method() == Method::POST && !request.body().is_empty();
     let form = if has_body { ask::form(request).ok() } else { None };
     let posted = form.as_ref().and_then(|form| form.get("access_token"));
-    match (ask::bearer(request.headers()), posted) {
+    match (bearer(request.headers()), posted) {
         (Bearer::Token(token), None) | (Bearer::Absent, Some(token)) => Ok(token.to_owned()),
         (Bearer::Absent, None) => Err(Refused::NoToken),
         (Bearer::Malformed, None) => Err(Refused::Invalid),
@@ -150,7 +159,7 @@ fn token(request: &Request) -> Result<String, Refused> {
 /// The claims that `scope` opens, OpenID Connect Core §5.4, and those that were asked for singly
 /// (§5.5), as far as the client may have them still.
 fn within(told: Told, scope: &Scope, client: &Client, config: &Config) -> Map<String, Value> {
-    let Told { mut claims, asked } = told;
+    let Told { mut claims, asked, .. } = told;
     let own = config.own_claims.told(&claims, Place::Userinfo, &scope.and(&client.scope));
     claims.retain(|name, value| {
         let is_open = opening(name).is_some_and(|word| {

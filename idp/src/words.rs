@@ -204,6 +204,8 @@ words! {
         AuthorizationCode = "authorization_code",
         /// RFC 6749 §6.
         RefreshToken = "refresh_token",
+        /// RFC 8693 §2.1.
+        TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange",
     }
     /// How a client authenticates at the token endpoint.
     AuthMethod {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A registered `error` value: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7591 §3.2.2,
-/// RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
+/// A registered `error` value: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
+/// RFC 7591 §3.2.2, RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -19,6 +19,8 @@ pub enum ErrorCode {
     AccessDenied,
     /// Not a grant this server knows.
     UnsupportedGrantType,
+    /// A token that cannot be revoked by itself, RFC 7009 §2.2.1.
+    UnsupportedTokenType,
     /// Not a response type this server knows.
     UnsupportedResponseType,
     /// More scope than the client may have.
@@ -67,6 +69,7 @@ impl ErrorCode {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::AccessDenied => "access_denied",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",

@@ -5,6 +5,8 @@
 //! compiled for wasm32 alone.
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
+pub mod agent;
+pub mod bearer;
 pub mod cause;
 pub mod cookie;
 pub mod error;
@@ -19,6 +21,7 @@ pub mod metadata;
 pub mod origin;
 pub mod page;
 pub mod pkce;
+pub mod posted;
 pub mod respond;
 pub mod rp;
 pub mod scope;

@@ -49,6 +49,12 @@ impl Origin {
         format!("{}{path}", self.0)
     }
 
+    /// Its host, with the port when it has one: what a request to it has in `Host`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.split_once("://").map_or("", |(_, host)| host)
+    }
+
     /// Whether this is `http` on this machine: development.
     #[must_use]
     pub fn is_development(&self) -> bool {

@@ -62,6 +62,15 @@ secret! {
     Verifier;
 }
 
+impl AccessToken {
+    /// Whether it is of the characters that RFC 6750 §2.1 allows in a header (`b64token`).
+    #[must_use]
+    pub fn is_sendable(&self) -> bool {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        !self.0.is_empty() && self.0.bytes().all(allowed)
+    }
+}
+
 /// 256 bits of a secret, on their way from one of our own parts to another.
 #[derive(Clone, Copy, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]

@@ -4,12 +4,15 @@
 use crate::events::happened;
 use crate::ways::{
     account, account_by, at_home, buttons, linked, local_account, local_entry, press, says,
-    unlink_upstream, ways,
+    unlink_upstream, ways, with_upstream,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
+use tests::browser::{Browser, Reply};
+use tests::client::{Ask, C1};
+use tests::memory::Fault;
 use tests::people::{ALICE, BOB};
-use tests::upstream::{Net, net_of_three};
+use tests::upstream::{Net, net_of_three, onward, prove, to_upstream};
 
 const HERS: &str = "alice@people.test";
 
@@ -204,4 +207,87 @@ fn fd_26_an_upstream_that_is_gone_or_decides_nothing_any_more_vouches_for_no_add
         });
         assert_ne!(account_by(&net, "other", ALICE), first, "{take}");
     }
+}
+
+/// Alice has an account by `acme`, and by `other` would get it too.
+fn about_to_be_one() -> (Net, String) {
+    let net = net(&["acme", "other"]);
+    let alice = account_by(&net, "acme", ALICE);
+    happened(&net.issuer);
+    (net, alice)
+}
+
+fn by_email(net: &Net) -> usize {
+    let events = happened(&net.issuer);
+    events.iter().filter(|event| event["event"] == "identity_linked_by_email").count()
+}
+
+/// Whether the identity is that account's, by the directory alone: no address leads anywhere.
+fn is_linked(net: &Net, account: &str) -> bool {
+    net.issuer.inside().deploy_again(|settings| {
+        for upstream in settings["UPSTREAMS"].as_array_mut().unwrap() {
+            upstream.as_object_mut().unwrap().remove("authoritative_for");
+        }
+    });
+    account_by(net, "other", ALICE) == account
+}
+
+#[test]
+fn fd_15_who_is_not_whom_the_client_means_adds_nothing_by_an_address() {
+    let (net, alice) = about_to_be_one();
+    let bob = local_account(&net, BOB);
+    happened(&net.issuer);
+    let wanted = json!({ "id_token": { "sub": { "value": bob } } }).to_string();
+    let ask = Ask::of(C1).set("claims", &wanted);
+    let browser = Browser::new(&net);
+    let form = to_upstream(&browser.get(&ask.url(&net.issuer)));
+    let url = onward(&browser.submit(net.issuer.url(), &form, &[("upstream", "other")]));
+    let reply = Reply::of(&browser.get(&prove(&browser, &url, ALICE)));
+    assert_eq!(reply.get("error"), Some("login_required"));
+    assert_eq!(by_email(&net), 0);
+    assert!(!is_linked(&net, &alice));
+}
+
+#[test]
+fn fd_15_fd_25_who_is_disabled_gets_nothing_added_by_an_address() {
+    let (net, alice) = about_to_be_one();
+    let disable = |accounts: &[&str]| {
+        net.issuer.inside().deploy_again(|settings| {
+            settings.insert("DISABLED_ACCOUNTS".to_owned(), json!(accounts));
+        });
+    };
+    disable(&[&alice]);
+    let answer = with_upstream(&net, &Browser::new(&net), "other", ALICE);
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(by_email(&net), 0);
+    disable(&[]);
+    assert!(!is_linked(&net, &alice));
+}
+
+#[test]
+fn fd_15_what_was_added_by_an_address_is_told_also_when_the_sign_in_failed() {
+    let faults = (0..40).map(Fault::Storage);
+    let faults = faults.chain((0..12).map(Fault::Command)).chain((0..12).map(Fault::Answer));
+    let (mut failed, mut linked) = (0, 0);
+    for fault in faults {
+        let (net, alice) = about_to_be_one();
+        let browser = Browser::new(&net);
+        let form = to_upstream(&browser.get(&net.issuer.at("/account")));
+        let url = onward(&browser.submit(net.issuer.url(), &form, &[("upstream", "other")]));
+        let callback = prove(&browser, &url, ALICE);
+        let memory = &net.issuer.inside().memory;
+        memory.fail(fault);
+        let answer = browser.get(&callback);
+        if memory.is_failing() || answer.status() == StatusCode::SEE_OTHER {
+            memory.mend();
+            continue;
+        }
+        failed += 1;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{fault:?}");
+        let is_told = by_email(&net) == 1;
+        let is_linked = is_linked(&net, &alice);
+        assert!(is_told || !is_linked, "{fault:?}");
+        linked += u32::from(is_linked);
+    }
+    assert!(failed > 5 && linked > 2, "{failed} {linked}");
 }

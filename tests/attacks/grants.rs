@@ -12,7 +12,7 @@ use scene::Scene;
 use shared::fetch::Response;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::client::{Tokens, json};
-use tests::expect::{error, invalid_client, invalid_grant, unauthorized};
+use tests::expect::{error, invalid_client, invalid_grant, invalid_request, unauthorized};
 use tests::world::Issuer;
 
 /// A way to use something that a grant gave.
@@ -24,12 +24,16 @@ enum Use {
     Refresh,
     /// The one before it, whose answer may have been lost.
     Repeat,
+    /// The access token, for another one.
+    Exchange,
     /// The access token, for the person's claims.
     Userinfo,
     /// To ask about the access token.
     AskAccess,
     /// To ask about the refresh token.
     AskRefresh,
+    /// To ask about a token that the access token was exchanged for.
+    AskExchanged,
     /// To end the grant by its access token.
     EndByAccess,
     /// To end the grant by its refresh token.
@@ -97,7 +101,7 @@ enum Cell {
     Same,
     /// The same, without the scope that was taken.
     Less,
-    /// It is no good: `invalid_grant`, `invalid_token`, not active, or nothing ended by it.
+    /// It is no good: `invalid_grant` or what stands for it, not active, or nothing ended by it.
     Dead,
     /// `invalid_client`.
     Who,
@@ -113,18 +117,21 @@ const WIDE: Cell = No("a token that is for a resource too never does there");
 const HELD: Cell = No("a bearer token is used by whoever holds it");
 const ASKS: Cell = No("a request of this kind names no scope");
 const AIMS: Cell = No("ending a grant is for no resource");
+const SELF: Cell = No("a client of run time exchanges nothing");
 const RANK: Cell = No("a client of run time may not have the scope");
 
 /// The last row.
 const LAST: Check = Check::KeyDropped;
 
-const USES: [Use; 9] = [
+const USES: [Use; 11] = [
     Use::Code,
     Use::Refresh,
     Use::Repeat,
+    Use::Exchange,
     Use::Userinfo,
     Use::AskAccess,
     Use::AskRefresh,
+    Use::AskExchanged,
     Use::EndByAccess,
     Use::EndByRefresh,
     Use::Register,
@@ -133,40 +140,40 @@ const USES: [Use; 9] = [
 /// In the order of [`USES`].
 #[rustfmt::skip]
 const TABLE: [(Check, [Cell; USES.len()]); LAST as usize + 1] = [
-    //                          Code    Refresh Repeat  Userinfo AskAccess AskRefresh EndByAccess EndByRefresh Register
-    (Check::OtherClient,       [Dead,   Dead,   Dead,   HELD,    Dead,     Dead,      Dead,       Dead,        HELD]),
-    (Check::NoProof,           [Who,    Who,    Who,    HELD,    Who,      Who,       Who,        Who,         HELD]),
-    (Check::AccountGone,       [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::OtherPassword,     [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::Disabled,          [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::Withdrawn,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
-    (Check::ClientGone,        [Who,    Who,    Who,    Dead,    Who,      Who,       Who,        Who,         Dead]),
-    (Check::ClientRemoved,     [Who,    Who,    Who,    Dead,    Who,      Who,       Who,        Who,         RANK]),
-    (Check::ScopeTaken,        [Less,   Less,   Less,   Less,    Less,     Less,      Same,       Same,        Scope]),
-    (Check::WiderScope,        [Same,   Scope,  Scope,  Scope,   ASKS,     ASKS,      ASKS,       ASKS,        Scope]),
-    (Check::OtherResource,     [Target, Target, Target, Dead,    Dead,     Dead,      AIMS,       AIMS,        Dead]),
-    (Check::ResourceTaken,     [Target, Target, Target, Same,    Dead,     Dead,      Same,       Same,        WIDE]),
-    (Check::SignedOut,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::Ended,             [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::EndedAfar,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::SignedOver,        [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Same,       Same,        Dead]),
-    (Check::SignedOutOffline,  [Dead,   Same,   Same,   Same,    Same,     Same,      Same,       Same,        Same]),
-    (Check::EndedOffline,      [Dead,   Same,   Same,   Same,    Same,     Same,      Same,       Same,        Same]),
-    (Check::EndedAfarOffline,  [Dead,   Same,   Same,   Same,    Same,     Same,      Same,       Same,        Same]),
-    (Check::SignedOverOffline, [Dead,   Same,   Same,   Same,    Same,     Same,      Same,       Same,        Same]),
-    (Check::AllEnded,          [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
-    (Check::Revoked,           [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
-    (Check::CodeTwice,         [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
-    (Check::OldToken,          [Dead,   Dead,   Dead,   Dead,    Dead,     Dead,      Dead,       Dead,        Dead]),
-    (Check::KeyDropped,        [Same,   Same,   Same,   Dead,    Dead,     Same,      Dead,       Same,        Dead]),
+    //                          Code   Refresh Repeat Exchange Userinfo AskAccess AskRefresh AskExchanged EndByAccess EndByRefresh Register
+    (Check::OtherClient,       [Dead,  Dead,   Dead,  Dead,    HELD,    Dead,     Dead,      Dead,        Dead,       Dead,        HELD]),
+    (Check::NoProof,           [Who,   Who,    Who,   Who,     HELD,    Who,      Who,       Who,         Who,        Who,         HELD]),
+    (Check::AccountGone,       [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::OtherPassword,     [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::Disabled,          [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::Withdrawn,         [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
+    (Check::ClientGone,        [Who,   Who,    Who,   Who,     Dead,    Who,      Who,       Who,         Who,        Who,         Dead]),
+    (Check::ClientRemoved,     [Who,   Who,    Who,   SELF,    Dead,    Who,      Who,       SELF,        Who,        Who,         RANK]),
+    (Check::ScopeTaken,        [Less,  Less,   Less,  Less,    Less,    Less,     Less,      Less,        Same,       Same,        Scope]),
+    (Check::WiderScope,        [Same,  Scope,  Scope, Scope,   Scope,   ASKS,     ASKS,      ASKS,        ASKS,       ASKS,        Scope]),
+    (Check::OtherResource,     [Target,Target, Target,Target,  Dead,    Dead,     Dead,      Dead,        AIMS,       AIMS,        Dead]),
+    (Check::ResourceTaken,     [Target,Target, Target,Target,  Same,    Dead,     Dead,      Dead,        Same,       Same,        WIDE]),
+    (Check::SignedOut,         [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::Ended,             [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::EndedAfar,         [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::SignedOver,        [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Same,       Same,        Dead]),
+    (Check::SignedOutOffline,  [Dead,  Same,   Same,  Same,    Same,    Same,     Same,      Same,        Same,       Same,        Same]),
+    (Check::EndedOffline,      [Dead,  Same,   Same,  Same,    Same,    Same,     Same,      Same,        Same,       Same,        Same]),
+    (Check::EndedAfarOffline,  [Dead,  Same,   Same,  Same,    Same,    Same,     Same,      Same,        Same,       Same,        Same]),
+    (Check::SignedOverOffline, [Dead,  Same,   Same,  Same,    Same,    Same,     Same,      Same,        Same,       Same,        Same]),
+    (Check::AllEnded,          [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
+    (Check::Revoked,           [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
+    (Check::CodeTwice,         [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
+    (Check::OldToken,          [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
+    (Check::KeyDropped,        [Same,  Same,   Same,  Dead,    Dead,    Dead,     Same,      Dead,        Dead,       Same,        Dead]),
 ];
 
 /// The columns of an endpoint: one that is new says here what of a grant it takes.
 const fn columns(endpoint: Endpoint) -> &'static [Use] {
     match endpoint {
-        Endpoint::Token => &[Use::Code, Use::Refresh, Use::Repeat],
+        Endpoint::Token => &[Use::Code, Use::Refresh, Use::Repeat, Use::Exchange],
         Endpoint::UserInfo => &[Use::Userinfo],
-        Endpoint::Introspect => &[Use::AskAccess, Use::AskRefresh],
+        Endpoint::Introspect => &[Use::AskAccess, Use::AskRefresh, Use::AskExchanged],
         Endpoint::Revoke => &[Use::EndByAccess, Use::EndByRefresh],
         // Both admit an administrator by the same function.
         Endpoint::Register | Endpoint::Registration => &[Use::Register],
@@ -191,6 +198,7 @@ const fn columns_of(kind: GrantType) -> &'static [Use] {
     match kind {
         GrantType::AuthorizationCode => &[Use::Code],
         GrantType::RefreshToken => &[Use::Refresh, Use::Repeat],
+        GrantType::TokenExchange => &[Use::Exchange],
     }
 }
 
@@ -260,6 +268,9 @@ fn play(first: Check, last: Check) {
 fn try_out(issuer: &Issuer, check: Check, one: Use, cell: Cell) {
     let what = format!("{check:?}, {one:?}: {cell:?}");
     let mut scene = Scene::set(issuer, check);
+    if matches!(one, Use::Exchange | Use::AskExchanged) && scene.is_registered() {
+        return;
+    }
     scene.befall();
     ended(issuer);
     let answer = scene.draft(one).send(issuer);
@@ -281,7 +292,7 @@ fn judge(scene: &Scene<'_>, one: Use, cell: Cell, answer: &Response, what: &str)
     };
     match (one, cell) {
         (_, No(reason)) => panic!("{what}: {reason}"),
-        (Use::Code | Use::Refresh | Use::Repeat, Same | Less) => {
+        (Use::Code | Use::Refresh | Use::Repeat | Use::Exchange, Same | Less) => {
             assert_eq!(answer.status(), StatusCode::OK, "{what}: {:?}", told());
             assert_eq!(Tokens::of(answer).scope(), wanted, "{what}");
         }
@@ -291,7 +302,7 @@ fn judge(scene: &Scene<'_>, one: Use, cell: Cell, answer: &Response, what: &str)
                 assert_eq!(told().contains_key(claim), wanted.contains(&word), "{what}: {claim}");
             }
         }
-        (Use::AskAccess | Use::AskRefresh, Same | Less) => {
+        (Use::AskAccess | Use::AskRefresh | Use::AskExchanged, Same | Less) => {
             assert_eq!(told()["active"], true, "{what}");
             let scope = told()["scope"].as_str().unwrap().to_owned();
             assert_eq!(scope.split(' ').collect::<Vec<_>>(), wanted, "{what}");
@@ -305,8 +316,10 @@ fn judge(scene: &Scene<'_>, one: Use, cell: Cell, answer: &Response, what: &str)
             assert_eq!(answer.status(), StatusCode::CREATED, "{what}: {:?}", told());
         }
         (Use::Code | Use::Refresh | Use::Repeat, Dead) => invalid_grant(answer, what),
+        // RFC 8693 §2.2.2.
+        (Use::Exchange, Dead) => invalid_request(answer, what),
         (Use::Userinfo | Use::Register, Dead) => unauthorized(answer, what),
-        (Use::AskAccess | Use::AskRefresh, Dead) => {
+        (Use::AskAccess | Use::AskRefresh | Use::AskExchanged, Dead) => {
             assert_eq!(answer.status(), StatusCode::OK, "{what}");
             assert_eq!(answer.body(), br#"{"active":false}"#, "{what}");
         }

@@ -1,8 +1,8 @@
 //! Attacks on the issuer, each named after its row of the catalogue, as anybody could make them:
 //! from outside, with requests. What is not reachable from outside is tested beside the code.
 //!
-//! A row about a check on one grant is also put to its siblings: both grants of `/token`, and
-//! `/revoke`. Rows about features that are not there are left out; that they are not there is
+//! A row about a check on one grant is also put to its siblings: the grants of `/token`,
+//! `/revoke` and `/introspect`. Rows about features that are not there are left out; that they are not there is
 //! `dj_06` and `az_22` to `az_24`.
 #![expect(
     clippy::indexing_slicing,
@@ -12,6 +12,7 @@
 )]
 
 mod addresses;
+mod at_once;
 mod authorize;
 mod back_channel;
 mod by_email;
@@ -25,6 +26,8 @@ mod consent_page;
 mod disabled;
 mod discovery;
 mod events;
+mod exchange;
+mod exchanged;
 mod flood;
 mod grants;
 mod hint;

@@ -1,7 +1,7 @@
 //! What holds for one endpoint where clients authenticate holds for all of them (CA-21).
 
 use http::StatusCode;
-use tests::client::{Ask, Auth, Client, Draft, SignedIn, offline_tokens};
+use tests::client::{Ask, Auth, C1, C5, Client, Draft, SignedIn, offline_tokens};
 use tests::expect::{invalid_client, invalid_request};
 use tests::world::Issuer;
 
@@ -12,6 +12,8 @@ type Make = fn(&Issuer, Client) -> Draft;
 const REQUESTS: [Make; 3] = [redeeming, refreshing, revoking];
 /// And of those that are not for public clients.
 const CONFIDENTIAL: [Make; 1] = [introspecting];
+/// Clients that may exchange tokens.
+const EXCHANGE: [Client; 2] = [C1, C5];
 
 fn redeeming(issuer: &Issuer, client: Client) -> Draft {
     SignedIn::new(issuer, Ask::of(client)).redeem()
@@ -23,6 +25,10 @@ fn refreshing(issuer: &Issuer, client: Client) -> Draft {
 
 fn revoking(issuer: &Issuer, client: Client) -> Draft {
     client.revoke(offline_tokens(issuer, client).refresh())
+}
+
+fn exchanging(issuer: &Issuer, client: Client) -> Draft {
+    client.exchange(&offline_tokens(issuer, client).access)
 }
 
 fn introspecting(issuer: &Issuer, client: Client) -> Draft {
@@ -39,7 +45,9 @@ pub(crate) struct Siblings<'i> {
 impl<'i> Siblings<'i> {
     pub(crate) fn of(issuer: &'i Issuer, client: Client) -> Self {
         let more = CONFIDENTIAL.into_iter().filter(|_| client.auth != Auth::Public);
-        let drafts = REQUESTS.into_iter().chain(more).map(|make| make(issuer, client)).collect();
+        let exchange = EXCHANGE.contains(&client).then_some(exchanging as Make);
+        let all = REQUESTS.into_iter().chain(more).chain(exchange);
+        let drafts = all.map(|make| make(issuer, client)).collect();
         Self { issuer, client, drafts }
     }
 

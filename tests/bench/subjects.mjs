@@ -91,7 +91,7 @@ async function ourPair(folder, origin, ports) {
       port,
       settings: {
         PUBLIC_URL: url, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: sealing, FRESHNESS_SECONDS: "300",
-        ROUTES: [{ prefix: "/", origin, access: "signed-in" }, { prefix: "/public", origin, access: "public" }], ...more,
+        ROUTES: [{ prefix: "/public", origin, access: "public" }, { prefix: "/", origin, access: "signed-in" }], ...more,
       },
     },
   });

@@ -14,7 +14,7 @@ export async function world() {
   const pair = await ourPair({
     clients: [registration, ...theirs(calendarAt)],
     idp: { ACCESS_TOKEN_SECONDS: String(accessTokenSeconds), SCOPES: scopes },
-    gateway: (origin) => ({ ROUTES: [...routesTo(origin), { prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }] }),
+    gateway: (origin) => ({ ROUTES: [{ prefix: "/down", origin: `http://localhost:${nobody}`, access: "public" }, ...routesTo(origin)] }),
   });
   return { ...pair, poster: { origin: client, posts: await posterClient(posterPort) }, calendarAt, person: await people() };
 }

@@ -24,7 +24,14 @@ fn oidcc_discovery_endpoint_verification() {
         };
         assert_eq!(list("response_types_supported"), ["code"]);
         assert_eq!(list("subject_types_supported"), ["public", "pairwise"]);
-        assert_eq!(list("grant_types_supported"), ["authorization_code", "refresh_token"]);
+        assert_eq!(
+            list("grant_types_supported"),
+            [
+                "authorization_code",
+                "refresh_token",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ]
+        );
         // RS256 is required.
         let algs = list("id_token_signing_alg_values_supported");
         assert_eq!(algs, ["ES256", "RS256", "EdDSA"]);

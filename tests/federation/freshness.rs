@@ -10,6 +10,18 @@ use tests::federation::{HOST, Net, Preset, Visit, net};
 /// Those who say when somebody signed in there, to whoever asks how long ago it may be.
 const SAYS_WHEN: [Preset; 2] = [Preset::Auth0, Preset::OpenId];
 
+/// What each is asked when a client wants `login`, and when it wants `select_account`: words that it
+/// documents. Google refuses others.
+const fn words(preset: Preset) -> (Option<&'static str>, Option<&'static str>) {
+    let (login, select) = (Some("login"), Some("select_account"));
+    match preset {
+        Preset::Auth0 => (login, login),
+        Preset::GitHub | Preset::Google => (select, select),
+        Preset::WorkosSso => (None, None),
+        Preset::AuthKit | Preset::Entra | Preset::OpenId => (login, select),
+    }
+}
+
 fn fresh(net: &Net, preset: Preset, name: &str, value: &str) -> Result<Ask, String> {
     let visit = Visit::new(net, ask().set(name, value));
     let answer = visit.go(preset.id(), "alice").expect("an answer");
@@ -78,12 +90,18 @@ fn core_3_1_2_1_what_the_client_wants_of_the_person_is_asked_of_the_provider_in_
         };
         let open_id =
             matches!(preset, Preset::Auth0 | Preset::Google | Preset::Entra | Preset::OpenId);
+        let (login, select) = words(preset);
         let seen = asked("prompt", "login");
-        assert_eq!(seen.get("prompt"), Some("login"), "{preset:?}");
+        assert_eq!(seen.get("prompt"), login, "{preset:?}");
         assert_eq!(seen.get("max_age"), Some("0").filter(|_| open_id), "{preset:?}");
         let seen = asked("prompt", "select_account");
-        assert_eq!(seen.get("prompt"), Some("select_account"), "{preset:?}");
+        assert_eq!(seen.get("prompt"), select, "{preset:?}");
         assert_eq!(seen.get("max_age"), None, "{preset:?}");
+        let seen = asked("prompt", "login select_account");
+        let mut both: Vec<_> = [login, select].into_iter().flatten().collect();
+        both.dedup();
+        let both = Some(both.join(" ")).filter(|words| !words.is_empty());
+        assert_eq!(seen.get("prompt"), both.as_deref(), "{preset:?}");
         let seen = asked("prompt", "consent");
         assert_eq!(seen.get("prompt"), None, "{preset:?}");
         let seen = asked("max_age", "77");

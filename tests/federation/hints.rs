@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use shared::fetch::Response;
 use stand_in::Endpoint;
-use tests::browser::{forms, is_sign_in, text};
+use tests::browser::{forms, gist, is_sign_in, text};
 use tests::federation::{HOST, Net, Preset, Visit, location, net, net_with};
 use tests::upstream::onward;
 
@@ -94,6 +94,37 @@ fn fd_23_an_address_that_could_be_read_in_two_ways_leads_nowhere() {
     let page = typed(&Visit::new(&net, ask()), "alice@alpha.test\0.evil.test");
     assert_eq!(page.status(), StatusCode::BAD_REQUEST);
     assert_eq!(net.sent(), []);
+}
+
+#[test]
+fn ui_an_address_that_was_not_typed_is_asked_for_again() {
+    let net = organizations();
+    for email in ["", " ", "\t \n"] {
+        let page = typed(&Visit::new(&net, ask()), email);
+        assert_eq!(page.status(), StatusCode::BAD_REQUEST, "{email:?}: {}", gist(&page));
+        let shown = text(&page);
+        assert!(shown.contains("Type your e-mail address at work"), "{email:?}");
+        assert!(
+            shown.contains("name@example.com") && shown.contains("<title>Error: "),
+            "{email:?}"
+        );
+        // Whoever does not see the page is told which field is meant, and is in it.
+        let (_, field) = shown.split_once("<input id=\"email\"").expect("the field");
+        let (field, _) = field.split_once('>').expect("its end");
+        for member in ["aria-invalid=\"true\"", "aria-describedby=\"problem\"", "autofocus"] {
+            assert!(field.contains(member), "{email:?}: {field}");
+        }
+        assert_eq!(shown.matches("autofocus").count(), 1, "{email:?}");
+        // What was waiting still waits.
+        let visit = Visit::new(&net, ask());
+        let page = typed(&visit, email);
+        let asks =
+            |form: &tests::browser::Form| form.fields.iter().any(|(name, _)| name == "email");
+        let form = forms(&page).into_iter().find(asks).expect("the form");
+        let filled = [("email", "alice@alpha.test")];
+        let url = onward(&visit.browser.submit(net.issuer.url(), &form, &filled));
+        visit.arrive(&visit.browser.get(&visit.prove(&url, "alice").expect("the way back")));
+    }
 }
 
 fn is_there(page: &Response) -> bool {

@@ -9,6 +9,7 @@ mod attacks;
 mod caches;
 mod freshness;
 mod hints;
+mod linking;
 mod outcomes;
 mod people;
 mod presets;

@@ -1,10 +1,12 @@
 //! What becomes of a sign-in when something goes wrong: a cell for every preset, endpoint and fault.
 
+use serde::Serialize;
 use stand_in::{Claim, Endpoint, Fault, IdTokenFault};
 use tests::federation::Preset;
 
 /// What becomes of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     /// The person signs in, and the client is told everything.
     SignedIn,
@@ -54,6 +56,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         Fault::UserinfoOtherSubject,
         Fault::OtherDiscoveryIssuer,
         Fault::HttpJwksUri,
+        Fault::NoEndSession,
         Fault::CallbackWithoutState,
         Fault::CallbackOtherIss,
         Fault::CallbackNoIss,
@@ -144,6 +147,7 @@ fn on_the_way(preset: Preset, fault: &Fault) -> Option<Outcome> {
         | Fault::UserinfoOtherSubject
         | Fault::OtherDiscoveryIssuer
         | Fault::HttpJwksUri
+        | Fault::NoEndSession
         | Fault::EmailVerified(_)
         | Fault::KeysRotatedJustNow
         | Fault::UnusualTokens
@@ -189,6 +193,9 @@ fn answered(preset: Preset, endpoint: Endpoint, fault: &Fault) -> Option<Outcome
         Fault::OtherDiscoveryIssuer | Fault::HttpJwksUri => {
             (endpoint == Endpoint::Discovery).then_some(Outcome::Page)
         }
+        // Who signs in need not sign out there.
+        Fault::NoEndSession => (preset == Preset::Auth0 && endpoint == Endpoint::Discovery)
+            .then_some(Outcome::SignedIn),
         Fault::EmailVerified(_) => email_verified(preset, endpoint),
         Fault::KeysRotatedJustNow => {
             (token && preset != Preset::GitHub).then_some(Outcome::SignedIn)
@@ -265,7 +272,8 @@ fn id_token(preset: Preset, fault: IdTokenFault) -> Option<Outcome> {
 }
 
 /// The access token of `AuthKit`, which stands in for an ID token. Its keys are this client's alone,
-/// and it has no audience and no nonce unless somebody writes a template.
+/// and it has no audience and no nonce unless somebody writes a template: who is named there has to be
+/// us, and may be others besides.
 fn access_jwt(fault: IdTokenFault) -> Outcome {
     match fault {
         IdTokenFault::Absent
@@ -278,13 +286,13 @@ fn access_jwt(fault: IdTokenFault) -> Outcome {
         | IdTokenFault::OtherSubject
         | IdTokenFault::Hs256
         | IdTokenFault::UnknownKid
-        | IdTokenFault::OtherKey => Outcome::Page,
-        IdTokenFault::WrongAudience
-        | IdTokenFault::ExtraAudience
+        | IdTokenFault::OtherKey
+        | IdTokenFault::WrongAudience
         | IdTokenFault::WrongAzp
-        | IdTokenFault::FutureIat
-        | IdTokenFault::NoNonce
-        | IdTokenFault::WrongNonce => Outcome::SignedIn,
+        | IdTokenFault::FutureIat => Outcome::Page,
+        IdTokenFault::ExtraAudience | IdTokenFault::NoNonce | IdTokenFault::WrongNonce => {
+            Outcome::SignedIn
+        }
     }
 }
 

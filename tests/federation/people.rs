@@ -201,15 +201,27 @@ fn fd_24_what_was_asked_for_is_checked_in_what_comes_back() {
 }
 
 #[test]
-fn an_organization_of_auth0_may_be_named_by_its_name() {
-    let mut entry = Preset::Auth0.entry("named", "named");
-    entry["organization"] = "alpha".into();
-    let net = net_of(&[entry]);
-    // The stand-in knows organizations by their ids alone, and turns everybody away.
-    let visit = Visit::new(&net, ask());
-    let callback = visit.prove(&visit.leave("named").expect("the way"), "alice");
-    let answer = visit.browser.get(&callback.expect("the way back"));
-    assert_eq!(visit.ask.reply(&answer).get("error"), Some("access_denied"));
+fn fd_24_an_organization_of_auth0_that_is_named_is_checked_by_its_name() {
+    for name in ["alpha", "Alpha"] {
+        let mut entry = Preset::Auth0.entry("named", "named");
+        entry["organization"] = name.into();
+        let net = net_of(&[entry]);
+        subject(&net, "named", "alice");
+        let asked = format!("organization={name}");
+        for (asks, what) in [
+            ("organization=beta", "another one"),
+            ("organization=org_alpha", "the same by its id, so that the token has no name"),
+            ("", "none"),
+        ] {
+            let person = if asks == "organization=beta" { "dave" } else { "alice" };
+            let visit = Visit::new(&net, ask());
+            let url = visit.leave("named").expect("the way there");
+            assert!(url.contains(&asked), "{url}");
+            let callback = visit.prove(&url.replace(&asked, asks), person);
+            let callback = callback.expect("the provider takes them");
+            refused(&visit, &visit.browser.get(&callback), &format!("{name}: {what}"));
+        }
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! The promise that there is one request to one object per refresh, redemption, revocation and
-//! introspection, and no other storage operation. Counted here, at the seam behind which each
+//! The promise that there is one request to one object per refresh, redemption, exchange,
+//! revocation and introspection, and no other storage operation. Counted here, at the seam behind which each
 //! command is one request to one Durable Object, and each row one statement to its `SQLite` at the
 //! most. The key ring is asked every few minutes by an isolate and not by a request.
 
 use crate::issuer;
 use http::StatusCode;
 use tests::client::{
-    Ask, C1, C3, Client, Draft, PAIR_A, SIGNED, SignedIn, Tokens, offline_tokens, tokens, userinfo,
+    API, Ask, C1, C3, Client, Draft, FILES_SERVER, PAIR_A, SERVER, SIGNED, SignedIn, Tokens,
+    offline_tokens, tokens, userinfo,
 };
 use tests::memory::Work;
 use tests::world::Issuer;
@@ -98,6 +99,37 @@ fn one_request_to_one_object_per_introspection_which_writes_nothing() {
 }
 
 #[test]
+fn one_request_to_one_object_per_exchange_which_writes_nothing() {
+    let issuer = issuer();
+    for (client, asks) in [(C1, C1), (API, API), (API, SERVER), (API, FILES_SERVER)] {
+        for (scope, read) in [("openid offline_access", 2), ("openid", 3)] {
+            let ask = Ask::of(client).set("scope", scope);
+            let named = ["https://api.test", "https://files.test/v1"];
+            let named = named.into_iter().filter(|_| client == API);
+            let ask = named.fold(ask, |ask, resource| ask.add("resource", resource));
+            let tokens = Tokens::of(&SignedIn::new(&issuer, ask).redeem().send(&issuer));
+            let first = SERVER.exchange(&tokens.access).set("resource", "https://files.test/v1");
+            let (token, draft) = match asks.id {
+                "rs" => (tokens.access, first),
+                // By one who was passed it on.
+                "files" => {
+                    let passed = Tokens::of(&first.send(&issuer)).access;
+                    let next = FILES_SERVER.exchange(&passed).set("resource", "https://api.test");
+                    (passed, next)
+                }
+                _ => (tokens.access.clone(), asks.exchange(&tokens.access)),
+            };
+            // The grant and the person; the session as well.
+            assert_eq!(cost(&issuer, &draft, asks.id), rows(read, 0));
+            assert_eq!(cost(&issuer, &asks.introspect(&token), "the first"), rows(read, 0));
+            let new = Tokens::of(&draft.send(&issuer)).access;
+            assert_eq!(cost(&issuer, &asks.introspect(&new), "the new one"), rows(read, 0));
+            assert_eq!(cost(&issuer, &userinfo(&new), "the new one"), rows(read, 0));
+        }
+    }
+}
+
+#[test]
 fn one_request_to_one_object_per_userinfo_which_writes_nothing() {
     let issuer = issuer();
     for client in CLIENTS {
@@ -118,6 +150,7 @@ fn no_request_to_any_object_for_what_is_not_ours() {
         C1.refresh(token).send(&issuer);
         C1.revoke(token).send(&issuer);
         C1.introspect(token).send(&issuer);
+        C1.exchange(token).send(&issuer);
         C1.redeem(token, &Ask::of(C1)).send(&issuer);
         userinfo(token).send(&issuer);
     }

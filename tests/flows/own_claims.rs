@@ -45,6 +45,14 @@ fn an_own_claim_stands_in_each_place_that_the_settings_name() {
     let next = Tokens::of(&C1.refresh(tokens.refresh()).send(&issuer));
     let access = payload(&next.access);
     assert_eq!((&access["team"], &access["groups"]), (&json!("red"), &json!(["staff", "admins"])));
+    // And one that is exchanged for it, as far as its scope opens them still.
+    let exchanged = |scope: &str| {
+        let answer = C1.exchange(&next.access).set("scope", scope).send(&issuer);
+        let access = payload(&Tokens::of(&answer).access);
+        (access.contains_key("team"), access.contains_key("groups"))
+    };
+    assert_eq!(exchanged("openid profile"), (true, true));
+    assert_eq!((exchanged("openid"), exchanged("profile")), ((false, true), (true, false)));
 }
 
 #[test]

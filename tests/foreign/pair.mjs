@@ -46,9 +46,9 @@ export async function ourIssuer(clients, settings = {}) {
 
 // The routes that the tests walk: pages, an API and what is for everybody, all of the demo origin.
 export const routesTo = (origin) => [
-  { prefix: "/", origin, access: "signed-in" },
   { prefix: "/public", origin, access: "public" },
   { prefix: "/api", origin, access: "api" },
+  { prefix: "/", origin, access: "signed-in" },
 ];
 
 // Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's

@@ -9,6 +9,8 @@ const agent = new Agent({ keepAlive: true, timeout: 2000 });
 export class Visitor {
   // Of all hosts and ports together: everything here is at localhost, and ports don't separate cookies.
   cookies = new Map();
+  // How long it waits for a whole answer, in milliseconds.
+  patience = 20_000;
 
   // One request, one answer: no redirect is followed.
   async send(url, { method = "GET", headers = {}, form } = {}) {
@@ -17,7 +19,7 @@ export class Visitor {
       ...(this.cookies.size && { cookie: this.cookie }),
       ...(body && { "content-type": "application/x-www-form-urlencoded", "content-length": Buffer.byteLength(body) }),
       ...headers,
-    }, body);
+    }, body, this.patience);
     this.take(answer);
     return answer;
   }
@@ -79,17 +81,19 @@ export class Visitor {
   }
 }
 
-function exchange(url, method, headers, body) {
-  return new Promise((resolve, reject) => {
+function exchange(url, method, headers, body, patience) {
+  let timer;
+  const whole = new Promise((resolve, reject) => {
     const asked = request(url, { method, headers, agent }, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part)).once("error", reject).once("end", () => resolve({
         url: String(url), status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts).toString("utf8"),
       }));
     });
-    asked.once("error", reject).setTimeout(20_000, () => asked.destroy(new Error(`${method} ${url}: no answer`)));
-    asked.end(body);
+    timer = setTimeout(() => asked.destroy(new Error(`${method} ${url}: no answer`)), patience);
+    asked.once("error", reject).end(body);
   });
+  return whole.finally(() => clearTimeout(timer));
 }
 
 // The first form of a page: where it goes, and its hidden fields.

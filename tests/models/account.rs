@@ -292,7 +292,7 @@ impl Pair<'_> {
             Command::Introspect { grant, token, is_clients } => {
                 let index = self.family_at(grant);
                 let refresh_token = token.map(|token| self.story.grants[index].history.name(token));
-                let client_id = if is_clients { CLIENT } else { "evil" }.into();
+                let client_id = Some(if is_clients { CLIENT } else { "evil" }.into());
                 let command = Introspect { grant: grant_id(index), client_id, refresh_token };
                 let answer = block_on(self.objects.introspect(ACCOUNT, command, now));
                 let answer = answer.map(|found| found.is_some());
@@ -352,8 +352,9 @@ impl Pair<'_> {
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
         let means = Means { identity, how: How::Password(credential(is_another)) };
         let command = SignIn {
-            proof: Proof { means, auth_time: now, amr: amr() },
+            proof: Proof { means, auth_time: now, says_when: true, amr: amr() },
             claims: claims(number),
+            round: 0,
             cookie: cookie(number),
             previous: previous.map(|sign_in| (sign_in.session, sign_in.cookie)),
             session: session(number),

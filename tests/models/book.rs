@@ -7,7 +7,6 @@ use crate::run::{NOON, moved};
 use gateway::session::state::{
     Failure, Farewell, LEASE_SECONDS, Limits, Person, Renewal, Renewed, Snapshot,
 };
-use serde_json::Map;
 use shared::secret::{AccessToken, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
@@ -31,7 +30,7 @@ pub(crate) enum When {
 }
 
 pub(crate) fn person() -> Person {
-    Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() }
+    Person { subject: "alice".into(), flow: "f".into(), ..Person::default() }
 }
 
 /// Whether a time was noted by a clock that was ahead by more than clocks are.
@@ -208,7 +207,7 @@ impl Book {
     }
 
     fn receive(&mut self, renewal: Renewal, now: UnixTime) {
-        let Renewal { access_token, expires_in, refresh_token, id_token, jitter } = renewal;
+        let Renewal { access_token, expires_in, refresh_token, id_token, jitter, .. } = renewal;
         // What is missing stays as it was.
         let before = self.sets.last();
         let refresh_token =
@@ -253,6 +252,7 @@ impl Book {
         }
         self.is_over = true;
         let Set { refresh_token, id_token, .. } = self.set();
-        Some(Farewell { refresh_token: refresh_token.clone(), id_token: id_token.clone() })
+        let (refresh_token, id_token) = (refresh_token.clone(), id_token.clone());
+        Some(Farewell { refresh_token, id_token, subject: "alice".into() })
     }
 }

@@ -127,6 +127,8 @@ fn renewal(brought: Brought, number: usize) -> Renewal {
         expires_in,
         refresh_token: refresh_token.then(|| RefreshToken::new(format!("r{number}"))),
         id_token: id_token.then(|| IdToken::new(format!("i{number}"))),
+        scope: None,
+        weighed: serde_json::Map::new(),
         jitter,
     }
 }

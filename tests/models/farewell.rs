@@ -254,8 +254,9 @@ impl Pair<'_> {
         let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
         let means = Means { identity, how: How::Password(account.credential()) };
         let command = SignIn {
-            proof: Proof { means, auth_time: now, amr: vec!["pwd".into()] },
+            proof: Proof { means, auth_time: now, says_when: true, amr: vec!["pwd".into()] },
             claims: Map::new(),
+            round: 0,
             cookie: cookie(number),
             previous: previous.map(|session| (session.id, cookie(session.cookie))),
             session: fresh,

@@ -64,7 +64,7 @@ fn begun(auth_time: UnixTime, now: UnixTime) -> Begun {
 fn proof(auth_time: UnixTime) -> Proof {
     let identity = Identity { upstream: LOCAL.into(), subject: "alice".into() };
     let means = Means { identity, how: How::Password(Digest::of("hash")) };
-    Proof { means, auth_time, amr: vec!["pwd".into()] }
+    Proof { means, auth_time, says_when: true, amr: vec!["pwd".into()] }
 }
 
 fn cookie(sign_in: usize) -> Digest {

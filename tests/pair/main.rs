@@ -18,6 +18,16 @@ macro_rules! in_every_mode {
     };
 }
 
+/// Makes a test of each function, for each place where sessions are objects or rows: not in the browser alone.
+macro_rules! where_sessions_are_objects {
+    ($($name:ident)+) => {
+        mod hybrid { $(#[test] fn $name() { tests::pair::Pair::with("hybrid", super::$name); })+ }
+        mod durable { $(#[test] fn $name() { tests::pair::Pair::with("durable", super::$name); })+ }
+        mod kv { $(#[test] fn $name() { tests::pair::Pair::with("kv", super::$name); })+ }
+        mod postgres { $(#[test] fn $name() { tests::pair::Pair::with("postgres", super::$name); })+ }
+    };
+}
+
 /// Makes a test of each function, which sessions have nothing to do with.
 macro_rules! in_one_mode {
     ($($name:ident)+) => {
@@ -26,12 +36,14 @@ macro_rules! in_one_mode {
 }
 
 mod answers;
+mod back_channel;
 mod callback;
 mod cookies;
 mod csrf;
 mod headers;
 mod leaks;
 mod limits;
+mod own_sessions;
 mod paths;
 mod refresh;
 mod return_to;

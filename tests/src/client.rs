@@ -92,13 +92,20 @@ pub const PAIR_A2: Client =
 pub const PAIR_B: Client = client("pair-b", Auth::Basic("pair-b-secret"), "https://pair-b.test/cb");
 /// Has its userinfo and introspection answers signed with RS256.
 pub const SIGNED: Client = client("signed", Auth::Basic("signed-secret"), "https://signed.test/cb");
-/// The resource `https://api.test`. Sends nobody to sign in.
+/// The resource `https://api.test`, which may exchange what it is shown for access tokens for
+/// `https://files.test/v1`. Sends nobody to sign in.
 pub const SERVER: Client = client("rs", Auth::Basic("rs-secret"), "");
+/// The resource `https://files.test/v1`, which may do the same for `https://api.test` and
+/// `urn:test:mail`. Pairwise, of a sector of its own.
+pub const FILES_SERVER: Client = client("files", Auth::Basic("files-secret"), "");
 /// Is told at `/told` of its own when somebody signs out.
 pub const TOLD: Client = client("told", Auth::Basic("told-secret"), "https://told.test/cb");
 /// The same at `/told-too`; its tokens are signed with RS256.
 pub const TOLD_TOO: Client =
     client("told-too", Auth::Basic("told-too-secret"), "https://too.test/cb");
+
+/// What an access token is called where tokens are exchanged, RFC 8693 §3.
+pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// One of each kind, all of which may refresh.
 pub const KINDS: [Client; 9] = [C1, C2, C3, C4, C5, AFAR, RS256, EDDSA, API];
@@ -374,6 +381,16 @@ impl Client {
     /// Revokes.
     pub fn revoke(self, token: &str) -> Draft {
         Draft::post("/revoke", &[("token", token)]).by_client(self)
+    }
+
+    /// Exchanges an access token for another.
+    pub fn exchange(self, token: &str) -> Draft {
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", token),
+            ("subject_token_type", ACCESS_TOKEN),
+        ];
+        Draft::post("/token", &form).by_client(self)
     }
 
     /// Asks about a token.

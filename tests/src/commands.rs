@@ -6,7 +6,7 @@ use idp::account::{
     Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use idp::brake::Attempt;
-use idp::directory::Whose;
+use idp::directory::{Held, Whose};
 use idp::grant::Redeemed;
 use idp::proof::Means;
 use idp::registration::Registration;
@@ -102,7 +102,7 @@ impl platform::Objects for Objects {
             .await
     }
 
-    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
+    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<bool, Unavailable> {
         self.account(to, &command, now, |account, command| account.list(command, now)).await
     }
 
@@ -110,7 +110,7 @@ impl platform::Objects for Objects {
         self.account(to, &command, now, |account, command| account.alike(&command)).await
     }
 
-    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Held, Unavailable> {
         self.directory(&entry, fresh, |rows, entry, account| directory::claim(rows, entry, account))
             .await
     }
@@ -119,11 +119,9 @@ impl platform::Objects for Objects {
         self.directory(&entry, (), |rows, entry, ()| directory::whose(rows, entry)).await
     }
 
-    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
-        self.directory(&entry, account, |rows, entry, account| {
-            directory::release(rows, entry, account)
-        })
-        .await
+    async fn release(&self, entry: directory::Entry, meant: Held) -> Result<(), Unavailable> {
+        self.directory(&entry, meant, |rows, entry, meant| directory::release(rows, entry, meant))
+            .await
     }
 
     async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {

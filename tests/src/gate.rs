@@ -11,18 +11,20 @@ use crate::world::{Issuer, text};
 use gateway::answer;
 use gateway::auth::flow::UsedFlows;
 use gateway::config::Config;
-use gateway::gateway::{Decided, decide};
+use gateway::gateway::{Decided, decide, hear, reads};
 use gateway::next::{Forward, Incoming, Next, may_have_body};
 use gateway::refused::Refused;
 use gateway::session::admission::Seams;
 use gateway::session::exchange::Party;
 use gateway::session::opened::Opened;
+use http::StatusCode;
 use http::uri::Authority;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use serde_json::{Map, Value};
 use shared::fetch::{Request, Response};
 use shared::jose::native::Native;
+use shared::respond;
 use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
@@ -80,6 +82,11 @@ impl Gate {
             reached: RefCell::default(),
             ahead: Cell::default(),
         }
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> Map<String, Value> {
+        self.settings.borrow().clone()
     }
 
     /// Lets time pass, here and at the issuer.
@@ -148,7 +155,17 @@ impl Gate {
             used: &self.used,
             opened: &opened,
         };
-        let Decided { next, cookies } = decide(&seams, incoming, self.now(), &mut rng).await;
+        if let Some(most) = reads(&method, &url) {
+            if raw.body.len() > most {
+                return respond::empty(StatusCode::PAYLOAD_TOO_LARGE);
+            }
+            let mut request = Request::new(raw.body.clone());
+            *request.method_mut() = method;
+            *request.uri_mut() = url.parse().expect("a URL");
+            *request.headers_mut() = headers;
+            return hear(&seams, &request, self.now(), &mut rng).await;
+        }
+        let Decided { next, cookies, .. } = decide(&seams, incoming, self.now(), &mut rng).await;
         let mut answer = match next {
             Next::Respond(response) => response,
             Next::Forward(forward) => self.forward(raw, &forward),

@@ -7,6 +7,7 @@ use crate::turns::turns;
 use crate::world::Issuer;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway::auth::BACK_CHANNEL;
 use http::{HeaderValue, Method, StatusCode};
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
@@ -57,9 +58,21 @@ struct State {
 }
 
 impl Listener {
-    /// Whether a request is for it.
+    /// Whether a request is for it. It keeps the posts for gateways too: they are in the same process
+    /// as their issuer, and hear of them when they are told to ([`crate::pair::Pair::hear`]).
     pub fn is_at(request: &Request) -> bool {
+        Self::is_own(request) || request.uri().path() == BACK_CHANNEL
+    }
+
+    fn is_own(request: &Request) -> bool {
         request.uri().authority().is_some_and(|authority| authority == AUTHORITY)
+    }
+
+    /// What was posted to a path, or to the URL of a gateway, and not taken yet.
+    pub fn take(&self, path: &str) -> Vec<Post> {
+        let taken = self.posts(path);
+        self.0.posts.borrow_mut().retain(|(to, _)| to != path);
+        taken
     }
 
     /// How a client answers from now on.
@@ -85,7 +98,9 @@ impl Listener {
         let kind = request.headers()["content-type"].to_str().expect("ASCII").to_owned();
         let body = String::from_utf8(request.body().clone()).expect("a form is ASCII");
         let post = Post { kind, body };
-        self.0.posts.borrow_mut().push((request.uri().path().to_owned(), post));
+        let uri = request.uri();
+        let to = if Self::is_own(request) { uri.path().to_owned() } else { uri.to_string() };
+        self.0.posts.borrow_mut().push((to, post));
     }
 }
 

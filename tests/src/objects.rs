@@ -4,6 +4,7 @@
 use crate::fault::Faults;
 use crate::line::Line;
 use crate::turns::{Tasks, turns};
+use gateway::person::{self as people, Answer, Name, People, Person};
 use gateway::session::driver::{Broken, Driver, Store, Visited};
 use gateway::session::exchange::Party;
 use gateway::session::state::{Farewell, Live, Session};
@@ -62,7 +63,7 @@ impl Store for Row {
 
 /// What every row was at some moment.
 #[derive(Clone, Debug)]
-pub struct Moment(BTreeMap<Uuid, Option<String>>);
+pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>);
 
 /// All session objects.
 #[derive(Debug)]
@@ -71,6 +72,8 @@ pub struct Objects {
     tasks: Tasks,
     rows: RefCell<BTreeMap<Uuid, Row>>,
     instances: RefCell<BTreeMap<Uuid, Instance>>,
+    /// The sessions of people, and whose the issuer's sessions are.
+    people: RefCell<BTreeMap<String, String>>,
     asked: Cell<usize>,
     failures: Rc<Cell<u32>>,
     lost: Cell<bool>,
@@ -89,6 +92,7 @@ impl Objects {
             tasks,
             rows: RefCell::default(),
             instances: RefCell::default(),
+            people: RefCell::default(),
             asked: Cell::default(),
             failures: Rc::default(),
             lost: Cell::default(),
@@ -158,12 +162,14 @@ impl Objects {
     /// Remembers every row, so that what is tried out can be undone.
     pub fn moment(&self) -> Moment {
         let rows = self.rows.borrow();
-        Moment(rows.iter().map(|(object, row)| (*object, row.text.borrow().clone())).collect())
+        let texts = rows.iter().map(|(object, row)| (*object, row.text.borrow().clone()));
+        Moment(texts.collect(), self.people.borrow().clone())
     }
 
     /// Every row is as it was, and nobody is doing anything.
-    pub fn undo(&self, Moment(moment): &Moment) {
+    pub fn undo(&self, Moment(moment, people): &Moment) {
         self.evict();
+        self.people.borrow_mut().clone_from(people);
         self.rows.borrow_mut().retain(|object, row| {
             let text = moment.get(object);
             row.text.replace(text.cloned().flatten());
@@ -237,6 +243,37 @@ impl Objects {
     }
 }
 
+impl People for Objects {
+    async fn ask(
+        &self,
+        name: Name,
+        command: people::Command,
+        now: UnixTime,
+    ) -> Result<Answer, Lost> {
+        self.asked.set(self.asked.get() + 1);
+        turns(1).await;
+        if self.lost.get() || self.faults.command_is_lost() {
+            return Err(Lost);
+        }
+        let (name, command) = (name.to_string(), over_the_wire(&command));
+        let obeyed = async {
+            let text = self.people.borrow().get(&name).cloned();
+            let person = text.map(|text| serde_json::from_str(&text).expect("as it was written"));
+            let before: Person = person.unwrap_or_default();
+            let (after, answer) = before.clone().obey(command, now);
+            if after != before {
+                if self.faults.storage_fails() {
+                    return Err(Lost);
+                }
+                let text = serde_json::to_string(&after).expect("it has a JSON form");
+                self.people.borrow_mut().insert(name, text);
+            }
+            Ok(answer)
+        };
+        Ok(over_the_wire(&self.answer(obeyed).await??))
+    }
+}
+
 impl Sessions for Objects {
     async fn open(&self, object: Uuid, live: Live) -> Result<bool, Lost> {
         let instance = self.reach(object).await?;
@@ -267,6 +304,17 @@ impl Sessions for Objects {
         let instance = self.reach(object).await?;
         let farewell = self.answer(async { instance.close(secret, now) }).await?;
         Ok(over_the_wire(&farewell.map_err(|Broken| Lost)?))
+    }
+
+    async fn end(&self, object: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        let instance = self.reach(object).await?;
+        let ended = self.answer(async { instance.end(until, now) }).await?;
+        ended.map(|_| ()).map_err(|Broken| Lost)
+    }
+
+    async fn seen(&self, object: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        let instance = self.reach(object).await?;
+        self.answer(async { instance.seen(now) }).await?.map_err(|Broken| Lost)
     }
 }
 

@@ -6,10 +6,13 @@
 //! have nothing to do then.
 
 use crate::gate::Gate;
+use crate::listener::Post;
 use crate::raw::{self, Connection, Raw};
 use crate::world::{Issuer, issuer, settings_in};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gateway::auth::BACK_CHANNEL;
+use http::StatusCode;
 use serde_json::{Map, Value};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use std::env::var;
@@ -26,6 +29,13 @@ pub const AUDIENCE: &str = "http://localhost:8789";
 const ACCESS_TOKEN_SECONDS: [u64; 2] = [300, 6];
 /// How long a hybrid cookie is believed without asking, in seconds; likewise.
 const FRESHNESS_SECONDS: [u64; 2] = [30, 2];
+
+/// Where the second gateway is, in this process, and what it seals with.
+const SECOND: &str = "http://127.0.0.1:8791";
+const SECOND_KEY: &str = "Z2F0ZWxhdGNoLWV4YW1wbGUtZ2F0ZXdheS10ZXN0LTI";
+
+/// How often somebody looks who waits.
+const MOST_LOOKS: u32 = 300;
 
 /// A gateway and its issuer.
 #[derive(Debug)]
@@ -71,6 +81,44 @@ impl Pair {
         let url = gateway["PUBLIC_URL"].as_str().expect("a URL").to_owned();
         let gate = Gate::new(&gateway, Rc::clone(&issuer));
         Self { mode, issuer, url, gate: Some(Box::new(gate)) }
+    }
+
+    /// Another gateway of the same issuer, which keeps its sessions in the same way.
+    pub fn second(&self) -> Self {
+        let (mode, issuer) = (self.mode, Rc::clone(&self.issuer));
+        let Some(first) = &self.gate else {
+            let url = var("GATELATCH_SECOND").expect("pair.mjs says where");
+            return Self { mode, issuer: Rc::new(crate::world::issuer()), url, gate: None };
+        };
+        let mut settings = first.settings();
+        settings.insert("PUBLIC_URL".to_owned(), SECOND.into());
+        settings.insert("CLIENT_ID".to_owned(), "second".into());
+        settings.insert("SEALING_KEYS".to_owned(), SECOND_KEY.into());
+        let gate = Gate::new(&settings, Rc::clone(&issuer));
+        Self { mode, issuer, url: SECOND.to_owned(), gate: Some(Box::new(gate)) }
+    }
+
+    /// Has the issuer say what it has to say of sessions that are over, and the gateway hear it. Over
+    /// HTTP that comes by itself: [`Self::at_last`] waits for it.
+    pub fn hear(&self) {
+        if self.gate.is_none() {
+            return;
+        }
+        self.issuer.inside().ring_alarms();
+        for post in self.issuer.inside().listener.take(&self.at(BACK_CHANNEL)) {
+            assert_eq!(self.send(&told(post)).status(), StatusCode::OK);
+        }
+    }
+
+    /// Whether something is so before long.
+    pub fn at_last(&self, is_so: impl Fn() -> bool) -> bool {
+        let looks = if self.gate.is_some() { 1 } else { MOST_LOOKS };
+        (0..looks).any(|look| {
+            if look > 0 {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            is_so()
+        })
     }
 
     /// The gateway in this process, whose clock, storage and ways out the test can reach; none when
@@ -143,6 +191,11 @@ impl Pair {
             None => std::thread::sleep(Duration::from_millis(over_http * 1000 + 200)),
         }
     }
+}
+
+/// What an issuer posts to a gateway.
+pub fn told(post: Post) -> Raw {
+    Raw::new("POST", BACK_CHANNEL).header("content-type", &post.kind).body(post.body)
 }
 
 /// A network with the two of them and nobody else on it: a browser that is sent anywhere else

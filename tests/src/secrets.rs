@@ -14,8 +14,9 @@ use url::form_urlencoded::parse;
 
 /// Parameters, fields of forms, members of JSON objects and settings whose values are nobody else's
 /// business. Digests of secrets are among them: a log is no place for those either.
-const CONFIDENTIAL: [&str; 25] = [
+const CONFIDENTIAL: [&str; 27] = [
     "access_token",
+    "actor_token",
     "client_assertion",
     "client_secret",
     "client_secret_sha256",
@@ -33,6 +34,7 @@ const CONFIDENTIAL: [&str; 25] = [
     "refresh_token",
     "registration_access_token",
     "state",
+    "subject_token",
     "token",
     "username",
     "INITIAL_ACCESS_TOKENS",

@@ -6,6 +6,7 @@ use crate::line::Line;
 use crate::objects::Objects;
 use crate::turns::{Tasks, turns};
 use gateway::config::{Config, Mode};
+use gateway::person::{Answer, Command, Name, People};
 use gateway::session::cached::{Cached, Copies};
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
 use gateway::session::driver::{Broken, Spawn, Store, Visited};
@@ -42,8 +43,8 @@ impl Shelf for Rows {
             .await
     }
 
-    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost> {
-        self.write(id, None, next, &Session::Live(Box::new(live.clone()))).await
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
+        self.write(id, None, next, session).await
     }
 
     async fn replace(
@@ -125,6 +126,20 @@ impl Sessions for Shared {
     ) -> Result<Option<Farewell>, Lost> {
         self.0.close(id, secret, now).await
     }
+
+    async fn end(&self, id: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        self.0.end(id, until, now).await
+    }
+
+    async fn seen(&self, id: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        self.0.seen(id, now).await
+    }
+}
+
+impl People for Shared {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        self.0.ask(name, command, now).await
+    }
 }
 
 /// Copies in a place that tells what it was read first for a minute, whatever has been written since.
@@ -164,7 +179,7 @@ pub enum Stores {
     /// Each in an object, with copies.
     Copies(Cached<Shared, Slow, Around>),
     /// All in one table.
-    Table(Contended<Rows, Around, ChaCha12Rng, Line, Native>),
+    Table(Contended<Rows, Around, ChaCha12Rng, Line, Native, Shared>),
 }
 
 impl Stores {
@@ -180,7 +195,13 @@ impl Stores {
             Mode::Postgres => {
                 let rows = Rows { objects: Rc::clone(objects), versions: RefCell::default() };
                 let rng = ChaCha12Rng::seed_from_u64(1);
-                Self::Table(Contended::new(rows, Around(tasks.clone()), rng, Rc::clone(party)))
+                Self::Table(Contended::new(
+                    rows,
+                    Around(tasks.clone()),
+                    rng,
+                    Rc::clone(party),
+                    Shared(Rc::clone(objects)),
+                ))
             }
             Mode::Kv => {
                 let (objects, around) = (Shared(Rc::clone(objects)), Around(tasks.clone()));
@@ -224,6 +245,31 @@ impl Sessions for Stores {
             Self::Objects(objects) => objects.close(id, secret, now).await,
             Self::Copies(cached) => cached.close(id, secret, now).await,
             Self::Table(table) => table.close(id, secret, now).await,
+        }
+    }
+    async fn end(&self, id: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        match self {
+            Self::Objects(objects) => objects.end(id, until, now).await,
+            Self::Copies(cached) => cached.end(id, until, now).await,
+            Self::Table(table) => table.end(id, until, now).await,
+        }
+    }
+
+    async fn seen(&self, id: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        match self {
+            Self::Objects(objects) => objects.seen(id, now).await,
+            Self::Copies(cached) => cached.seen(id, now).await,
+            Self::Table(table) => table.seen(id, now).await,
+        }
+    }
+}
+
+impl People for Stores {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        match self {
+            Self::Objects(objects) => objects.ask(name, command, now).await,
+            Self::Copies(cached) => cached.ask(name, command, now).await,
+            Self::Table(table) => table.ask(name, command, now).await,
         }
     }
 }

@@ -52,6 +52,10 @@ export class Client {
     return this.#post(issuer, "/revoke", { token });
   }
 
+  introspection(issuer, token) {
+    return this.#post(issuer, "/introspect", { token });
+  }
+
   #post(issuer, path, form) {
     return {
       url: issuer + path,
@@ -76,20 +80,23 @@ export async function userinfo(issuer, token) {
 }
 
 // The claims of an access token that the issuer's keys really signed.
-export async function claimsOf(issuer, token) {
+export const claimsOf = async (issuer, token) => familyOf(await signed(issuer, token, "at+jwt"));
+
+// The same of a token of any type.
+export async function signed(issuer, token, wanted) {
   const { keys } = await (await fetch(`${issuer}/jwks`)).json();
   const [head, payload, signature] = token.split(".");
   const part = (text) => JSON.parse(Buffer.from(text, "base64url"));
   const { alg, kid, typ } = part(head);
-  assert.deepEqual([alg, typ], ["ES256", "at+jwt"]);
+  assert.deepEqual([alg, typ], ["ES256", wanted]);
   const jwk = keys.find((key) => key.kid === kid);
   assert.ok(jwk, `no key is called ${kid}`);
   const key = { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" };
   assert.ok(verify("sha256", `${head}.${payload}`, key, Buffer.from(signature, "base64url")), "the signature is wrong");
-  return familyOf(part(payload));
+  return part(payload);
 }
 
-// The same without a look at the keys.
+// The same of an access token without a look at the keys.
 export const read = (token) => familyOf(JSON.parse(Buffer.from(token.split(".")[1], "base64url")));
 
 // `jti` is the family and the generation: see docs/sessions.md.

@@ -24,7 +24,8 @@ async function deploy(mode, binding) {
   const { config, app, issuer } = await pair({
     idp: { ACCOUNTS: accounts, ACCESS_TOKEN_SECONDS: 5, CODE_SECONDS: 600 },
     // A cookie that is older than a second is not believed without asking the object.
-    gateway: () => ({ SESSION_MODE: mode, FRESHNESS_SECONDS: 1 }),
+    // Two people, in more browsers than anybody has.
+    gateway: () => ({ SESSION_MODE: mode, FRESHNESS_SECONDS: 1, SESSIONS_PER_PERSON: 500 }),
     clients: [client.registration],
   });
   config.gateway.service_binding = binding;

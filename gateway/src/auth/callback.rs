@@ -3,14 +3,18 @@
 use super::carry;
 use super::flow::{Pending, short};
 use super::page::{self, Page};
-use crate::config::Mode;
+use crate::config::{Config, Mode};
+use crate::person::Noted;
+use crate::policy::StepUp;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::cookie::Contents;
+use crate::session::roll::NotEnrolled;
 use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use serde_json::{Map, Value};
+use shared::agent;
 use shared::cause;
 use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
@@ -21,6 +25,7 @@ use shared::metadata::ProviderMetadata;
 use shared::respond;
 use shared::rp::authorization::CallbackRefused;
 use shared::rp::discovery::Unusable;
+use shared::rp::id_token::IdTokenClaims;
 use shared::rp::sign_in::{SignInFailed, SignedIn};
 use shared::rp::token::TokenError;
 use shared::rp::userinfo::{NoUserinfo, userinfo};
@@ -51,6 +56,8 @@ enum Failed {
     Callback(CallbackRefused),
     SignIn(SignInFailed),
     Userinfo(NoUserinfo),
+    NotEnough,
+    Roll(NotEnrolled),
     Store,
     TooLarge,
 }
@@ -73,14 +80,16 @@ impl Failed {
                 | CallbackRefused::Issuer
                 | CallbackRefused::NoCode,
             )
-            | Self::SignIn(SignInFailed::Token(TokenError::Refused)) => Page::Stale,
+            | Self::SignIn(SignInFailed::Token(TokenError::Refused))
+            | Self::Roll(NotEnrolled::Over) => Page::Stale,
             Self::SignIn(
                 SignInFailed::Token(TokenError::Misconfigured(_))
                 | SignInFailed::NoIdToken
                 | SignInFailed::IdToken(_),
             )
             | Self::Userinfo(_) => Page::ProviderWrong,
-            Self::Store => Page::Busy,
+            Self::NotEnough => Page::NotEnough,
+            Self::Store | Self::Roll(NotEnrolled::Lost) => Page::Busy,
             Self::TooLarge => Page::TooLarge,
         }
     }
@@ -152,9 +161,15 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
     let (client, provider, fetch) = (&party.client, &party.provider, &party.fetch);
     let signed_in = client.sign_in(&code, flow, provider, &metadata, fetch, &party.verifier, now);
     let signed_in = signed_in.await.map_err(Failed::SignIn)?;
-    let claims = claims(&signed_in, &metadata, fetch).await?;
-    let live = live(seams, signed_in, claims, short(&flow.state), now, rng);
-    let cookies = open(seams, request, live, now, rng).await?;
+    let told = claims(seams.config, &signed_in, &metadata, fetch).await?;
+    let acr = told.get("acr").and_then(Value::as_str);
+    // A provider may ignore what it was asked for: coming back without it, one would go round for ever.
+    if !(StepUp { acr: pending.acr.clone(), max_age: None }).is_met_by(acr, None, now) {
+        return Err(Failed::NotEnough);
+    }
+    let sid = signed_in.claims.session_id.clone();
+    let live = live(seams, signed_in, told, short(&flow.state), now, rng);
+    let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
         // It is replaced in the browser whether or not its object can be told.
@@ -163,31 +178,38 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
     Ok(cookies)
 }
 
-/// The small claims of the ID token; of userinfo, where the token has neither name nor e-mail.
+/// The claims of the ID token; and of userinfo, where the token has neither name nor e-mail, or lacks
+/// one that a route looks at.
 async fn claims<F: Fetch>(
+    config: &Config,
     signed_in: &SignedIn,
     metadata: &ProviderMetadata,
     fetch: &F,
 ) -> Result<Map<String, Value>, Failed> {
     let mut claims = signed_in.claims.other.clone();
-    let told = ["name", "email"].iter().any(|name| claims.contains_key(*name));
+    let told = ["name", "email"].iter().any(|name| claims.contains_key(*name))
+        && !config.routes.miss(&claims);
     if let Some(endpoint) = metadata.userinfo_endpoint.as_deref().filter(|_| !told) {
         let access_token = &signed_in.tokens.access_token;
         match userinfo(endpoint, access_token, &signed_in.claims, fetch).await {
-            Ok(more) => claims.extend(more),
+            Ok(more) => {
+                for (name, value) in more {
+                    // What is signed goes first.
+                    claims.entry(name).or_insert(value);
+                }
+            }
             // Names are not worth failing a sign-in; another person's names are (FD-12).
             Err(NoUserinfo::Unavailable | NoUserinfo::Malformed) => {}
             Err(refused @ NoUserinfo::OtherSubject) => return Err(Failed::Userinfo(refused)),
         }
     }
-    claims.retain(|name, value| KEPT.contains(&name.as_str()) && value.to_string().len() <= SMALL);
     Ok(claims)
 }
 
 fn live<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     signed_in: SignedIn,
-    claims: Map<String, Value>,
+    mut claims: Map<String, Value>,
     flow: String,
     now: UnixTime,
     rng: &mut impl CryptoRng,
@@ -197,24 +219,33 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
     let secret: [u8; 32] = random(rng);
     let [jitter] = random::<1>(rng);
     let SignedIn { tokens, claims: token_claims } = signed_in;
-    let person =
-        Person { subject: token_claims.subject, auth_time: token_claims.auth_time, claims, flow };
+    let weighed = seams.config.routes.weigh(&claims);
+    let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
+    claims.retain(|name, value| KEPT.contains(&name.as_str()) && value.to_string().len() <= SMALL);
+    // Without a word about it, RFC 6749 §5.1: what was asked for.
+    let scope = tokens.scope.unwrap_or_else(|| seams.config.scope.clone());
+    let IdTokenClaims { subject, auth_time, .. } = token_claims;
+    let person = Person { subject, auth_time, acr, scope, claims, weighed, flow };
     let renewal = Renewal {
         access_token: tokens.access_token,
         expires_in: tokens.expires_in,
         refresh_token: tokens.refresh_token,
         id_token: tokens.id_token,
+        scope: None,
+        weighed: Map::new(),
         jitter,
     };
     let tokens = Tokens::received(renewal, limits.absolute, now);
     (Live::open(Digest::of(secret), person, tokens, limits, now), secret)
 }
 
-/// Puts the session where the mode keeps it. Its name and secret are always new (GC-11).
+/// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
+/// Its name and secret are always new (GC-11).
 async fn open<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),
+    sid: Option<&str>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
@@ -231,10 +262,21 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     let handle = Handle { object, item: Uuid::nil(), generation: 0, secret };
     let handle = handle.seal(Kind::Session, &config.keys);
     let (snapshot, ends_at) = (Rc::new(live.snapshot()), live.ends_at());
+    let noted = Noted {
+        object,
+        sid: sid.map(Digest::of),
+        opened_at: now,
+        until: ends_at,
+        agent: agent::describe(request.headers()),
+    };
+    let subject = &snapshot.person.subject;
+    let crowded = seams.enrol(subject, sid, noted, now).await.map_err(Failed::Roll)?;
     match seams.sessions.open(object, live).await {
         Ok(true) => {}
         Ok(false) | Err(_) => return Err(Failed::Store),
     }
+    // One that cannot be told now goes on until its own end.
+    let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
         Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
         Mode::Durable | Mode::Kv | Mode::Postgres | Mode::Sealed => {

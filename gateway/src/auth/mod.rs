@@ -1,13 +1,23 @@
 //! The gateway's own pages: signing in, coming back, signing out, and who one is.
 
+pub mod back_channel;
 pub mod callback;
+pub mod explain;
 pub mod flow;
+pub mod health;
 pub mod login;
 pub mod logout;
 pub mod page;
 pub mod return_path;
+pub mod sessions;
 pub mod whoami;
 
+#[cfg(test)]
+mod back_channel_tests;
+#[cfg(test)]
+mod own_sessions_tests;
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
@@ -15,6 +25,7 @@ mod sign_in_tests;
 #[cfg(test)]
 mod world;
 
+use crate::config::Mode;
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::header::ALLOW;
@@ -33,6 +44,21 @@ pub const CALLBACK: &str = "/auth/callback";
 pub const LOGOUT: &str = "/auth/logout";
 /// Who one is.
 pub const SESSION: &str = "/auth/session";
+/// One's sessions; each of them has a path below it.
+pub const SESSIONS: &str = "/auth/sessions";
+/// Where the provider says that somebody has signed out there.
+pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
+
+/// Whether the gateway itself reads the body of a request.
+#[must_use]
+pub fn reads_body(method: &Method, path: &str) -> bool {
+    method == Method::POST && path == BACK_CHANNEL
+}
+
+/// Whether somebody could sign in.
+pub const HEALTH: &str = "/auth/health";
+/// What would become of a request.
+pub const EXPLAIN: &str = "/auth/explain";
 
 /// Answers a request to one of our own paths; none when the path is not ours.
 pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
@@ -49,9 +75,19 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
             logout::logout(seams, request, now).await
         }
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
-        LOGIN | CALLBACK | SESSION => not_allowed("GET"),
+        EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
+        HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
+        HEALTH => not_allowed("GET, HEAD"),
+        LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT => not_allowed("GET, POST"),
-        _ => return None,
+        // Without objects there is nothing to list, and nothing that could be told.
+        _ if seams.config.mode == Mode::Sealed => return None,
+        BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,
+        BACK_CHANNEL => not_allowed("POST"),
+        path => {
+            let id = path.strip_prefix(SESSIONS)?;
+            sessions::sessions(seams, request, id, now, rng).await?
+        }
     })
 }
 

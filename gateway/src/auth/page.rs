@@ -22,8 +22,12 @@ pub enum Page {
     ProviderAway,
     /// The provider answers with what we cannot accept.
     ProviderWrong,
+    /// The provider did not ask the person for as much as a route wants.
+    NotEnough,
     /// We could not keep, or could not end, the session.
     Busy,
+    /// Somebody begins to sign in again and again.
+    TooMany,
     /// The session does not fit.
     TooLarge,
     /// Signed out, and there is nowhere to go on to.
@@ -76,10 +80,24 @@ impl Page {
                 "The answer of the sign-in service could not be accepted.",
                 AGAIN,
             ),
+            Self::NotEnough => (
+                StatusCode::FORBIDDEN,
+                "A stronger sign-in is needed",
+                "What you want to see is for those who sign in in another way, for instance with a \
+                 second factor, and the sign-in service did not ask you for it.",
+                AGAIN,
+            ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "That did not work just now",
                 "Please try again in a moment.",
+                AGAIN,
+            ),
+            Self::TooMany => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many attempts",
+                "Somebody at your address begins to sign in again and again. \
+                 Please wait a minute.",
                 AGAIN,
             ),
             Self::TooLarge => (
@@ -143,8 +161,13 @@ fn render(page: Page, address: Option<&str>, login: &str) -> Response {
     };
     let body = format!("<h1>{title}</h1>\n<p>{text}</p>\n{next}");
     let mut response = page::respond(status, page::page(title, "", &body), address);
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        respond::put(&mut response, RETRY_AFTER, "5");
+    let pause = match status {
+        StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+        StatusCode::TOO_MANY_REQUESTS => Some("60"),
+        _ => None,
+    };
+    if let Some(pause) = pause {
+        respond::put(&mut response, RETRY_AFTER, pause);
     }
     response
 }

@@ -230,3 +230,24 @@ fn gr_04_gr_05_gr_10_a_sealed_session_is_renewed_by_the_request_itself() {
     assert!(world.peer.bodies("/token").last().unwrap().contains("refresh_token=r0"));
     assert!(!world.jar.keys().any(|name| name.starts_with(SESSION)));
 }
+
+#[test]
+fn health_is_ready_when_metadata_and_keys_are_at_hand_and_says_what_is_missing() {
+    let health = |world: &mut World<_>, now| {
+        let response = world.get("/auth/health", now);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        (response.status().as_u16(), text(&response))
+    };
+    let mut world = world("hybrid");
+    assert_eq!(health(&mut world, NOON), (200, r#"{"ready":true}"#.to_owned()));
+
+    let mut world = super::world::world("hybrid");
+    world.peer.put("/jwks", 500, "");
+    assert_eq!(health(&mut world, NOON), (503, r#"{"ready":false,"missing":"keys"}"#.to_owned()));
+    world.peer.put("/.well-known/openid-configuration", 500, "");
+    // What was good a moment ago is good enough; a provider of which nothing is known is not.
+    assert!(health(&mut world, NOON).1.contains("keys"));
+    let mut world = super::world::world("hybrid");
+    world.peer.put("/.well-known/openid-configuration", 500, "");
+    assert!(health(&mut world, NOON).1.contains("metadata"));
+}

@@ -3,7 +3,8 @@
 use super::handle;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
-use crate::fixture::{Peer, config, id_token, provider};
+use crate::fixture::{Peer, config, id_token_in, provider};
+use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::Visited;
 use crate::session::exchange::Party;
@@ -17,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::json;
 use shared::fetch::{Fetch, Request, Response};
-
+use shared::form::encode;
 use shared::jose::native::Native;
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -32,8 +33,11 @@ pub(super) const SESSION: &str = "__Host-gatelatch-session";
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     rows: RefCell<BTreeMap<Uuid, Session>>,
+    people: RefCell<BTreeMap<String, Person>>,
     pub(super) asked: Cell<usize>,
     pub(super) lost: Cell<bool>,
+    /// Whether sessions do not hear that they are to end.
+    pub(super) deaf: Cell<bool>,
 }
 
 impl Objects {
@@ -45,12 +49,38 @@ impl Objects {
     pub(super) fn live(&self) -> usize {
         self.rows.borrow().values().filter(|row| matches!(row, Session::Live(_))).count()
     }
+
+    /// What the session objects are called.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.rows.borrow().keys().map(Uuid::to_string).collect()
+    }
+
+    /// How many objects of people, and of the provider's sessions, keep something.
+    pub(super) fn people(&self) -> usize {
+        self.people.borrow().len()
+    }
+}
+
+impl People for Objects {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        self.ask()?;
+        let before = self.people.borrow().get(&name.to_string()).cloned().unwrap_or_default();
+        let (after, answer) = before.clone().obey(command, now);
+        if after != before {
+            self.people.borrow_mut().insert(name.to_string(), after);
+        }
+        Ok(answer)
+    }
 }
 
 impl Sessions for Objects {
     async fn open(&self, object: Uuid, live: Live) -> Result<bool, Lost> {
         self.ask()?;
-        Ok(self.rows.borrow_mut().insert(object, Session::Live(Box::new(live))).is_none())
+        if self.rows.borrow().contains_key(&object) {
+            return Ok(false);
+        }
+        self.rows.borrow_mut().insert(object, Session::Live(Box::new(live)));
+        Ok(true)
     }
 
     async fn visit(
@@ -85,6 +115,22 @@ impl Sessions for Objects {
         self.rows.borrow_mut().insert(object, session);
         Ok(farewell)
     }
+
+    async fn end(&self, object: Uuid, until: UnixTime, _: UnixTime) -> Result<(), Lost> {
+        self.ask()?;
+        if self.deaf.get() {
+            return Err(Lost);
+        }
+        let session = self.rows.borrow_mut().remove(&object);
+        let (session, _) = session.unwrap_or(Session::Ended { until }).end();
+        self.rows.borrow_mut().insert(object, session);
+        Ok(())
+    }
+
+    async fn seen(&self, object: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        self.ask()?;
+        Ok(self.rows.borrow().get(&object).and_then(|session| session.seen_at(now)))
+    }
 }
 
 /// A gateway, its provider, and one browser.
@@ -100,7 +146,11 @@ pub(super) struct World<F> {
 }
 
 pub(super) fn world(mode: &'static str) -> World<impl Fetch> {
-    let (config, peer) = (config(mode), Peer::new());
+    world_of(config(mode))
+}
+
+pub(super) fn world_of(config: Config) -> World<impl Fetch> {
+    let peer = Peer::new();
     let line = peer.clone();
     let fetch = async move |request: Request| line.answer(request);
     let party = Party::new(&config, provider(), fetch, Native);
@@ -127,18 +177,49 @@ impl<F: Fetch> World<F> {
         more: &[(&'static str, &str)],
         now: UnixTime,
     ) -> Response {
-        let mut request = Request::default();
+        self.send(Request::default(), (method, target), more, now)
+    }
+
+    /// A form from somebody who is no browser.
+    pub(super) fn post(&mut self, target: &str, form: &[(&str, &str)], now: UnixTime) -> Response {
+        let body = encode(form.iter().copied()).into_bytes();
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        let jar = std::mem::take(&mut self.jar);
+        let response = self.send(Request::new(body), (&Method::POST, target), &kind, now);
+        self.jar = jar;
+        response
+    }
+
+    pub(super) fn send(
+        &mut self,
+        mut request: Request,
+        (method, target): (&Method, &str),
+        more: &[(&'static str, &str)],
+        now: UnixTime,
+    ) -> Response {
         *request.method_mut() = method.clone();
         *request.uri_mut() = target.parse().unwrap();
         *request.headers_mut() = self.headers();
         for (name, value) in more {
             request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
         }
-        let Self { config, party, objects, used, opened, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used, opened };
-        let response = block_on(handle(&seams, &request, now, rng)).unwrap();
+        let response = self.answer(&request, now).unwrap();
         self.keep(response.headers());
         response
+    }
+
+    fn answer(&mut self, request: &Request, now: UnixTime) -> Option<Response> {
+        let Self { config, party, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, party, sessions: objects, used, opened };
+        block_on(handle(&seams, request, now, rng))
+    }
+
+    /// Whether a path is none of ours.
+    pub(super) fn unserved(&mut self, method: &Method, target: &str, now: UnixTime) -> bool {
+        let mut request = Request::default();
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = target.parse().unwrap();
+        self.answer(&request, now).is_none()
     }
 
     pub(super) fn keep(&mut self, headers: &HeaderMap) {
@@ -172,15 +253,34 @@ impl<F: Fetch> World<F> {
     }
 
     pub(super) fn tokens(&self, subject: &str, nonce: &str, now: UnixTime) {
+        self.tokens_in(None, subject, nonce, now);
+    }
+
+    fn tokens_in(&self, sid: Option<&str>, subject: &str, nonce: &str, now: UnixTime) {
         self.peer.put(
             "/token",
             200,
             &json!({
                 "access_token": "a0", "token_type": "Bearer", "expires_in": 300,
-                "refresh_token": "r0", "id_token": id_token(subject, Some(nonce), now),
+                "refresh_token": "r0", "id_token": id_token_in(sid, subject, Some(nonce), now),
             })
             .to_string(),
         );
+    }
+
+    /// Signs somebody in, in a session of the provider, with a browser of their own; gives what that
+    /// keeps.
+    pub(super) fn sign_in_as(
+        &mut self,
+        subject: &str,
+        sid: Option<&str>,
+        now: UnixTime,
+    ) -> BTreeMap<String, String> {
+        self.jar.clear();
+        let asked = self.login("/app", now);
+        self.tokens_in(sid, subject, &asked["nonce"], now);
+        self.get(&callback(&asked["state"]), now);
+        self.jar.clone()
     }
 
     pub(super) fn sign_in(&mut self, now: UnixTime) -> (String, Response) {

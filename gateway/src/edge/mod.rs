@@ -2,30 +2,37 @@
 
 pub mod behind;
 pub mod kv;
+mod person;
 pub mod postgres;
 pub mod proxy;
+mod row;
 pub mod session;
 pub mod stores;
 
+use crate::auth;
 use crate::auth::flow::UsedFlows;
-use crate::config::Config;
-use crate::gateway::{Decided, decide, in_time};
+use crate::auth::page::{self, Page};
+use crate::config::{Config, RequestLog, Sites, site};
+use crate::gateway::{Decided, decide, hear, in_time, reads};
 use crate::next::{Incoming, Next, may_have_body};
-use crate::refused::Refused;
+use crate::path::Target;
+use crate::refused::{Refused, Why};
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::trail::{self, Trail};
 use behind::Behind;
 use http::{Method, StatusCode};
+use proxy::Book;
 use session::{outbound, provider};
-use shared::cause::Cause;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
-use shared::edge::message::response_out;
+use shared::edge::message::{Unreadable, request_in, response_out};
 use shared::edge::{entry, now, rng};
 use shared::fetch::Response;
 use shared::respond;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use stores::{Known, Stores, settings};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -34,7 +41,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::Request;
 use worker::Env;
 
-/// What one isolate knows for as long as it lives: settings, and public data of the issuer.
+/// What one isolate knows of a site for as long as it lives: settings, and public data of the issuer.
 /// Nothing of any request.
 struct Deployment {
     config: Config,
@@ -45,24 +52,21 @@ struct Deployment {
 }
 
 thread_local! {
-    static DEPLOYMENT: RefCell<Option<Result<Rc<Deployment>, String>>> =
+    static DEPLOYMENT: RefCell<Option<Result<Rc<Vec<Deployment>>, String>>> =
         const { RefCell::new(None) };
 }
 
 /// Reads the settings once; a deployment whose settings are wrong serves nothing (GC-18).
-fn deployment(env: &Env) -> Result<Rc<Deployment>, String> {
+fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
     let known = DEPLOYMENT.with_borrow(Clone::clone);
     known.unwrap_or_else(|| {
-        let read = Config::read(|name| settings(env, name)).map(|config| {
+        let site = |config: Config| {
             let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
-            Rc::new(Deployment {
-                config,
-                party: Rc::new(party),
-                used: UsedFlows::default(),
-                opened: Opened::default(),
-                known: Known::default(),
-            })
-        });
+            let (used, opened) = (UsedFlows::default(), Opened::default());
+            Deployment { config, party: Rc::new(party), used, opened, known: Known::default() }
+        };
+        let read = Sites::read(|name| settings(env, name));
+        let read = read.map(|sites| Rc::new(sites.into_configs().into_iter().map(site).collect()));
         let read = read.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
             lines.join("\n")
@@ -85,8 +89,11 @@ pub fn fetch(request: Request, env: Env, context: JsValue) -> Result<JsValue, Js
 }
 
 async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, JsValue> {
-    let Ok(deployment) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
+    let Ok(sites) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
     let url = request.url();
+    let Some(deployment) = site(&sites, |site| &site.config, &url) else {
+        return Ok(response_out(Refused::Host.response(false))?.into());
+    };
     let Some(headers) = proxy::headers(&request) else {
         return Ok(response_out(Refused::Headers.response(false))?.into());
     };
@@ -101,42 +108,70 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let Deployment { config, party, used, opened, known } = &*deployment;
+    let Deployment { config, party, used, opened, known } = deployment;
+    let book = Book {
+        figures: binding(&env, "ANALYTICS"),
+        all: config.request_log == RequestLog::All,
+        timing: config.server_timing,
+    };
+    let line =
+        |trail, outcome: &str| trail::line(config, (&method, &url, &headers), trail, outcome);
+    if let Some(who) = client_ip
+        && !may_sign_in(&env, &url, who).await
+    {
+        let refused = page::page(Page::TooMany);
+        book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
+        return Ok(response_out(refused)?.into());
+    }
     let Some(sessions) = Stores::of(config, party, known, env, behind) else {
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
-    let began = now();
-    let Decided { next, mut cookies } = decide(&seams, incoming, began, &mut rng).await;
+    let (began, clock) = (now(), js_sys::Date::now());
+    let answered = |line: String, response: Response| {
+        book.answered(&line, &response, js_sys::Date::now() - clock);
+        Ok(response_out(response)?.into())
+    };
+    if let Some(most) = reads(&method, &url) {
+        let response = match request_in(&request, most).await {
+            Ok(request) => hear(&seams, &request, began, &mut rng).await,
+            Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
+        };
+        return answered(line(Trail::default(), "Ours"), response);
+    }
+    let Decided { next, mut cookies, trail } = decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
-        Next::Forward(forward) if cookies.is_empty() => {
-            return Ok(proxy::forward(&request, &forward).into());
-        }
         Next::Forward(forward) => {
-            let answer = JsFuture::from(proxy::forward(&request, &forward)).await?;
+            let answer = proxy::forward(&request, &forward, &book, &line(trail, "Forward"));
+            if cookies.is_empty() {
+                return Ok(answer.into());
+            }
+            let answer = JsFuture::from(answer).await?;
             cookies = in_time(cookies, config.mode, now().since(began));
             answer.unchecked_into()
         }
-        Next::Respond(refused) => {
-            log(&refused, &url);
-            response_out(refused)?
+        Next::Respond(response) => {
+            let why = response.extensions().get::<Why>();
+            let outcome = why.map_or_else(|| "Ours".to_owned(), |why| format!("{why:?}"));
+            book.answered(&line(trail, &outcome), &response, js_sys::Date::now() - clock);
+            response_out(response)?
         }
     };
     Ok(proxy::with_cookies(answer, &cookies)?.into())
 }
 
-/// Writes why a response is not what was asked for, once, for the operator. Of the URL only the
-/// path: a query may hold a code.
-fn log(response: &Response, url: &str) {
-    let Some(Cause(cause)) = response.extensions().get() else { return };
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let path = path.splitn(4, '/').last().unwrap_or_default();
-    let status = response.status().as_u16();
-    worker::console_log!(
-        "{}",
-        serde_json::json!({ "path": format!("/{path}"), "status": status, "cause": cause })
-    );
+/// A binding, or undefined.
+fn binding(env: &Env, name: &str) -> JsValue {
+    js_sys::Reflect::get(env, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Whether a request may go on: one that begins a sign-in, only within the rate limit that is bound.
+async fn may_sign_in(env: &Env, url: &str, who: IpAddr) -> bool {
+    let begins = || Target::read(url).is_ok_and(|target| target.path() == auth::LOGIN);
+    let limit = binding(env, "LOGIN_LIMIT");
+    !limit.is_object() || !begins() || proxy::is_within(&limit, who).await
 }
 
 /// Whoever asks is told that the service is not set up; the operator was told why, in the log.

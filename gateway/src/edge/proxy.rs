@@ -1,16 +1,17 @@
 //! The hop itself. A body never enters wasm: the runtime passes it from one stream to the other.
 
-use super::log;
 use crate::answer;
 use crate::next::Forward;
 use crate::refused::Refused;
 use http::{HeaderMap, StatusCode};
 use js_sys::{JsString, Promise, Reflect};
+use shared::cause::Cause;
 use shared::edge::message::response_out;
 use shared::lines::from_lines;
 use std::net::IpAddr;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Request, Response};
 
 #[wasm_bindgen(module = "/src/edge/hop.js")]
@@ -23,22 +24,63 @@ extern "C" {
         edits: &str,
         personal: bool,
         navigation: bool,
+        timing: bool,
+        all: bool,
+        book: &JsValue,
+        line: &str,
         answered: &Answered,
         unreachable: &NoAnswer,
     ) -> Promise;
+
+    fn conclude(
+        book: &JsValue,
+        written: bool,
+        line: &str,
+        status: u16,
+        milliseconds: f64,
+        cause: Option<&str>,
+    );
+
+    fn within(limit: &JsValue, key: &str) -> Promise;
 
     #[wasm_bindgen(catch)]
     fn edited(answer: &Response, edits: &str) -> Result<Response, JsValue>;
 }
 
 type Answered = Closure<dyn Fn(u16, Vec<u8>, bool) -> Option<String>>;
-type NoAnswer = Closure<dyn Fn(bool, String) -> Result<Response, JsValue>>;
+type NoAnswer = Closure<dyn Fn(bool) -> Result<Response, JsValue>>;
 
 thread_local! {
     static ANSWERED: Answered =
         Closure::new(|status, lines: Vec<u8>, personal| answered(status, &lines, personal));
     static NO_ANSWER: NoAnswer =
-        Closure::new(|navigation, url: String| no_answer(navigation, &url));
+        Closure::new(|navigation| response_out(Refused::Unreachable.response(navigation)));
+}
+
+/// Where what came of a request is written down.
+#[derive(Debug)]
+pub struct Book {
+    /// The binding of Analytics Engine, or undefined.
+    pub figures: JsValue,
+    /// Whether every request has a line in the log, or only those that did not get what they wanted.
+    pub all: bool,
+    /// Whether answers say how long their origin took.
+    pub timing: bool,
+}
+
+impl Book {
+    /// Writes down a request that was answered here; `line` is of [`crate::trail::line`].
+    pub fn answered(&self, line: &str, response: &shared::fetch::Response, milliseconds: f64) {
+        let cause = response.extensions().get().map(|Cause(cause)| cause.as_str());
+        let (status, written) = (response.status().as_u16(), self.all || cause.is_some());
+        conclude(&self.figures, written, line, status, milliseconds, cause);
+    }
+}
+
+/// Whether the rate limit `limit` lets `who` through; one that fails lets everybody.
+pub async fn is_within(limit: &JsValue, who: IpAddr) -> bool {
+    let answer = JsFuture::from(within(limit, &who.to_string())).await;
+    answer.map_or(true, |success| success.is_truthy())
 }
 
 /// Sends `request` to an origin; the promise is of the answer, or of ours when there is none. It
@@ -47,12 +89,19 @@ thread_local! {
 /// There is no time limit. The runtime cannot tell a slow connection from a slow answer, and a
 /// stream of events or a long poll may be silent for as long as it likes; the platform gives an
 /// origin up that does not accept a connection.
-pub fn forward(request: &Request, forward: &Forward) -> Promise {
-    let Forward { url, edits, authenticated, navigation } = forward;
+pub fn forward(request: &Request, forward: &Forward, book: &Book, line: &str) -> Promise {
+    let Forward { url, edits, authenticated, navigation, rule: _ } = forward;
     let edits = edits.to_lines();
+    let Book { figures, all, timing } = book;
+    let (personal, navigation) = (*authenticated, *navigation);
     ANSWERED.with(|answered| {
-        NO_ANSWER
-            .with(|none| hop(request, url, &edits, *authenticated, *navigation, answered, none))
+        NO_ANSWER.with(|none| {
+            let (timing, all) = (*timing, *all);
+            hop(
+                request, url, &edits, personal, navigation, timing, all, figures, line, answered,
+                none,
+            )
+        })
     })
 }
 
@@ -61,12 +110,6 @@ pub fn forward(request: &Request, forward: &Forward) -> Promise {
 fn answered(status: u16, lines: &[u8], personal: bool) -> Option<String> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     Some(answer::edits(status, &from_lines(lines)?, personal).to_lines())
-}
-
-fn no_answer(navigation: bool, url: &str) -> Result<Response, JsValue> {
-    let refused = Refused::Unreachable.response(navigation);
-    log(&refused, url);
-    response_out(refused)
 }
 
 /// Adds our `Set-Cookie` lines to an answer, when there are any. A `101` is left as it is.

@@ -1,24 +1,23 @@
 //! The `Session` object: one browser session in one row, sealed. Reads, steps and writes without
 //! an opinion; the opinions are in [`crate::session`].
 
+use super::row::Row;
 use super::stores::settings;
 use crate::config::Config;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
 use crate::session::exchange::Party;
 use crate::session::state::{Farewell, Live, Session as State};
-use crate::session::{Command, Lost, Sessions, row};
+use crate::session::{Command, Lost, Sessions};
 use js_sys::Promise;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::object::{Failed, Step};
 use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
-use shared::seal::SealingKeys;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,14 +25,14 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::Request;
 use worker::worker_sys::DurableObjectState;
-use worker::{Env, Result, ScheduledTime, SqlStorage};
+use worker::{Env, Result, ScheduledTime};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
 /// The optional binding of the issuer's Worker.
 const ISSUER: &str = "IDP";
 
-type Object = Driver<Row, Background, Outbound, WebCrypto>;
+type Object = Driver<Rc<Row<State>>, Background, Outbound, WebCrypto>;
 
 /// One session.
 #[wasm_bindgen]
@@ -46,10 +45,8 @@ pub struct Session {
 #[derive(Debug)]
 struct Instance {
     /// None when the settings cannot be used: then nobody is signed in (GC-18).
-    driver: Option<Rc<Object>>,
+    driver: Option<(Rc<Row<State>>, Rc<Object>)>,
     state: Rc<worker::State>,
-    made: Rc<Cell<bool>>,
-    known: Rc<RefCell<Option<State>>>,
 }
 
 #[wasm_bindgen]
@@ -59,16 +56,16 @@ impl Session {
     #[must_use]
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
         let state = Rc::new(worker::State::from(state));
-        let (made, known) = <(Rc<Cell<bool>>, Rc<RefCell<Option<State>>>)>::default();
         let driver = Config::read(|name| settings(env, name)).ok().map(|config| {
             let outbound = outbound(&config, env);
             let party = Party::new(&config, provider(&config), outbound, WebCrypto);
-            let (sql, name) = (state.storage().sql(), state.id().to_string());
-            let (made, known) = (Rc::clone(&made), Rc::clone(&known));
-            let row = Row { sql, name, keys: config.keys, made, known };
-            Driver::new(row, Background(Rc::clone(&state)), Rc::new(party))
+            // A row that does not open was sealed under a key that is gone: that session is over.
+            let over = || State::Ended { until: UnixTime(0) };
+            let row = Rc::new(Row::new(&state, config.keys, ("session", "session row"), over));
+            let background = Background(Rc::clone(&state));
+            (Rc::clone(&row), Driver::new(row, background, Rc::new(party)))
         });
-        let object = Rc::new(Instance { driver, state, made, known });
+        let object = Rc::new(Instance { driver, state });
         let instance = Rc::clone(&object);
         let step = object::step(move |text| {
             let instance = Rc::clone(&instance);
@@ -89,8 +86,9 @@ impl Session {
     pub fn alarm(&self) -> std::result::Result<JsValue, JsValue> {
         let object = Rc::clone(&self.object);
         entry::run(async move {
-            object.made.set(false);
-            object.known.replace(None);
+            if let Some((row, _)) = &object.driver {
+                row.forget();
+            }
             object.state.storage().delete_all().await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -100,7 +98,7 @@ impl Session {
 impl Instance {
     async fn obey(&self, text: &str) -> std::result::Result<String, Failed> {
         let (_, text) = object::asked(text);
-        let driver = self.driver.as_ref().ok_or_else(|| Failed::from("settings"))?;
+        let (_, driver) = self.driver.as_ref().ok_or_else(|| Failed::from("settings"))?;
         let broken = |Broken| Failed::from("storage");
         match serde_json::from_str(text)? {
             Command::Open(live) => {
@@ -116,6 +114,12 @@ impl Instance {
             Command::Close { secret, now } => {
                 object::answer(&driver.close(secret, now).map_err(broken)?)
             }
+            Command::End { until, now } => {
+                driver.end(until, now).map_err(broken)?;
+                self.forget_at(until).await?;
+                object::answer(&())
+            }
+            Command::Seen { now } => object::answer(&driver.seen(now).map_err(broken)?),
         }
     }
 
@@ -155,81 +159,13 @@ impl Spawn for Background {
     }
 }
 
-/// The one row of the one table.
-#[derive(Debug)]
-struct Row {
-    sql: SqlStorage,
-    /// Bound into the seal, so that rows of two objects cannot be exchanged.
-    name: String,
-    keys: SealingKeys,
-    /// Whether this instance knows the table to be there.
-    made: Rc<Cell<bool>>,
-    /// What was read or written last. There is one instance at a time, and nobody else writes; one
-    /// whose writes are not committed is put away by the runtime.
-    known: Rc<RefCell<Option<State>>>,
-}
-
-impl Row {
-    /// Looks without creating anything: a visit to an object that was never opened leaves it as
-    /// empty as it was (GS-15).
-    fn is_made(&self) -> Result<bool> {
-        #[derive(Deserialize)]
-        struct Table {
-            #[expect(dead_code, reason = "that there is one is all there is to know")]
-            name: String,
-        }
-        if !self.made.get() {
-            let query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'session'";
-            let tables: Vec<Table> = self.sql.exec(query, None)?.to_array()?;
-            self.made.set(!tables.is_empty());
-        }
-        Ok(self.made.get())
-    }
-
-    fn read(&self) -> Result<Option<State>> {
-        #[derive(Deserialize)]
-        struct Sealed {
-            sealed: String,
-        }
-        if !self.is_made()? {
-            return Ok(None);
-        }
-        let rows: Vec<Sealed> =
-            self.sql.exec("SELECT sealed FROM session WHERE id = 1", None)?.to_array()?;
-        let Some(Sealed { sealed }) = rows.first() else { return Ok(None) };
-        Ok(Some(row::open(&self.keys, &self.name, sealed)))
-    }
-
-    fn write(&self, session: &State) -> Result<()> {
-        if !self.is_made()? {
-            let table = "CREATE TABLE session (id INTEGER PRIMARY KEY, sealed TEXT NOT NULL)";
-            self.sql.exec(table, None)?;
-            self.made.set(true);
-        }
-        let sealed = row::seal(&self.keys, &self.name, session).ok_or("no JSON form")?;
-        let upsert = "INSERT INTO session (id, sealed) VALUES (1, ?) \
-                      ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed";
-        self.sql.exec(upsert, vec![sealed.into()])?;
-        Ok(())
-    }
-}
-
-impl Store for Row {
+impl Store for Rc<Row<State>> {
     fn load(&self) -> std::result::Result<Option<State>, Broken> {
-        if let Some(known) = &*self.known.borrow() {
-            return Ok(Some(known.clone()));
-        }
-        let read = self.read().map_err(|_| Broken)?;
-        self.known.borrow_mut().clone_from(&read);
-        Ok(read)
+        Row::load(self).map_err(|_| Broken)
     }
 
     fn save(&self, session: &State) -> std::result::Result<(), Broken> {
-        // Forgotten first: after a write that failed, nothing is known.
-        self.known.replace(None);
-        self.write(session).map_err(|_| Broken)?;
-        self.known.replace(Some(session.clone()));
-        Ok(())
+        Row::save(self, session).map_err(|_| Broken)
     }
 }
 
@@ -273,5 +209,22 @@ impl Sessions for Objects {
         now: UnixTime,
     ) -> std::result::Result<Option<Farewell>, Lost> {
         self.ask(object, &Command::Close { secret, now }).await
+    }
+
+    async fn end(
+        &self,
+        object: Uuid,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> std::result::Result<(), Lost> {
+        self.ask(object, &Command::End { until, now }).await
+    }
+
+    async fn seen(
+        &self,
+        object: Uuid,
+        now: UnixTime,
+    ) -> std::result::Result<Option<UnixTime>, Lost> {
+        self.ask(object, &Command::Seen { now }).await
     }
 }

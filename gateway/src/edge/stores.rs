@@ -5,6 +5,7 @@ use super::kv::Namespace;
 use super::postgres::Postgres;
 use super::session::Objects;
 use crate::config::{Config, Mode};
+use crate::person::{Answer, Command, Name, People};
 use crate::session::cached::{Cached, Written};
 use crate::session::contended::Contended;
 use crate::session::driver::Visited;
@@ -68,7 +69,8 @@ pub struct Known {
     board: Rc<Board>,
 }
 
-type InTable = Contended<Together<Table<Either>, Behind>, Behind, ChaCha20Rng, Outbound, WebCrypto>;
+type InTable =
+    Contended<Together<Table<Either>, Behind>, Behind, ChaCha20Rng, Outbound, WebCrypto, Objects>;
 
 /// Where sessions are.
 #[derive(Debug)]
@@ -103,7 +105,13 @@ impl Stores {
         };
         let table = Table::new(database, config.keys.clone());
         let table = Together::new(table, behind.clone(), Rc::clone(&known.board));
-        Some(Self::Table(Contended::new(table, behind, rng().ok()?, Rc::clone(party))))
+        Some(Self::Table(Contended::new(
+            table,
+            behind,
+            rng().ok()?,
+            Rc::clone(party),
+            Objects(env),
+        )))
     }
 }
 
@@ -140,6 +148,31 @@ impl Sessions for Stores {
             Self::Objects(objects) => objects.close(id, secret, now).await,
             Self::Copies(cached) => cached.close(id, secret, now).await,
             Self::Table(table) => table.close(id, secret, now).await,
+        }
+    }
+    async fn end(&self, id: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        match self {
+            Self::Objects(objects) => objects.end(id, until, now).await,
+            Self::Copies(cached) => cached.end(id, until, now).await,
+            Self::Table(table) => table.end(id, until, now).await,
+        }
+    }
+
+    async fn seen(&self, id: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        match self {
+            Self::Objects(objects) => objects.seen(id, now).await,
+            Self::Copies(cached) => cached.seen(id, now).await,
+            Self::Table(table) => table.seen(id, now).await,
+        }
+    }
+}
+
+impl People for Stores {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        match self {
+            Self::Objects(objects) => objects.ask(name, command, now).await,
+            Self::Copies(cached) => cached.ask(name, command, now).await,
+            Self::Table(table) => table.ask(name, command, now).await,
         }
     }
 }

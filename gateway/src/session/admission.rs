@@ -9,6 +9,7 @@ use super::{Lost, Sessions};
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
 use crate::forward::Bearer;
+use crate::trail::Look;
 use http::HeaderMap;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
@@ -61,12 +62,14 @@ pub struct Visitor {
     pub cookies: HeaderMap,
     /// What a link that signs out is made from.
     pub logout_key: LogoutKey,
+    /// Where they were found.
+    pub found: Look,
 }
 
 impl Visitor {
     fn of(snapshot: Rc<Snapshot>, cookies: HeaderMap, logout_key: LogoutKey) -> Authentication {
         let bearer = Bearer::new(&snapshot.access_token);
-        let visitor = Self { snapshot, bearer, cookies, logout_key };
+        let visitor = Self { snapshot, bearer, cookies, logout_key, found: Look::Store };
         Authentication::Authenticated(Box::new(visitor))
     }
 }
@@ -115,7 +118,8 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             {
                 let bearer = opened.bearer(&snapshot.access_token);
                 let (snapshot, cookies) = (Rc::clone(snapshot), HeaderMap::new());
-                let visitor = Visitor { snapshot, bearer, cookies, logout_key };
+                let found = Look::Cookie;
+                let visitor = Visitor { snapshot, bearer, cookies, logout_key, found };
                 return Authentication::Authenticated(Box::new(visitor));
             }
             Contents::Hybrid { handle, .. } | Contents::Handle { handle, .. } => handle.clone(),
@@ -217,7 +221,11 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         }
         match contents.handle(self.config) {
             Some(Handle { object, secret, .. }) => {
-                self.sessions.close(object, Digest::of(secret), now).await
+                let farewell = self.sessions.close(object, Digest::of(secret), now).await?;
+                if let Some(Farewell { subject, .. }) = &farewell {
+                    self.strike(subject, object, now).await;
+                }
+                Ok(farewell)
             }
             None => Ok(None),
         }

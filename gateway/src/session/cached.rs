@@ -6,6 +6,7 @@ use super::driver::{Spawn, Visited};
 use super::state::{Farewell, Live, Snapshot};
 use super::{Lost, Sessions};
 use crate::config::Config;
+use crate::person::{Answer, Command, Name, People};
 use serde::{Deserialize, Serialize};
 use shared::seal::{Purpose, SealingKeys};
 use shared::secret::Digest;
@@ -92,6 +93,14 @@ impl<S, C, P> Cached<S, C, P> {
     }
 }
 
+impl<S, C: Copies, P> Cached<S, C, P> {
+    async fn forget(&self, id: Uuid) {
+        if self.believed > 0 {
+            self.copies.forget(&id.to_string()).await;
+        }
+    }
+}
+
 fn purpose(place: &str) -> Purpose<'_> {
     Purpose::new("session copy", place)
 }
@@ -99,6 +108,12 @@ fn purpose(place: &str) -> Purpose<'_> {
 /// Whoever has no secret of the session has no use for its copy.
 fn place(id: Uuid, secret: Digest) -> String {
     format!("{id} {}", secret.to_text())
+}
+
+impl<S: People, C, P> People for Cached<S, C, P> {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        self.sessions.ask(name, command, now).await
+    }
 }
 
 impl<S: Sessions, C: Copies + 'static, P: Spawn> Sessions for Cached<S, C, P> {
@@ -146,9 +161,17 @@ impl<S: Sessions, C: Copies + 'static, P: Spawn> Sessions for Cached<S, C, P> {
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost> {
         let farewell = self.sessions.close(id, secret, now).await?;
-        if self.believed > 0 {
-            self.copies.forget(&id.to_string()).await;
-        }
+        self.forget(id).await;
         Ok(farewell)
+    }
+
+    async fn end(&self, id: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        self.sessions.end(id, until, now).await?;
+        self.forget(id).await;
+        Ok(())
+    }
+
+    async fn seen(&self, id: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        self.sessions.seen(id, now).await
     }
 }

@@ -10,6 +10,7 @@ use super::exchange::Party;
 use super::state::{Failure, Farewell, Lease, Live, Renewal, Session, Visit};
 use super::turn::{Call, Next, Turn, first, impatient, settle};
 use super::{Lost, Sessions};
+use crate::person::{Answer, Command, Name, People};
 use futures_channel::oneshot;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
@@ -46,7 +47,7 @@ pub trait Shelf {
     ///
     /// # Errors
     /// [`Lost`]: whether it was done is not known.
-    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost>;
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost>;
 
     /// Replaces `seen` by `next`, in one step; false when it is not what is there.
     ///
@@ -74,7 +75,7 @@ pub trait Pause {
 }
 
 /// Sessions on a shelf, as one request of one isolate sees them.
-pub struct Contended<K, P, R, F, V>(Rc<Parts<K, P, R, F, V>>);
+pub struct Contended<K, P, R, F, V, O>(Rc<Parts<K, P, R, F, V>>, O);
 
 struct Parts<K, P, R, F, V> {
     shelf: K,
@@ -84,7 +85,7 @@ struct Parts<K, P, R, F, V> {
     party: Rc<Party<F, V>>,
 }
 
-impl<K, P, R, F, V> fmt::Debug for Contended<K, P, R, F, V> {
+impl<K, P, R, F, V, O> fmt::Debug for Contended<K, P, R, F, V, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Contended(..)")
     }
@@ -98,7 +99,7 @@ struct Watched {
     settled: oneshot::Receiver<()>,
 }
 
-impl<K, P, R, F, V> Contended<K, P, R, F, V>
+impl<K, P, R, F, V, O> Contended<K, P, R, F, V, O>
 where
     K: Shelf + 'static,
     P: Spawn + Pause + 'static,
@@ -106,10 +107,42 @@ where
     F: Fetch + 'static,
     V: Verifier + 'static,
 {
-    /// The sessions on `shelf`.
+    /// The sessions on `shelf`. Whose they are, `people` know.
     #[must_use]
-    pub fn new(shelf: K, around: P, rng: R, party: Rc<Party<F, V>>) -> Self {
-        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), party }))
+    pub fn new(shelf: K, around: P, rng: R, party: Rc<Party<F, V>>, people: O) -> Self {
+        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), party }), people)
+    }
+
+    /// Ends a session by a step that says what it leaves, or writes down that there is none, until
+    /// then. The end that was written wins over a refresh under way.
+    async fn over(
+        &self,
+        id: Uuid,
+        step: impl Fn(Session) -> (Session, Option<Farewell>),
+        never: Option<UnixTime>,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Lost> {
+        for _ in 0..MOST_TRIES {
+            let Some((session, seen)) = self.0.shelf.load(id).await? else {
+                let Some(until) = never else { return Ok(None) };
+                let ended = Session::Ended { until };
+                if self.0.shelf.insert(id, self.0.draw(), &ended).await? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let (session, farewell) = step(session);
+            let Some(farewell) = farewell else { return Ok(None) };
+            let written = self.0.replace(id, seen, &session).await;
+            if written == Ok(false) {
+                continue;
+            }
+            // Also when it is not known whether the end was written: they want to be gone.
+            let (parts, token) = (Rc::clone(&self.0), farewell.refresh_token.clone());
+            self.0.around.spawn(async move { parts.revoke(token, now).await });
+            return written.map(|_| Some(farewell));
+        }
+        Err(Lost)
     }
 
     /// One step of a visit, and its own token call when it makes it.
@@ -248,8 +281,15 @@ fn longer(pause: u32) -> u32 {
     (2 * pause).min(PAUSES.1)
 }
 
-impl<K, P, R, F, V> Sessions for Contended<K, P, R, F, V>
+impl<K, P, R, F, V, O: People> People for Contended<K, P, R, F, V, O> {
+    async fn ask(&self, name: Name, command: Command, now: UnixTime) -> Result<Answer, Lost> {
+        self.1.ask(name, command, now).await
+    }
+}
+
+impl<K, P, R, F, V, O> Sessions for Contended<K, P, R, F, V, O>
 where
+    O: People,
     K: Shelf + 'static,
     P: Spawn + Pause + 'static,
     R: CryptoRng + 'static,
@@ -257,8 +297,8 @@ where
     V: Verifier + 'static,
 {
     async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
-        let next = self.0.draw();
-        let opened = match self.0.shelf.insert(id, next, &live).await {
+        let (next, session) = (self.0.draw(), Session::Live(Box::new(live)));
+        let opened = match self.0.shelf.insert(id, next, &session).await {
             Ok(opened) => opened,
             Err(Lost) => self.0.is_there(id, next).await?,
         };
@@ -310,19 +350,15 @@ where
         secret: Digest,
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost> {
-        for _ in 0..MOST_TRIES {
-            let Some((session, seen)) = self.0.shelf.load(id).await? else { return Ok(None) };
-            let (session, farewell) = session.close(secret);
-            let Some(farewell) = farewell else { return Ok(None) };
-            let written = self.0.replace(id, seen, &session).await;
-            if written == Ok(false) {
-                continue;
-            }
-            // Also when it is not known whether the end was written: they want to be gone.
-            let (parts, token) = (Rc::clone(&self.0), farewell.refresh_token.clone());
-            self.0.around.spawn(async move { parts.revoke(token, now).await });
-            return written.map(|_| Some(farewell));
-        }
-        Err(Lost)
+        self.over(id, |session| session.close(secret), None, now).await
+    }
+
+    async fn end(&self, id: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost> {
+        self.over(id, Session::end, Some(until), now).await.map(drop)
+    }
+
+    async fn seen(&self, id: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost> {
+        let loaded = self.0.shelf.load(id).await?;
+        Ok(loaded.and_then(|(session, _)| session.seen_at(now)))
     }
 }

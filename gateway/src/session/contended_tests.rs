@@ -4,9 +4,10 @@ use super::contended::{Contended, Pause, Shelf, Version};
 use super::driver::{Spawn, Visited};
 use super::driver_tests::{LATE, fresh, live, secret, token};
 use super::exchange::Party;
-use super::state::{Farewell, LEASE_SECONDS, Live, Session};
+use super::state::{Farewell, LEASE_SECONDS, Session};
 use super::{Lost, Sessions};
 use crate::fixture::{Peer, Tasks, config, poll_all, provider, turns};
+use crate::person::{Answer, Command, Name, People};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
@@ -14,6 +15,7 @@ use shared::jose::native::Native;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::rc::Rc;
 use uuid::Uuid;
 
@@ -92,8 +94,8 @@ impl Shelf for Simulated {
         self.call(|rows| rows.get(&id).cloned()).await
     }
 
-    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost> {
-        let session = Session::Live(Box::new(live.clone()));
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
+        let session = session.clone();
         self.call(|rows| {
             let is_new = !rows.contains_key(&id);
             rows.entry(id).or_insert((session, next));
@@ -140,7 +142,16 @@ impl Pause for Around {
     }
 }
 
-type Isolate<F> = Contended<Simulated, Around, ChaCha20Rng, F, Native>;
+/// Nobody is on any roll here.
+pub(super) struct Nobody;
+
+impl People for Nobody {
+    async fn ask(&self, _: Name, _: Command, _: UnixTime) -> Result<Answer, Lost> {
+        Err(Lost)
+    }
+}
+
+type Isolate<F> = Contended<Simulated, Around, ChaCha20Rng, F, Native, Nobody>;
 
 fn isolate(
     peer: &Peer,
@@ -155,7 +166,7 @@ fn isolate(
     };
     let party = Rc::new(Party::new(&config("durable"), provider(), fetch, Native));
     let rng = ChaCha20Rng::seed_from_u64(number);
-    Contended::new(shelf.clone(), Around(tasks.clone()), rng, party)
+    Contended::new(shelf.clone(), Around(tasks.clone()), rng, party, Nobody)
 }
 
 /// A signed-in session, and so many isolates.
@@ -239,8 +250,7 @@ fn gs_13_gr_14_signing_out_at_any_moment_of_a_refresh_is_final() {
             turns(usize::try_from(seed % 40).unwrap()).await;
             *closed.borrow_mut() = Some(isolates[2].close(ID, secret(), LATE).await);
         };
-        let visits =
-            visits.map(|visit| Box::pin(visit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
+        let visits = visits.map(|visit| Box::pin(visit) as Pin<Box<dyn Future<Output = ()>>>);
         let mut all: Vec<_> = visits.collect();
         all.push(Box::pin(close));
         poll_all(all, &tasks);
@@ -395,4 +405,43 @@ fn an_opening_whose_answer_was_lost_is_known_by_its_version() {
     shelf.fail(|call| (call == 0).then_some(Fault::Unanswered));
     let other = Uuid::from_u128(2);
     assert_eq!(poll_all(vec![isolates[0].open(other, live())], &tasks), [Some(Ok(true))]);
+}
+
+#[test]
+fn who_has_not_its_secret_ends_a_session_at_any_moment_of_a_refresh() {
+    for seed in 0..100 {
+        let (peer, shelf, tasks, isolates) = world(seed, 3);
+        let visit = async { drop(isolates[0].visit(ID, secret(), 0, LATE).await) };
+        let end = async {
+            turns(usize::try_from(seed % 40).unwrap()).await;
+            assert_eq!(isolates[2].end(ID, LATE.plus(60), LATE).await, Ok(()));
+        };
+        let all: Vec<Pin<Box<dyn Future<Output = ()>>>> = vec![Box::pin(visit), Box::pin(end)];
+        poll_all(all, &tasks);
+        assert!(!shelf.is_live(), "seed {seed}");
+        assert_eq!(visit_all(&isolates, &tasks, LATE), vec![Some(Ok(Visited::Gone)); 3]);
+        let revoked = peer.bodies("/revoke").join(" ");
+        let last = if peer.hits("/token") == 1 { "token=r1" } else { "token=r0" };
+        assert!(revoked.contains(last), "seed {seed}: {revoked}");
+    }
+}
+
+#[test]
+fn what_was_ended_before_it_was_opened_is_never_opened() {
+    let (_, _, tasks, isolates) = world(1, 2);
+    let other = Uuid::from_u128(2);
+    assert_eq!(poll_all(vec![isolates[0].end(other, LATE, LATE)], &tasks), [Some(Ok(()))]);
+    assert_eq!(poll_all(vec![isolates[1].open(other, live())], &tasks), [Some(Ok(false))]);
+    let visited = poll_all(vec![isolates[1].visit(other, secret(), 0, LATE)], &tasks);
+    assert_eq!(visited, [Some(Ok(Visited::Gone))]);
+}
+
+#[test]
+fn when_a_session_was_used_last_is_told_while_it_lives() {
+    let (_, _, tasks, isolates) = world(1, 1);
+    let seen = |at| poll_all(vec![isolates[0].seen(ID, at)], &tasks).remove(0).unwrap().unwrap();
+    let later = LATE.minus(100);
+    visit_all(&isolates, &tasks, later);
+    assert_eq!(seen(later), Some(later));
+    assert_eq!(seen(later.plus(3600)), None, "idle");
 }

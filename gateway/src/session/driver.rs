@@ -185,13 +185,49 @@ where
     ) -> Result<Option<Farewell>, Broken> {
         let Some(session) = self.store.load()? else { return Ok(None) };
         let (session, farewell) = session.close(secret);
+        self.over(&session, farewell, now)
+    }
+
+    /// Somebody who has not its secret ends the session; see [`Session::end`]. One that is only about
+    /// to be opened is not opened any more: `until` is when that may be forgotten.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn end(
+        self: &Rc<Self>,
+        until: UnixTime,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Broken> {
+        let Some(session) = self.store.load()? else {
+            return self.store.save(&Session::Ended { until }).map(|()| None);
+        };
+        let (session, farewell) = session.end();
+        self.over(&session, farewell, now)
+    }
+
+    /// Writes an end, if there was one. The refresh token is revoked also where the provider itself
+    /// has ended the session: with `offline_access` it lives on there, and nobody has it any more.
+    fn over(
+        self: &Rc<Self>,
+        session: &Session,
+        farewell: Option<Farewell>,
+        now: UnixTime,
+    ) -> Result<Option<Farewell>, Broken> {
         let Some(farewell) = farewell else { return Ok(None) };
-        self.store.save(&session)?;
+        self.store.save(session)?;
         if let Some(token) = farewell.refresh_token.clone() {
             let driver = Rc::clone(self);
             self.spawn.spawn(async move { driver.party.revoke(&token, now).await });
         }
         Ok(Some(farewell))
+    }
+
+    /// When the session was used last; none when there is none.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub fn seen(&self, now: UnixTime) -> Result<Option<UnixTime>, Broken> {
+        Ok(self.store.load()?.and_then(|session| session.seen_at(now)))
     }
 }
 

@@ -45,10 +45,11 @@ pub(super) fn live() -> Live {
         expires_in: Some(300),
         refresh_token: Some(RefreshToken::new("r0")),
         id_token: None,
+        scope: None,
+        weighed: Map::new(),
         jitter: 0,
     };
-    let person =
-        Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() };
+    let person = Person { subject: "alice".into(), flow: "f".into(), ..Person::default() };
     let limits = Limits { idle: 3600, absolute: 36_000 };
     Live::open(secret(), person, Tokens::received(renewal, 36_000, NOON), limits, NOON)
 }
@@ -338,4 +339,37 @@ fn a_command_and_a_row_survive_their_json_form() {
     let visited = Visited::Present(Box::new(live().snapshot()));
     let answer = serde_json::to_vec(&visited).unwrap();
     assert_eq!(serde_json::from_slice::<Visited>(&answer).unwrap(), visited);
+}
+
+#[test]
+fn gs_26_gs_13_an_end_by_the_providers_word_beats_a_refresh_and_what_it_brings_is_revoked() {
+    let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
+    fresh(&peer, 1);
+    peer.put("/revoke", 200, "");
+    let driver = driver!(peer, memory, tasks);
+    driver.open(live()).unwrap();
+    let idle = Tasks::default();
+    // The call is made and not answered yet.
+    assert_eq!(poll_all(vec![driver.visit(secret(), 0, LATE, pending())], &idle), [None]);
+    assert!(driver.end(LATE.plus(60), LATE).unwrap().is_some());
+    let visited = poll_all(vec![driver.visit(secret(), 0, LATE, pending())], &tasks);
+    assert_eq!(visited, [Some(Visited::Gone)]);
+    assert!(matches!(&*memory.row.borrow(), Some(Session::Ended { .. })));
+    let revoked = peer.bodies("/revoke").join(" ");
+    assert!(revoked.contains("token=r0") && revoked.contains("token=r1"), "{revoked}");
+    assert_eq!(driver.seen(LATE), Ok(None));
+}
+
+#[test]
+fn a_session_that_is_ended_before_it_opens_does_not_open() {
+    let (peer, memory, tasks) = (Peer::new(), Memory::default(), Tasks::default());
+    let driver = driver!(peer, memory, tasks);
+    assert_eq!(driver.seen(NOON), Ok(None));
+    assert_eq!(memory.writes.get(), 0);
+    assert_eq!(driver.end(NOON.plus(60), NOON), Ok(None));
+    assert_eq!(driver.open(live()), Ok(false));
+    assert_eq!(
+        poll_all(vec![driver.visit(secret(), 0, NOON, pending())], &tasks),
+        [Some(Visited::Gone)]
+    );
 }

@@ -3,6 +3,8 @@
 use super::state::{Failure, Person, Renewal};
 use crate::auth::CALLBACK;
 use crate::config::Config;
+use crate::route::Routes;
+use serde_json::Map;
 use shared::error::ErrorCode;
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
@@ -26,6 +28,8 @@ pub struct Party<F, V> {
     pub fetch: F,
     /// Checks signatures.
     pub verifier: V,
+    /// What is looked at of what the provider says.
+    routes: Routes,
 }
 
 impl<F: Fetch, V: Verifier> Party<F, V> {
@@ -40,7 +44,8 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
             redirect_uri: config.public_url.at(CALLBACK),
             scope: config.scope.clone(),
         };
-        Self { client, provider, fetch, verifier }
+        let routes = config.routes.clone();
+        Self { client, provider, fetch, verifier, routes }
     }
 
     /// Redeems `token` for the session of `person`.
@@ -70,7 +75,8 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         jitter: u8,
         now: UnixTime,
     ) -> Result<Renewal, Failure> {
-        let Tokens { access_token, expires_in, refresh_token, mut id_token, scope: _ } = tokens;
+        let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
+        let mut weighed = Map::new();
         if let Some(token) = &id_token {
             let before = Before { subject: &person.subject, auth_time: person.auth_time };
             let occasion = Occasion::Refresh(before);
@@ -79,12 +85,12 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
             let claims =
                 self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
             match claims.await {
-                Ok(_) => {}
+                Ok(claims) => weighed = self.routes.weigh(&claims.other),
                 Err(refused) if refused.is_circumstance() => id_token = None,
                 Err(_) => return Err(Failure::Definitive),
             }
         }
-        Ok(Renewal { access_token, expires_in, refresh_token, id_token, jitter })
+        Ok(Renewal { access_token, expires_in, refresh_token, id_token, scope, weighed, jitter })
     }
 
     /// Revokes a refresh token, as well as that goes.

@@ -8,6 +8,7 @@ pub mod driver;
 pub mod exchange;
 pub mod neon;
 pub mod opened;
+pub mod roll;
 pub mod row;
 pub mod sql;
 pub mod state;
@@ -27,6 +28,7 @@ mod state_tests;
 #[cfg(test)]
 mod together_tests;
 
+use crate::person::People;
 use driver::Visited;
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
@@ -35,7 +37,7 @@ use state::{Farewell, Live};
 use uuid::Uuid;
 
 /// The session objects. Each call is one request to one object.
-pub trait Sessions {
+pub trait Sessions: People {
     /// Opens a session; false when the object was used before.
     ///
     /// # Errors
@@ -64,6 +66,19 @@ pub trait Sessions {
         secret: Digest,
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost>;
+
+    /// Ends a session without its secret. One that was not opened yet never will be; `until` is when
+    /// that may be forgotten.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn end(&self, object: Uuid, until: UnixTime, now: UnixTime) -> Result<(), Lost>;
+
+    /// When a session was used last; none when it is over.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn seen(&self, object: Uuid, now: UnixTime) -> Result<Option<UnixTime>, Lost>;
 }
 
 /// The object could not be reached, or failed.
@@ -88,6 +103,18 @@ pub enum Command {
     Close {
         /// Digest of the handle's secret.
         secret: Digest,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::end`]; answered by nothing.
+    End {
+        /// When even the memory of it may go.
+        until: UnixTime,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::seen`]; answered by an `Option<`[`UnixTime`]`>`.
+    Seen {
         /// The time of the request.
         now: UnixTime,
     },

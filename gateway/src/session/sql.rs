@@ -4,7 +4,7 @@
 use super::Lost;
 use super::contended::{Shelf, Version};
 use super::row;
-use super::state::{Live, Session};
+use super::state::Session;
 use shared::seal::SealingKeys;
 use uuid::Uuid;
 
@@ -95,10 +95,9 @@ impl<D: Database> Shelf for Table<D> {
         Ok(Some((row::open(&self.keys, &id, sealed), Version(version))))
     }
 
-    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost> {
-        let (id, next, until) = (id.to_string(), next.0.to_string(), live.ends_at().0.to_string());
-        let session = Session::Live(Box::new(live.clone()));
-        let sealed = row::seal(&self.keys, &id, &session).ok_or(Lost)?;
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
+        let (id, next, until) = (id.to_string(), next.0.to_string(), session.until().0.to_string());
+        let sealed = row::seal(&self.keys, &id, session).ok_or(Lost)?;
         let rows = self.run(INSERT, &[&id, &next, &sealed, &until]).await.map_err(|_| Lost)?;
         Ok(!rows.is_empty())
     }

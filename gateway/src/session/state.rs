@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shared::scope::Scope;
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
@@ -60,14 +61,23 @@ pub struct Live {
 }
 
 /// Who is signed in.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Person {
     /// `sub`.
     pub subject: String,
     /// When they were authenticated, if the provider says.
     pub auth_time: Option<UnixTime>,
-    /// A few small claims about them.
+    /// How, as a class, if it says.
+    #[serde(default)]
+    pub acr: Option<String>,
+    /// What they may have done in their name.
+    #[serde(default)]
+    pub scope: Scope,
+    /// A few small claims about them, for pages.
     pub claims: Map<String, Value>,
+    /// Claims that routes look at, as far as they do.
+    #[serde(default)]
+    pub weighed: Map<String, Value>,
     /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
     pub flow: String,
 }
@@ -152,6 +162,10 @@ pub struct Renewal {
     pub refresh_token: Option<RefreshToken>,
     /// A verified one; absent, the old one stays.
     pub id_token: Option<IdToken>,
+    /// What the access token is good for; absent, as before (RFC 6749 §5.1).
+    pub scope: Option<Scope>,
+    /// Claims of that ID token that routes look at, as far as they do; others stay as they were.
+    pub weighed: Map<String, Value>,
     /// One random byte, which spreads the renewals of sessions opened together.
     pub jitter: u8,
 }
@@ -186,6 +200,9 @@ pub struct Farewell {
     pub refresh_token: Option<RefreshToken>,
     /// To hint with.
     pub id_token: Option<IdToken>,
+    /// Whose it was.
+    #[serde(default)]
+    pub subject: String,
 }
 
 impl Snapshot {
@@ -205,7 +222,15 @@ impl Tokens {
     /// provider does not tell.
     #[must_use]
     pub fn received(renewal: Renewal, forever: u64, now: UnixTime) -> Self {
-        let Renewal { access_token, expires_in, refresh_token, id_token, jitter } = renewal;
+        let Renewal {
+            access_token,
+            expires_in,
+            refresh_token,
+            id_token,
+            scope: _,
+            weighed: _,
+            jitter,
+        } = renewal;
         let untold = if refresh_token.is_some() { UNTOLD_LIFE } else { forever };
         let life = expires_in.unwrap_or(untold).max(1);
         let leeway = LONGEST_LEEWAY.min(life / 10);
@@ -298,7 +323,7 @@ impl Live {
 
     fn farewell(&self) -> Farewell {
         let Tokens { refresh_token, id_token, .. } = self.tokens.clone();
-        Farewell { refresh_token, id_token }
+        Farewell { refresh_token, id_token, subject: self.person.subject.clone() }
     }
 }
 
@@ -367,6 +392,10 @@ impl Session {
             id_token: renewal.id_token.or(id_token),
             ..renewal
         };
+        if let Some(scope) = &renewal.scope {
+            live.person.scope = scope.clone();
+        }
+        live.person.weighed.extend(renewal.weighed.clone());
         live.tokens = Tokens::received(renewal, live.limits.absolute, now);
         live.generation = live.generation.saturating_add(1);
         live.refreshing = None;
@@ -398,8 +427,36 @@ impl Session {
     #[must_use]
     pub fn close(self, secret: Digest) -> (Self, Option<Farewell>) {
         match self {
-            Self::Live(live) if live.secret == secret => (live.ended(), Some(live.farewell())),
+            Self::Live(live) if live.secret == secret => Self::Live(live).end(),
             other => (other, None),
+        }
+    }
+
+    /// When even the memory of it may go.
+    #[must_use]
+    pub fn until(&self) -> UnixTime {
+        match self {
+            Self::Live(live) => live.ends_at(),
+            Self::Ended { until } => *until,
+        }
+    }
+
+    /// It is over by the word of somebody who has not its secret: the provider, or its person from
+    /// another browser.
+    #[must_use]
+    pub fn end(self) -> (Self, Option<Farewell>) {
+        match self {
+            Self::Live(live) => (live.ended(), Some(live.farewell())),
+            ended @ Self::Ended { .. } => (ended, None),
+        }
+    }
+
+    /// When it was used last, as coarsely as that is noted; none when it is over.
+    #[must_use]
+    pub fn seen_at(&self, now: UnixTime) -> Option<UnixTime> {
+        match self {
+            Self::Live(live) if !live.is_over(now) => Some(live.seen_at),
+            Self::Live(_) | Self::Ended { .. } => None,
         }
     }
 }

@@ -14,12 +14,14 @@ fn renewal(n: u32) -> Renewal {
         expires_in: Some(300),
         refresh_token: Some(RefreshToken::new(format!("r{n}"))),
         id_token: Some(IdToken::new("i")),
+        scope: None,
+        weighed: Map::new(),
         jitter: 0,
     }
 }
 
 fn person() -> Person {
-    Person { subject: "alice".into(), auth_time: None, claims: Map::new(), flow: "f".into() }
+    Person { subject: "alice".into(), flow: "f".into(), ..Person::default() }
 }
 
 fn secret() -> Digest {

@@ -7,7 +7,7 @@
 
 use super::Lost;
 use super::contended::{Pause, Shelf, Version};
-use super::state::{Live, Session};
+use super::state::Session;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -172,10 +172,10 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
         Ok(row)
     }
 
-    async fn insert(&self, id: Uuid, next: Version, live: &Live) -> Result<bool, Lost> {
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
         match self.turn(|_| None::<bool>).await? {
             Turn::Known(done) => Ok(done),
-            Turn::Ask(_place) => self.shelf.insert(id, next, live).await,
+            Turn::Ask(_place) => self.shelf.insert(id, next, session).await,
         }
     }
 

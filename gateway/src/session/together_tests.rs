@@ -16,7 +16,7 @@ type Reader<'r> = std::pin::Pin<Box<dyn Future<Output = Version> + 'r>>;
 fn isolate(seed: u64) -> (Isolate, Simulated, Tasks) {
     let (shelf, tasks) = (Simulated::new(seed), Tasks::default());
     let isolate = Together::new(shelf.clone(), Around(tasks.clone()), Rc::<Board>::default());
-    let opened = poll_all(vec![isolate.insert(ID, Version(1), &live())], &tasks);
+    let opened = poll_all(vec![isolate.insert(ID, Version(1), &session())], &tasks);
     assert_eq!(opened, [Some(Ok(true))]);
     (isolate, shelf, tasks)
 }

@@ -127,6 +127,9 @@ pub struct SignIn {
     pub proof: Proof,
     /// What is known of them: standard claims.
     pub claims: Map<String, Value>,
+    /// The directory's number for their identity.
+    #[serde(default)]
+    pub round: u32,
     /// The new cookie's secret.
     pub cookie: Digest,
     /// The session that the browser had with this account, and its cookie's secret. It goes on
@@ -239,6 +242,8 @@ pub struct Revoke {
 /// What the userinfo endpoint may tell.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Told {
+    /// Whose the grant is.
+    pub client_id: String,
     /// Everything that is known.
     pub claims: Map<String, Value>,
     /// The names that the client asked for singly.
@@ -250,8 +255,8 @@ pub struct Told {
 pub struct Introspect {
     /// The grant that the token names.
     pub grant: Uuid,
-    /// Whose token it has to be.
-    pub client_id: String,
+    /// Whose grant it has to be; anybody's for an exchanged token, which does not say whose.
+    pub client_id: Option<String>,
     /// As in [`Revoke`].
     pub refresh_token: Option<(u32, Bits)>,
 }
@@ -311,8 +316,8 @@ pub enum Wish {
 pub struct Overview {
     /// What the person is called, as far as anything is known.
     pub name: String,
-    /// When the person of this browser last proved who they are.
-    pub proved_at: UnixTime,
+    /// When the person of this browser last proved who they are; none when nobody says.
+    pub proved_at: Option<UnixTime>,
     /// By what they sign in: the last used first.
     pub ways: Vec<Way>,
     /// Where they are signed in: this browser first, then by last use.

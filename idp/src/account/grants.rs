@@ -4,7 +4,7 @@ use super::{
     Account, Alive, GrantRow, Introspect, PROFILE, Profile, Redeem, Revoke, Rotate, Rotated, Told,
 };
 use crate::config::Place;
-use crate::grant::{Answer, Begun, Grant, Live, Redeemed, Rotation, Seed};
+use crate::grant::{Answer, Begun, Facts, Grant, Live, Redeemed, Rotation, Seed};
 use crate::rows::{Rows, Table, Unavailable};
 use serde_json::{Map, Value};
 use shared::time::UnixTime;
@@ -135,8 +135,8 @@ impl<R: Rows> Account<'_, R> {
     pub fn userinfo(&self, grant: Uuid, now: UnixTime) -> Result<Option<Told>, Unavailable> {
         let living = self.living(grant, now)?;
         Ok(living.map(|(live, _, Profile { claims, .. })| {
-            let asked = live.facts.particulars.claims.userinfo;
-            Told { claims, asked }
+            let Facts { client_id, particulars, .. } = live.facts;
+            Told { client_id, claims, asked: particulars.claims.userinfo }
         }))
     }
 
@@ -151,7 +151,7 @@ impl<R: Rows> Account<'_, R> {
         now: UnixTime,
     ) -> Result<Option<Alive>, Unavailable> {
         let Some((live, seed, _)) = self.living(command.grant, now)? else { return Ok(None) };
-        if live.facts.client_id != command.client_id {
+        if command.client_id.as_ref().is_some_and(|client| *client != live.facts.client_id) {
             return Ok(None);
         }
         let Some((generation, secret)) = command.refresh_token else {

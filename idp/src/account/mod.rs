@@ -63,7 +63,7 @@ impl<R: Rows> Account<'_, R> {
         &self,
         new: NewGrant,
         session: Uuid,
-        Proof { means, auth_time, amr }: Proof,
+        Proof { means, auth_time, amr, .. }: Proof,
         now: UnixTime,
     ) -> Result<(), Unavailable> {
         let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;

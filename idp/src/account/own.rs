@@ -41,7 +41,8 @@ impl<R: Rows> Account<'_, R> {
                 return Ok(Some(Overview::default()));
             }
         }
-        self.overview(*here, proof.auth_time, now).map(Some)
+        let proved_at = proof.says_when.then_some(proof.auth_time);
+        self.overview(*here, proved_at, now).map(Some)
     }
 
     fn end_all(&self, except: Option<Uuid>, now: UnixTime) -> Result<(), Unavailable> {
@@ -57,7 +58,7 @@ impl<R: Rows> Account<'_, R> {
     fn overview(
         &self,
         here: Uuid,
-        proved_at: UnixTime,
+        proved_at: Option<UnixTime>,
         now: UnixTime,
     ) -> Result<Overview, Unavailable> {
         let mut sessions = Vec::new();

@@ -1,7 +1,7 @@
 //! Sign-in sessions of an account: opened, used, and ended.
 
 use super::consents::Given;
-use super::{Account, PROFILE, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
+use super::{Account, Listing, PROFILE, Proceed, Proceeded, Profile, SignIn, SignOut, SignedIn};
 use crate::farewell::Parties;
 use crate::proof::Means;
 use crate::rows::{Rows, Table, Unavailable};
@@ -10,17 +10,19 @@ use shared::time::UnixTime;
 use uuid::Uuid;
 
 impl<R: Rows> Account<'_, R> {
-    /// Lists the identity, opens a session, or goes on with the browser's own, and issues a code, unless the person has to
-    /// be asked first.
+    /// Lists the identity, opens a session, or goes on with the browser's own, and issues a code, unless
+    /// the person has to be asked first.
     ///
     /// # Errors
     /// [`Unavailable`]: nothing was acknowledged.
     pub fn sign_in(&self, command: SignIn, now: UnixTime) -> Result<SignedIn, Unavailable> {
-        let SignIn { proof, claims, cookie, previous, session, agent, grant, kept } = command;
+        let SignIn { proof, claims, round, cookie, previous, session, agent, grant, kept } =
+            command;
         if self.is_disabled() {
             return Ok(SignedIn::Disabled);
         }
-        if !self.signs_in_by(&proof.means, &claims, now)? {
+        let listing = Listing { means: proof.means.clone(), claims: claims.clone(), round };
+        if !self.list(listing, now)? {
             return Ok(SignedIn::Unlinked);
         }
         let (mut id, mut opened_at, mut parties) = (session, now, Parties::default());

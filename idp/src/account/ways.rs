@@ -27,6 +27,9 @@ struct Row {
     claims: Map<String, Value>,
     used_at: UnixTime,
     standing: Standing,
+    /// The directory's number for it: what is taken off is taken off with its number.
+    #[serde(default)]
+    round: u32,
 }
 
 /// How an identity stands to the account.
@@ -56,6 +59,9 @@ pub struct Way {
     pub can_leave: bool,
     /// Whether it is being taken off, and that was not finished.
     pub is_leaving: bool,
+    /// The directory's number for it.
+    #[serde(default)]
+    pub round: u32,
 }
 
 /// An identity that is the account's by the directory, to be listed.
@@ -65,6 +71,9 @@ pub struct Listing {
     pub means: Means,
     /// What is known of the person.
     pub claims: Map<String, Value>,
+    /// The directory's number for it.
+    #[serde(default)]
+    pub round: u32,
 }
 
 /// Whether somebody new may be the person of the account, because of an e-mail address.
@@ -77,31 +86,25 @@ pub struct Alike {
 }
 
 impl<R: Rows> Account<'_, R> {
-    /// Lists an identity that was added.
+    /// Lists an identity that the directory says is the account's: it was added, or somebody signs in by
+    /// it. False when it is being taken off, or was since the directory said so: what is listed here is
+    /// what another way may be taken off for, so the directory has it.
     ///
     /// # Errors
     /// [`Unavailable`]: it may not be listed, and will be when somebody signs in by it.
-    pub fn list(&self, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
-        let Listing { means, claims } = command;
+    pub fn list(&self, command: Listing, now: UnixTime) -> Result<bool, Unavailable> {
+        let Listing { means, claims, round } = command;
         let entry = Entry::of(&means.identity);
-        let row = Row { means, claims, used_at: now, standing: Standing::Here };
-        self.save_way(&entry, &row, now)
-    }
-
-    /// Somebody signs in by an identity, which the directory says is the account's: it is listed if it
-    /// was not. False when it was taken off meanwhile.
-    pub(super) fn signs_in_by(
-        &self,
-        means: &Means,
-        claims: &Map<String, Value>,
-        now: UnixTime,
-    ) -> Result<bool, Unavailable> {
-        let before: Option<Row> =
-            self.rows.load(Table::Way, Entry::of(&means.identity).as_str())?;
-        if before.is_some_and(|row| row.standing != Standing::Here) {
-            return Ok(false);
+        let before: Option<Row> = self.rows.load(Table::Way, entry.as_str())?;
+        let is_newer = |row: &Row| match row.standing {
+            Standing::Here => row.round <= round,
+            Standing::Leaving | Standing::Gone => row.round < round,
+        };
+        if !before.as_ref().is_none_or(is_newer) {
+            return Ok(before.is_some_and(|row| row.standing == Standing::Here));
         }
-        self.list(Listing { means: means.clone(), claims: claims.clone() }, now)?;
+        let row = Row { means, claims, used_at: now, standing: Standing::Here, round };
+        self.save_way(&entry, &row, now)?;
         Ok(true)
     }
 
@@ -150,9 +153,8 @@ impl<R: Rows> Account<'_, R> {
         ways.retain(|(other, row)| other != entry && row.standing == Standing::Here);
         ways.sort_by_key(|(_, row)| row.used_at);
         let row: Option<Row> = self.rows.load(Table::Way, entry.as_str())?;
-        // Were it added again meanwhile: the directory has forgotten it since, or it is released when
-        // somebody signs in by it.
-        let Some(row) = row.filter(|row| row.standing != Standing::Gone) else { return Ok(()) };
+        // What was added again meanwhile stays.
+        let Some(row) = row.filter(|row| row.standing == Standing::Leaving) else { return Ok(()) };
         self.end_begun_by(&row.means.identity, None, now)?;
         if let How::Upstream { id, .. } = &row.means.how {
             let (upstream, identity) = (id.clone(), Some(row.means.identity.clone()));
@@ -184,6 +186,7 @@ impl<R: Rows> Account<'_, R> {
                 used_at: row.used_at,
                 can_leave: self.is_another_left(&rows, entry),
                 is_leaving: row.standing == Standing::Leaving,
+                round: row.round,
             })
             .collect();
         ways.sort_by(|a, b| {

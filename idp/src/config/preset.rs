@@ -2,7 +2,7 @@
 //! and what has to come back.
 
 use super::upstream::Raw;
-use crate::words::AuthMethod;
+use crate::words::{AuthMethod, Prompt};
 use serde::Deserialize;
 use shared::metadata::ProviderMetadata;
 use shared::origin::Issuer;
@@ -10,7 +10,7 @@ use shared::rp::client::Issuers;
 use shared::rp::dialect::Dialect;
 use shared::rp::dialect::authkit::AuthKit;
 use shared::rp::dialect::github::GitHub;
-use shared::rp::dialect::open_id::OpenId;
+use shared::rp::dialect::open_id::{OpenId, Required};
 use shared::rp::dialect::workos_sso::WorkosSso;
 use shared::scope::Scope;
 use uuid::Uuid;
@@ -46,6 +46,10 @@ pub struct Way {
     pub parameters: Vec<(String, String)>,
     /// The one that asks for a new account instead, when there is one.
     pub sign_up: Option<(String, String)>,
+    /// The words of `prompt` that it documents, for where its metadata list none.
+    pub prompts: &'static [Prompt],
+    /// Whether it may say when somebody signed in there.
+    pub says_when: bool,
     /// How it says who somebody is.
     pub dialect: Dialect,
 }
@@ -104,6 +108,27 @@ impl Preset {
         }
     }
 
+    /// The words of `prompt` that it documents; any other is ignored, or an error there. Whoever is not
+    /// known is taken to know those of OpenID Connect Core. `AuthKit` documents the parameter and not
+    /// its words; the single sign-on API has no such parameter.
+    const fn prompts(self) -> &'static [Prompt] {
+        match self {
+            Self::Auth0 => &[Prompt::None, Prompt::Login],
+            Self::Github => &[Prompt::SelectAccount],
+            Self::Google => &[Prompt::None, Prompt::Consent, Prompt::SelectAccount],
+            Self::WorkosSso => &[],
+            Self::Authkit | Self::Entra | Self::Openid => {
+                &[Prompt::None, Prompt::Login, Prompt::Consent, Prompt::SelectAccount]
+            }
+        }
+    }
+
+    /// Whether it may say when somebody signed in there: Entra does where the operator adds the claim,
+    /// and whoever is not known may.
+    const fn says_when(self) -> bool {
+        matches!(self, Self::Auth0 | Self::Entra | Self::Openid)
+    }
+
     /// How it is asked to be remembered.
     pub(super) fn keeps(self) -> Keeps {
         match self {
@@ -151,7 +176,7 @@ impl Preset {
         {
             return Err((member, "absent: its provider has none"));
         }
-        match self {
+        let (issuer, issuers, way) = match self {
             Self::Auth0 => auth0(raw),
             Self::Authkit => authkit(raw),
             Self::WorkosSso => workos_sso(raw),
@@ -164,7 +189,8 @@ impl Preset {
                 let open_id = OpenId { asks_userinfo: true, ..OpenId::default() };
                 Ok((issuer, Issuers::Exact, open(open_id, Vec::new())))
             }
-        }
+        }?;
+        Ok((issuer, issuers, Way { prompts: self.prompts(), says_when: self.says_when(), ..way }))
     }
 }
 
@@ -175,6 +201,8 @@ fn open(open_id: OpenId, parameters: Vec<(String, String)>) -> Way {
         published_at: None,
         parameters,
         sign_up: None,
+        prompts: &[],
+        says_when: false,
         dialect: Dialect::OpenId(open_id),
     }
 }
@@ -199,7 +227,7 @@ fn issuer(text: &str) -> Result<Issuer, Wrong> {
 }
 
 /// Its issuer ends with a slash. An organization that was asked for has to be in the token, by its id
-/// or, in lower case, by its name.
+/// or by its name, which is the same in capitals.
 fn auth0(raw: &Raw) -> Result<Found, Wrong> {
     let wanted = ("domain", "the tenant's domain, or that of your own");
     let here = match (&raw.domain, &raw.base) {
@@ -209,8 +237,9 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
     };
     let issuer = Issuer::parse(&format!("{here}/")).ok_or(wanted)?;
     let required = raw.organization.as_ref().map(|organization| {
-        let claim = if organization.starts_with("org_") { "org_id" } else { "org_name" };
-        (claim.to_owned(), organization.clone())
+        let is_name = !organization.starts_with("org_");
+        let claim = if is_name { "org_name" } else { "org_id" }.to_owned();
+        Required { claim, value: organization.clone(), is_name }
     });
     let required = required.into_iter().collect();
     let asked = parameters(&[
@@ -228,7 +257,11 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
 /// Google's tokens name it with and without the scheme. The hosted domain has to be in the token.
 fn google(raw: &Raw) -> Result<Found, Wrong> {
     let here = base(raw, "https://accounts.google.com")?;
-    let required = raw.hosted_domain.iter().map(|domain| ("hd".to_owned(), domain.clone()));
+    let required = raw.hosted_domain.iter().map(|domain| Required {
+        claim: "hd".to_owned(),
+        value: domain.clone(),
+        is_name: false,
+    });
     let required = required.collect();
     let without_scheme = here.split_once("://").map(|(_, rest)| rest.to_owned());
     let issuers = without_scheme.map_or(Issuers::Exact, Issuers::Also);
@@ -266,8 +299,7 @@ fn entra(raw: &Raw) -> Result<Found, Wrong> {
 /// It names itself in its answers (RFC 9207), by another name than its people are filed under.
 fn github(raw: &Raw) -> Result<Found, Wrong> {
     let here = base(raw, "https://github.com")?;
-    let own = format!("{here}/api/v3");
-    let api = if raw.base.is_some() { own } else { "https://api.github.com".to_owned() };
+    let api = github_api(&here)?;
     let metadata = ProviderMetadata {
         issuer: format!("{here}/login/oauth"),
         authorization_endpoint: format!("{here}/login/oauth/authorize"),
@@ -278,9 +310,35 @@ fn github(raw: &Raw) -> Result<Found, Wrong> {
     Ok((issuer(&here)?, Issuers::Exact, fixed(metadata, Vec::new(), dialect)))
 }
 
+/// Where its API is: beside it in GitHub's own cloud, for everybody at `github.com` and for those with
+/// data residency at a subdomain of `ghe.com`; below it on an Enterprise Server.
+fn github_api(here: &str) -> Result<String, Wrong> {
+    let rest = here.strip_prefix("https://").unwrap_or_default();
+    let host = rest.split(['/', ':']).next().unwrap_or_default();
+    let is_cloud = |host: &str| host == "github.com" || host.ends_with(".ghe.com");
+    if !is_cloud(&host.to_ascii_lowercase()) {
+        return Ok(format!("{here}/api/v3"));
+    }
+    let tenant = host.strip_suffix(".ghe.com").unwrap_or_default();
+    if rest != host || !is_cloud(host) || tenant.contains('.') || host.starts_with('.') {
+        let wanted = "https://SUBDOMAIN.ghe.com for data residency, without more";
+        return Err(("base", wanted));
+    }
+    Ok(format!("https://api.{host}"))
+}
+
 /// The way to a provider that publishes nothing.
 fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect: Dialect) -> Way {
-    Way { metadata: Some(metadata), published_at: None, parameters, sign_up: None, dialect }
+    let metadata = Some(metadata);
+    Way {
+        metadata,
+        published_at: None,
+        parameters,
+        sign_up: None,
+        prompts: &[],
+        says_when: false,
+        dialect,
+    }
 }
 
 const WORKOS: &str = "https://api.workos.com";

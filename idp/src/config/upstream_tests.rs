@@ -4,6 +4,7 @@ use super::*;
 use crate::config::{Config, Problem};
 use serde_json::{Value, json};
 use shared::metadata::ProviderMetadata;
+use shared::rp::dialect::github::GitHub;
 
 const ALPHA: &str = "a1fa0000-0000-4000-8000-000000000001";
 
@@ -118,6 +119,12 @@ fn each_presets_own_mistakes_are_named() {
         ("workos-sso", json!({ "connection": "conn_alpha" }), "organization"),
         ("github", json!({ "base": "https://github.test/" }), "base"),
         ("github", json!({ "base": "github.test" }), "base"),
+        ("github", json!({ "base": "https://octo.ghe.com/login" }), "base"),
+        ("github", json!({ "base": "https://octo.ghe.com:8443" }), "base"),
+        ("github", json!({ "base": "https://api.octo.ghe.com" }), "base"),
+        ("github", json!({ "base": "https://OCTO.GHE.COM" }), "base"),
+        ("github", json!({ "base": "https://.ghe.com" }), "base"),
+        ("github", json!({ "base": "http://octo.ghe.com" }), "base"),
         ("github", json!({ "scope": "openid" }), "scope"),
         ("google", json!({ "base": "javascript:alert(1)" }), "base"),
         ("google", json!({ "scope": "email" }), "scope"),
@@ -264,5 +271,39 @@ fn of_several_tenants_of_entra_those_on_the_list_are_let_in_by_their_own_issuer(
         (of("{tenantid}"), Some("{tenantid}"), false),
     ] {
         assert_eq!(entra.is_from(&issuer, tenant), is_its, "{issuer} {tenant:?}");
+    }
+}
+
+#[test]
+fn github_has_its_api_beside_it_in_the_cloud_and_below_it_on_ones_own_server() {
+    for (base, here, api) in [
+        (json!(null), "https://github.com", "https://api.github.com"),
+        (json!("https://github.com"), "https://github.com", "https://api.github.com"),
+        (json!("https://octo.ghe.com"), "https://octo.ghe.com", "https://api.octo.ghe.com"),
+        (
+            json!("https://github.octo.test"),
+            "https://github.octo.test",
+            "https://github.octo.test/api/v3",
+        ),
+        // Whose names only end alike.
+        (json!("https://octoghe.com"), "https://octoghe.com", "https://octoghe.com/api/v3"),
+        (
+            json!("https://octo.ghe.com.evil.test"),
+            "https://octo.ghe.com.evil.test",
+            "https://octo.ghe.com.evil.test/api/v3",
+        ),
+        (
+            json!("http://localhost:4000/hub"),
+            "http://localhost:4000/hub",
+            "http://localhost:4000/hub/api/v3",
+        ),
+    ] {
+        let Upstream { client, way, .. } = only("github", &json!({ "base": base }));
+        let metadata = way.metadata.unwrap();
+        assert_eq!(client.issuer.as_str(), here);
+        assert_eq!(metadata.issuer, format!("{here}/login/oauth"));
+        assert_eq!(metadata.authorization_endpoint, format!("{here}/login/oauth/authorize"));
+        assert_eq!(metadata.token_endpoint, format!("{here}/login/oauth/access_token"));
+        assert_eq!(way.dialect, Dialect::GitHub(GitHub { api: api.to_owned() }), "{here}");
     }
 }

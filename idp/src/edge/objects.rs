@@ -8,7 +8,7 @@ use crate::account::{
     Redeem, Revoke, Rotate, Rotated, SignIn, SignOut, SignedIn, Told,
 };
 use crate::brake::Attempt;
-use crate::directory::Whose;
+use crate::directory::{Held, Whose};
 use crate::grant::Redeemed;
 use crate::platform::Objects;
 use crate::proof::Means;
@@ -172,7 +172,7 @@ impl Objects for Stubs {
         self.account(to, "own", command, now).await
     }
 
-    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<(), Unavailable> {
+    async fn list(&self, to: Uuid, command: Listing, now: UnixTime) -> Result<bool, Unavailable> {
         self.account(to, "list", command, now).await
     }
 
@@ -189,7 +189,7 @@ impl Objects for Stubs {
         self.account(to, "end_upstream", command, now).await
     }
 
-    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Uuid, Unavailable> {
+    async fn claim(&self, entry: directory::Entry, fresh: Uuid) -> Result<Held, Unavailable> {
         self.directory(&entry, "claim", (&entry, fresh)).await
     }
 
@@ -197,8 +197,8 @@ impl Objects for Stubs {
         self.directory(&entry, "whose", &entry).await
     }
 
-    async fn release(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
-        self.directory(&entry, "release", (&entry, account)).await
+    async fn release(&self, entry: directory::Entry, meant: Held) -> Result<(), Unavailable> {
+        self.directory(&entry, "release", (&entry, meant)).await
     }
 
     async fn seen(&self, entry: directory::Entry, account: Uuid) -> Result<(), Unavailable> {
@@ -317,8 +317,8 @@ impl Directory {
                     directory::claim(rows, &entry, fresh)
                 }),
                 "whose" => one(&storage, text, |rows, entry, _| directory::whose(rows, &entry)),
-                "release" => one(&storage, text, |rows, (entry, account), _| {
-                    directory::release(rows, &entry, account)
+                "release" => one(&storage, text, |rows, (entry, meant), _| {
+                    directory::release(rows, &entry, meant)
                 }),
                 "seen" => one(&storage, text, |rows, (entry, account), _| {
                     directory::seen(rows, &entry, account)

@@ -41,7 +41,9 @@ pub enum Problem {
     Busy,
     /// The session at the issuer is over, or too old for what the client asks.
     SessionExpired,
-    /// No upstream is for people with such an e-mail address.
+    /// The field for an e-mail address was left empty.
+    NoAddress,
+    /// No upstream is for people with such an e-mail address, or it could be read in two ways.
     NoUpstream,
 }
 
@@ -55,9 +57,13 @@ impl Problem {
             }
             Self::Busy => "We\u{2019}re busy right now. Try again in a moment.".to_owned(),
             Self::SessionExpired => "For your safety, please sign in again.".to_owned(),
-            Self::NoUpstream => {
-                "There\u{2019}s no sign-in service for that e-mail address here.".to_owned()
+            Self::NoAddress => {
+                "Type your e-mail address at work in full, like name@example.com.".to_owned()
             }
+            Self::NoUpstream => "There\u{2019}s no sign-in service for that e-mail address here. \
+                                 Check that it\u{2019}s your address at work, in full, like \
+                                 name@example.com."
+                .to_owned(),
         }
     }
 
@@ -65,10 +71,17 @@ impl Problem {
     const fn is_in_the_fields(self) -> bool {
         match self {
             Self::WrongCredentials => true,
-            Self::TooManyTries { .. } | Self::Busy | Self::SessionExpired | Self::NoUpstream => {
-                false
-            }
+            Self::TooManyTries { .. }
+            | Self::Busy
+            | Self::SessionExpired
+            | Self::NoAddress
+            | Self::NoUpstream => false,
         }
+    }
+
+    /// Whether it is about the field for an e-mail address.
+    const fn is_in_the_address(self) -> bool {
+        matches!(self, Self::NoAddress | Self::NoUpstream)
     }
 }
 
@@ -106,7 +119,7 @@ pub fn sign_in(view: &SignIn<'_>) -> String {
     let upstream_first = has_upstreams && (creates || !local);
     let kind = |first| if first { " class=\"primary\"" } else { "" };
     // Somebody whose address leads nowhere typed it below, and goes on there.
-    let is_below = problem == Some(Problem::NoUpstream);
+    let is_below = problem.is_some_and(Problem::is_in_the_address);
     let name = if is_below { "" } else { username };
     let local_form = if local {
         local_form(&interaction, name, problem, kind(!upstream_first))
@@ -200,13 +213,14 @@ fn buttons(interaction: &str, upstreams: &[(&str, &str)], first: &str) -> String
 fn local_form(interaction: &str, username: &str, problem: Option<Problem>, kind: &str) -> String {
     let username = escape(username);
     let (on_username, on_password) = match problem {
-        Some(Problem::NoUpstream) => ("", ""),
+        Some(problem) if problem.is_in_the_address() => ("", ""),
         _ if username.is_empty() => (" autofocus", ""),
         _ => ("", " autofocus"),
     };
     let described = match problem {
         Some(problem) if problem.is_in_the_fields() => INVALID,
-        Some(Problem::NoUpstream) | None => "",
+        None => "",
+        Some(problem) if problem.is_in_the_address() => "",
         Some(_) => " aria-describedby=\"problem\"",
     };
     format!(
@@ -239,11 +253,12 @@ mod tests {
         by_domain: false,
     };
     const ACME: &[(&str, &str)] = &[("acme", "Acme")];
-    const PROBLEMS: [Problem; 5] = [
+    const PROBLEMS: [Problem; 6] = [
         Problem::WrongCredentials,
         Problem::TooManyTries { wait_seconds: 256 },
         Problem::Busy,
         Problem::SessionExpired,
+        Problem::NoAddress,
         Problem::NoUpstream,
     ];
 
@@ -336,7 +351,8 @@ mod tests {
             for id in ["username", "password"] {
                 let field = field(&page, id);
                 let described = field.contains("aria-describedby=\"problem\"");
-                assert_eq!(described, problem != Problem::NoUpstream, "{problem:?}");
+                let is_theirs = ![Problem::NoAddress, Problem::NoUpstream].contains(&problem);
+                assert_eq!(described, is_theirs, "{problem:?}");
                 let invalid = field.contains("aria-invalid=\"true\"");
                 assert_eq!(invalid, problem == Problem::WrongCredentials);
             }

@@ -71,8 +71,8 @@ impl Unchanged {
     #[must_use]
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::OtherSession | Self::TooLongAgo => StatusCode::BAD_REQUEST,
-            Self::Taken | Self::LastWay => StatusCode::CONFLICT,
+            Self::OtherSession | Self::TooLongAgo | Self::NoProof => StatusCode::BAD_REQUEST,
+            Self::Taken | Self::BeingRemoved | Self::LastWay => StatusCode::CONFLICT,
         }
     }
 }
@@ -92,10 +92,22 @@ impl<'a> ProblemPage<'a> {
                 "It took too long. Go to your account page and start again; you\u{2019}ll be asked \
                  to sign in first.",
             ),
+            Unchanged::NoProof => (
+                "Nothing was added",
+                "Before a way to sign in is added you have to prove that it\u{2019}s you, and that \
+                 sign-in service doesn\u{2019}t tell us when you last did. If you have another way \
+                 to sign in, such as a password, sign out and in with that, then add it. \
+                 Otherwise ask the people who run this service.",
+            ),
             Unchanged::Taken => (
                 "That belongs to another account",
                 "Somebody already signs in here with it, so nothing was added. If that is you, sign \
                  in with it and remove it there first.",
+            ),
+            Unchanged::BeingRemoved => (
+                "Nothing was added",
+                "It was being removed from your account at the same time. Go to your account page; \
+                 once it isn\u{2019}t there any more, you can add it again.",
             ),
             Unchanged::LastWay => (
                 "That\u{2019}s your only way in",
@@ -138,6 +150,7 @@ mod tests {
             used_at: NOON.minus(7_200),
             can_leave: true,
             is_leaving: false,
+            round: 0,
         }
     }
 

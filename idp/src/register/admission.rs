@@ -1,13 +1,13 @@
 //! Who may register clients, and who may speak for one: never a stranger.
 
 use crate::Idp;
-use crate::ask::{self, Bearer};
 use crate::config::MANAGE_CLIENTS;
 use crate::platform::{Objects, Platform};
 use crate::registry::{Id, Row};
 use crate::rows::Unavailable;
 use crate::tokens::{AccessClaims, read_access_token};
 use http::header::HeaderMap;
+use shared::bearer::{Bearer, bearer};
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ pub(super) async fn keeper<'h, P: Platform>(
 }
 
 fn token(headers: &HeaderMap) -> Result<&str, Stranger> {
-    match ask::bearer(headers) {
+    match bearer(headers) {
         Bearer::Absent => Err(Stranger::NoToken),
         Bearer::Malformed => Err(Stranger::Invalid),
         Bearer::Token(token) => Ok(token),
@@ -113,8 +113,12 @@ async fn admin<P: Platform>(
     let token = read_access_token(token, idp.config, &keys, &idp.verifier, now).await;
     let token = token.ok_or(Stranger::Invalid)?;
     let (account, id) = token.comes_from(idp.config).ok_or(Stranger::Invalid)?;
-    let AccessClaims { aud, scope, client_id, .. } = token;
+    let AccessClaims { aud, scope, client_id, act, .. } = token;
     let client = idp.client(&client_id).await?.ok_or(Stranger::Invalid)?;
+    // A resource that acts for an administrator is none, whomever its token is for.
+    if act.is_some() {
+        return Err(Stranger::Invalid);
+    }
     // A resource that is shown it too could come here with it.
     if !matches!(&*aud, [only] if only == idp.config.issuer.as_str()) {
         return Err(Stranger::Invalid);

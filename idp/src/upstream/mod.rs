@@ -15,7 +15,8 @@ use crate::config::Upstream;
 use crate::errand::Errand;
 use crate::event::{self, Event};
 use crate::interaction::{Browser, Interaction, Lost};
-use crate::page::{self, ProblemPage, Retry};
+use crate::linking::Unchanged;
+use crate::page::{self, Problem, ProblemPage, Retry};
 use crate::platform::{Objects, Platform};
 use crate::proof::{How, Identity, Means, Proof};
 use crate::sign_in::{Refused, complete, resume};
@@ -55,7 +56,8 @@ pub async fn leave<P: Platform>(
 ) -> Result<Response, Refused> {
     let (form, interaction) = resume(idp, request, now)?;
     let errand = idp.errand(&interaction).await?;
-    let email = form.get("email").map(str::trim);
+    // A field that was left empty is one that was sent.
+    let email = form.has("email").then(|| form.get("email").unwrap_or_default().trim());
     let chosen = match (form.get("upstream"), email) {
         (Some(id), _) => idp.config.upstream(id).ok_or(Refused::Off)?,
         (None, Some(email)) => {
@@ -63,12 +65,15 @@ pub async fn leave<P: Platform>(
                 chosen
             } else {
                 let sealed = form.get("interaction").unwrap_or_default();
-                let problem = Some(page::Problem::NoUpstream);
-                return Ok(errand.page(idp, sealed, email, StatusCode::BAD_REQUEST, problem));
+                let problem =
+                    if email.is_empty() { Problem::NoAddress } else { Problem::NoUpstream };
+                let status = StatusCode::BAD_REQUEST;
+                return Ok(errand.page(idp, sealed, email, status, Some(problem)));
             }
         }
         (None, None) => return Err(Refused::Off),
     };
+    let email = email.filter(|email| !email.is_empty());
     go(idp, request.headers(), chosen, (&errand, interaction), email, rng).await
 }
 
@@ -133,15 +138,15 @@ async fn send<P: Platform>(
     let metadata = provider.metadata(&idp.fetch, idp.now).await;
     let metadata = metadata.map_err(|_| "its metadata cannot be used")?;
     let asked = errand.asked();
-    // A fresh proof that the client asked for is asked of the upstream in turn.
-    let again = asked.is_some_and(|asked| asked.prompts.wants_login());
+    // A fresh proof that somebody asks for is asked of the upstream in turn.
+    let again = errand.prompts().wants_login();
     let max_age = asked.and_then(|asked| asked.max_age);
     let flow = Flow::new(if again { Some(0) } else { max_age }, rng);
     let mut more = chosen.way.parameters.clone();
     // Each parameter is there once: what the entry asks for stands beside what the client does.
     let own = more.extract_if(.., |(name, _)| name == "prompt").map(|(_, words)| words);
     let own: Vec<_> = own.collect();
-    let passed_on = errand.prompts().passed_on(&metadata);
+    let passed_on = errand.prompts().passed_on(&metadata, chosen.way.prompts);
     let prompt: Vec<_> = own.into_iter().chain(passed_on).collect();
     let prompt = Some(prompt.join(" ")).filter(|prompt| !prompt.is_empty());
     if asked.is_some_and(|asked| asked.prompts.wants_account()) {
@@ -259,6 +264,7 @@ fn proof(vouched: &Vouched, chosen: &Upstream, flow: &Flow, now: UnixTime) -> Op
     let proof = Proof {
         means: Means { identity, how },
         auth_time: auth_time.unwrap_or(now),
+        says_when: auth_time.is_some(),
         amr: if amr.is_empty() { vec!["fed".to_owned()] } else { amr.clone() },
     };
     says_when.then_some(proof)
@@ -269,9 +275,12 @@ fn too_long_ago(
     errand: &Errand,
     failed: impl FnOnce() -> Result<Response, Refused>,
 ) -> Result<Response, Refused> {
-    let Some(asked) = errand.asked() else { return failed() };
     let words = "the upstream does not say when the person proved who they are";
-    let refused = asked.refuse(ErrorCode::LoginRequired, words);
+    let refused = match errand {
+        Errand::Client(asked) => asked.refuse(ErrorCode::LoginRequired, words),
+        Errand::Again => Refused::Unchanged(Unchanged::NoProof),
+        Errand::OwnPage | Errand::Link(_) => return failed(),
+    };
     Err(Refused::sign_in(refused, "the upstream does not say when"))
 }
 

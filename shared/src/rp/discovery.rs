@@ -21,7 +21,8 @@ pub(super) const COOL_DOWN_SECONDS: u64 = 30;
 
 /// The parameters of our authorization requests. An endpoint that brings one along in its own
 /// query would make it appear twice.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "acr_values",
     "response_type",
     "client_id",
     "redirect_uri",
@@ -75,6 +76,15 @@ pub enum Unusable {
     BadEndpoint,
 }
 
+/// What a provider has to give before anybody can sign in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NotReady {
+    /// What it says about itself.
+    Metadata(Unusable),
+    /// Its keys.
+    Keys,
+}
+
 impl Provider {
     /// A provider about which nothing is known yet.
     #[must_use]
@@ -94,6 +104,15 @@ impl Provider {
     #[must_use]
     pub fn fixed(issuer: Issuer, metadata: ProviderMetadata) -> Self {
         Self { place: Place::Fixed(Rc::new(metadata)), ..Self::new(issuer) }
+    }
+
+    /// Whether its metadata and its keys are at hand, so that somebody could sign in.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub async fn ready(&self, fetch: &impl Fetch, now: UnixTime) -> Result<(), NotReady> {
+        let metadata = self.metadata(fetch, now).await.map_err(NotReady::Metadata)?;
+        self.keys.at_hand(&metadata.jwks_uri, fetch, now).await.map_err(|_| NotReady::Keys)
     }
 
     /// Whom it is.

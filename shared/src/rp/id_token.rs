@@ -12,9 +12,9 @@ use crate::time::UnixTime;
 use serde_json::{Map, Value};
 
 /// How far a provider's clock may be behind ours when a token ends.
-const LEEWAY: u64 = 5;
+pub(super) const LEEWAY: u64 = 5;
 /// How far a provider's clock may be ahead of ours when a token was made.
-const AHEAD: u64 = 60;
+pub(super) const AHEAD: u64 = 60;
 /// A token made longer ago was not made for us just now.
 const OLDEST: u64 = 86_400;
 /// OpenID Connect Core §2.

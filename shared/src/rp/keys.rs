@@ -99,6 +99,35 @@ impl Published {
         Self { patience, keys: RefCell::default() }
     }
 
+    /// Whether there are keys to check anything with; asks when none are known.
+    ///
+    /// # Errors
+    /// [`NoKey::Unavailable`].
+    pub async fn at_hand(&self, uri: &str, fetch: &impl Fetch, now: UnixTime) -> Result<(), NoKey> {
+        let known = |keys: &Keys| {
+            let stale = self.patience.stale;
+            keys.set.as_ref().is_some_and(|(_, read_at)| now.since(*read_at) < stale)
+        };
+        let rested = rested(self.keys.borrow().asked_at, FIRST_COOL_DOWN_SECONDS, now);
+        if !known(&self.keys.borrow()) && rested {
+            self.ask(uri, fetch, now).await;
+        }
+        known(&self.keys.borrow()).then_some(()).ok_or(NoKey::Unavailable)
+    }
+
+    /// Asks, and keeps what is better than what is known.
+    async fn ask(&self, uri: &str, fetch: &impl Fetch, now: UnixTime) {
+        let set = json(uri, fetch).await.ok().and_then(|body| JwkSet::parse(&body));
+        let mut keys = self.keys.borrow_mut();
+        keys.asked_at = Some(now);
+        // A set without a usable key is no better than no answer: the last good one stays.
+        let set = set.filter(|set| !set.keys.is_empty());
+        keys.unanswered = set.is_none();
+        if let Some(set) = set {
+            keys.set = Some((set, now));
+        }
+    }
+
     /// The key to check `token` with. `uri` is where the keys are.
     ///
     /// # Errors
@@ -124,15 +153,8 @@ impl Published {
                 }
             }
         }
-        let set = json(uri, fetch).await.ok().and_then(|body| JwkSet::parse(&body));
+        self.ask(uri, fetch, now).await;
         let mut keys = self.keys.borrow_mut();
-        keys.asked_at = Some(now);
-        // A set without a usable key is no better than no answer: the last good one stays.
-        let set = set.filter(|set| !set.keys.is_empty());
-        keys.unanswered = set.is_none();
-        if let Some(set) = set {
-            keys.set = Some((set, now));
-        }
         let stale = self.patience.stale;
         let set = keys.set.as_ref().filter(|(_, read_at)| now.since(*read_at) < stale);
         let (set, _) = set.ok_or(NoKey::Unavailable)?;

@@ -165,16 +165,15 @@ fn is_transient(status: StatusCode) -> bool {
 
 fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
     let text = |name| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let access_token = text("access_token").ok_or(UNAVAILABLE)?;
+    let access_token = AccessToken::new(text("access_token").ok_or(UNAVAILABLE)?);
     // RFC 6749 §7.1: a token of a type one does not understand must not be used.
     let bearer = text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
-    // It goes into a header; what could not is no RFC 6750 §2.1 token.
-    let sendable = access_token.bytes().all(|byte| byte.is_ascii_graphic());
-    if !bearer || !sendable {
+    // It goes into a header, and later than here nobody could tell whose fault it is that it can't.
+    if !bearer || !access_token.is_sendable() {
         return Err(TokenError::Misconfigured(None));
     }
     Ok(Tokens {
-        access_token: AccessToken::new(access_token),
+        access_token,
         expires_in: body.get("expires_in").and_then(seconds),
         refresh_token: text("refresh_token").map(RefreshToken::new),
         id_token: text("id_token").map(IdToken::new),
@@ -258,8 +257,17 @@ mod tests {
         {
             assert_eq!(ask(kind), Err(TokenError::Misconfigured(None)), "{kind}");
         }
-        let split = r#"{"access_token":"a\r\nb: c","token_type":"bearer"}"#;
-        assert_eq!(answer(200, split), Err(TokenError::Misconfigured(None)));
+    }
+
+    #[test]
+    fn rfc6750_2_1_an_access_token_that_no_header_may_hold_is_refused_where_it_comes_from() {
+        let ask = |token: &str| {
+            answer(200, &format!(r#"{{"access_token":"{token}","token_type":"bearer"}}"#))
+        };
+        assert!(ask("AZaz09-._~+/=").is_ok());
+        for token in ["a b", "a!b", "a,b", r#"a\"b"#, r"a\r\nb: c", "{a}", "caf\u{e9}"] {
+            assert_eq!(ask(token), Err(TokenError::Misconfigured(None)), "{token}");
+        }
     }
 
     #[test]

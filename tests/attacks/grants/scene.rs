@@ -92,6 +92,8 @@ pub(super) struct Scene<'i> {
     oldest: Tokens,
     previous: Tokens,
     current: Tokens,
+    /// What the current access token was exchanged for, if its client may do that.
+    exchanged: Option<String>,
     neighbours: Vec<(Client, Tokens)>,
     /// The settings, when they are changed for a while.
     before: Option<Map<String, Value>>,
@@ -145,9 +147,14 @@ impl<'i> Scene<'i> {
             oldest,
             previous,
             current,
+            exchanged: None,
             neighbours: Vec::new(),
             before: None,
         };
+        scene.exchanged = (!scene.is_registered()).then(|| {
+            let answer = client.exchange(&scene.current.access).send(issuer);
+            Tokens::of(&answer).access
+        });
         scene.neighbours = scene.neighbours();
         scene
     }
@@ -175,6 +182,11 @@ impl<'i> Scene<'i> {
             (client, Tokens::of(&redeem.send(self.issuer)))
         };
         hers.into_iter().chain(theirs).map(grant).collect()
+    }
+
+    /// Whether the client has registered itself.
+    pub(super) const fn is_registered(&self) -> bool {
+        self.registered.is_some()
     }
 
     /// The words that were granted.
@@ -283,19 +295,21 @@ impl<'i> Scene<'i> {
             Use::Userinfo => userinfo(&self.current.access),
             Use::AskAccess => client.introspect(&self.current.access),
             Use::AskRefresh => client.introspect(self.current.refresh()),
+            Use::Exchange => client.exchange(&self.current.access),
+            Use::AskExchanged => client.introspect(self.exchanged.as_deref().unwrap()),
             Use::EndByAccess => client.revoke(&self.current.access),
             Use::EndByRefresh => client.revoke(self.current.refresh()),
             Use::Register => register(&self.current.access, &metadata()),
         };
-        let for_tokens = matches!(one, Use::Code | Use::Refresh | Use::Repeat);
+        let for_tokens = matches!(one, Use::Code | Use::Refresh | Use::Repeat | Use::Exchange);
         match (check, one) {
             (Check::OtherClient, _) => draft.by_client(C6),
             (Check::NoProof, _) => draft.auth(client.id, Auth::Public),
             (Check::WiderScope, _) if for_tokens => draft.set("scope", "openid profile email"),
             (Check::OtherResource, _) if for_tokens => draft.set("resource", HOME),
             // The resource itself asks.
-            (Check::OtherResource, Use::AskAccess | Use::AskRefresh)
-            | (Check::ResourceTaken, Use::AskAccess) => draft.by_client(SERVER),
+            (Check::OtherResource, Use::AskAccess | Use::AskRefresh | Use::AskExchanged)
+            | (Check::ResourceTaken, Use::AskAccess | Use::AskExchanged) => draft.by_client(SERVER),
             _ => draft,
         }
     }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 fn problems(file: &Value) -> Vec<Problem> {
     let idp = settings(file, "idp").map(|all| idp::config::Config::read(|name| text(all, name)));
     let gateway = settings(file, "gateway");
-    let gateway = gateway.map(|all| gateway::config::Config::read(|name| text(all, name)));
+    let gateway = gateway.map(|all| gateway::config::Sites::read(|name| text(all, name)));
     match (idp, gateway) {
         (Some(Ok(idp)), Some(Ok(gateway))) => disagreements(&idp, &gateway),
         (idp, gateway) => {
@@ -54,8 +54,10 @@ fn of(worker: &str, Problem { name, wanted }: Problem) -> Problem {
 }
 
 /// A gateway and the very issuer that it trusts: whether that knows it.
-fn disagreements(idp: &idp::config::Config, gateway: &gateway::config::Config) -> Vec<Problem> {
+fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> Vec<Problem> {
     let mut found = Vec::new();
+    // All sites are one client; what differs is where people come back to.
+    let Some(gateway) = sites.iter().next() else { return found };
     let mut refuse = |name: &str, wanted: &str| {
         found.push(Problem { name: format!("gateway.{name}"), wanted: wanted.to_owned() });
     };
@@ -67,7 +69,8 @@ fn disagreements(idp: &idp::config::Config, gateway: &gateway::config::Config) -
         refuse("CLIENT_ID", "one of the CLIENTS of the idp");
         return found;
     };
-    if client.redirect(&gateway.public_url.at("/auth/callback")).is_none() {
+    let callback = |site: &gateway::config::Config| site.public_url.at("/auth/callback");
+    if sites.iter().any(|site| client.redirect(&callback(site)).is_none()) {
         refuse("PUBLIC_URL", "such that PUBLIC_URL/auth/callback is a redirect URI of this client");
     }
     let (method, secret) = match &gateway.client_auth {

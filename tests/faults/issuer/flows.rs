@@ -51,7 +51,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 27] = [
+pub(crate) const FLOWS: [Flow; 28] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -183,6 +183,21 @@ pub(crate) const FLOWS: [Flow; 27] = [
         run: |person| {
             let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
             if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "exchanging an access token",
+        storage: 3,
+        keys: 3,
+        patience: -1..=60,
+        run: |person| {
+            let family = &person.families[BOUND];
+            let answer = family.client.exchange(&family.last().access).send(person.issuer);
+            let answer = expected(answer, StatusCode::OK)?;
+            // What came of it is as good as it was.
+            let told = userinfo(&Tokens::of(&answer).access).send(person.issuer);
+            expected(told, StatusCode::OK).map(drop)
         },
         ..PLAIN
     },

@@ -6,7 +6,7 @@ use crate::fault::Endpoint;
 use crate::instance::{Grant, Instance};
 use crate::keys::Signature;
 use crate::oidc;
-use crate::person::Person;
+use crate::person::{Home, Person};
 use crate::reply::{self, Response};
 use crate::token::{self, Redirects, Refused, Use};
 use http::Method;
@@ -99,14 +99,21 @@ fn rules() -> Rules {
     Rules { mismatch_status: 403, admits, ..Rules::new(REALM) }
 }
 
-/// Who asks for an organization gets its members and nobody else.
+/// Who asks for an organization, by its id or its name, gets its members and nobody else.
 fn admits(_: &Ask<'_>, asked: &Params, person: &Person) -> Result<(), Refusal> {
+    let is_theirs =
+        |wanted: &str| person.home.organization() == Some(wanted) || is_name(person.home, wanted);
     match asked.get("organization") {
-        Some(wanted) if person.home.organization() != Some(wanted) => {
+        Some(wanted) if !is_theirs(wanted) => {
             Err(("access_denied", "The person is not part of the organization."))
         }
         _ => Ok(()),
     }
+}
+
+/// Names of organizations are in lower case, and found in any.
+fn is_name(home: Home, text: &str) -> bool {
+    home.organization_name().is_some_and(|name| name.eq_ignore_ascii_case(text))
 }
 
 fn token(instance: &mut Instance, ask: &Ask<'_>) -> Result<Response, Refused> {
@@ -146,8 +153,13 @@ fn tokens(instance: &mut Instance, ask: &Ask<'_>, grant: &Grant, endpoint: Endpo
         if grant.asked.get("max_age").is_some() {
             claims["auth_time"] = grant.auth_time.into();
         }
-        if grant.asked.get("organization").is_some() {
-            claims["org_id"] = grant.person.home.organization().into();
+        if let Some(wanted) = grant.asked.get("organization") {
+            let home = grant.person.home;
+            claims["org_id"] = home.organization().into();
+            // A tenant that takes names tells them.
+            if is_name(home, wanted) {
+                claims["org_name"] = home.organization_name().into();
+            }
         }
         if endpoint == Endpoint::Refresh {
             oidc::forget(&mut claims, "nonce");

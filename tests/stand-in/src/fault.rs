@@ -99,6 +99,8 @@ pub enum Fault {
     OtherDiscoveryIssuer,
     /// Keys without TLS, from another host.
     HttpJwksUri,
+    /// No place to sign out at: a tenant of Auth0 publishes none unless it is set to.
+    NoEndSession,
     /// The browser comes back without `state`.
     CallbackWithoutState,
     /// The browser comes back with another `iss`.
@@ -186,6 +188,7 @@ impl Fault {
                 Self::UnusualTokens => token && preset == Preset::Generic,
                 Self::UserinfoJwt => endpoint == Endpoint::Userinfo && preset == Preset::Generic,
                 Self::OtherDiscoveryIssuer | Self::HttpJwksUri => endpoint == Endpoint::Discovery,
+                Self::NoEndSession => endpoint == Endpoint::Discovery && preset == Preset::Auth0,
                 Self::CallbackWithoutState
                 | Self::CallbackOtherIss
                 | Self::CallbackDuplicateCode => endpoint == Endpoint::Authorize,
@@ -210,6 +213,7 @@ impl Fault {
                 | Self::UserinfoOtherSubject
                 | Self::OtherDiscoveryIssuer
                 | Self::HttpJwksUri
+                | Self::NoEndSession
                 | Self::CallbackWithoutState
                 | Self::CallbackOtherIss
                 | Self::CallbackNoIss

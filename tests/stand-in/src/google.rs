@@ -79,6 +79,10 @@ fn check(_: &Ask<'_>, asked: &Params) -> Result<(), Refusal> {
     if asked.get("access_type").is_some_and(|kind| !["online", "offline"].contains(&kind)) {
         return Err(("invalid_request", "Invalid parameter value for access_type"));
     }
+    let words = ["none", "consent", "select_account"];
+    if asked.words("prompt").iter().any(|word| !words.contains(&&**word)) {
+        return Err(("invalid_request", "Invalid parameter value for prompt"));
+    }
     Ok(())
 }
 

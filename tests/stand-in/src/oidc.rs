@@ -18,6 +18,9 @@ pub(crate) fn discovery(instance: &mut Instance, mut document: Value) -> Respons
     if instance.faults.happens(Endpoint::Discovery, &Fault::HttpJwksUri) {
         document["jwks_uri"] = "http://keys.another.test/jwks".into();
     }
+    if instance.faults.happens(Endpoint::Discovery, &Fault::NoEndSession) {
+        forget(&mut document, "end_session_endpoint");
+    }
     reply::json(200, &document)
 }
 

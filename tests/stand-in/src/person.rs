@@ -57,6 +57,12 @@ impl Home {
         self.pick("org_alpha", "org_beta")
     }
 
+    /// The organization's name at Auth0.
+    #[must_use]
+    pub fn organization_name(self) -> Option<&'static str> {
+        self.pick("alpha", "beta")
+    }
+
     /// The hosted domain.
     #[must_use]
     pub fn domain(self) -> Option<&'static str> {

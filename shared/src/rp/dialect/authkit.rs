@@ -9,16 +9,13 @@ use crate::jose::claims::date;
 use crate::jose::jws::Unverified;
 use crate::rp::authorization::Flow;
 use crate::rp::client::{ClientAuth, RelyingParty};
-use crate::rp::id_token::IdTokenRefused;
+use crate::rp::id_token::{AHEAD, IdTokenRefused, LEEWAY};
 use crate::rp::token::{TokenError, Tokens, successful};
 use crate::secret::{AccessToken, Code, RefreshToken};
 use crate::time::UnixTime;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use serde_json::{Map, Value, json};
-
-/// How far its clock may be behind ours.
-const LEEWAY: u64 = 5;
 
 /// `AuthKit` of one environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -147,11 +144,37 @@ impl AuthKit {
         if text(&claims, "sub") != Some(subject) {
             return Err(refused(IdTokenRefused::Subject));
         }
-        let expires_at = date(&claims, "exp").ok().flatten();
-        let expires_at = expires_at.filter(|exp| *now < exp.plus(LEEWAY));
-        let expires_at = expires_at.ok_or(refused(IdTokenRefused::Time))?;
+        if !is_ours(&claims, &at.party.client_id) {
+            return Err(refused(IdTokenRefused::Audience));
+        }
+        // Somebody acts in the person's name: the signed word for what the answer says beside it.
+        if claims.get("act").is_some_and(|by| !by.is_null()) {
+            return Err(NotVouched::Impersonated);
+        }
+        let expires_at = fresh(&claims, *now).ok_or(refused(IdTokenRefused::Time))?;
         Ok((text(&claims, "sid").map(str::to_owned), expires_at))
     }
+}
+
+/// Whether nobody else's client is named. As a rule nobody is: `aud` is there when a template of the
+/// operator's adds it, and may name an API besides.
+fn is_ours(claims: &Map<String, Value>, client_id: &str) -> bool {
+    let us = |value: &Value| value.as_str() == Some(client_id);
+    let named = claims.get("aud").is_none_or(|aud| match aud {
+        Value::Array(several) => several.iter().any(us),
+        one => us(one),
+    });
+    named && ["client_id", "azp"].iter().all(|name| claims.get(*name).is_none_or(us))
+}
+
+/// When the token ends, if it is good now. Only what is there can be wrong, but for its end.
+fn fresh(claims: &Map<String, Value>, now: UnixTime) -> Option<UnixTime> {
+    let expires_at = date(claims, "exp").ok()??;
+    let began = |name| Some(date(claims, name).ok()?.unwrap_or_default());
+    let good = now < expires_at.plus(LEEWAY)
+        && began("iat")? <= now.plus(AHEAD)
+        && began("nbf")? <= now.plus(AHEAD);
+    good.then_some(expires_at)
 }
 
 /// What the provider wants of the person before it says more about them: they have to sign in again.

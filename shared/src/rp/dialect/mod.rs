@@ -245,6 +245,9 @@ fn subject(members: &Map<String, Value>, name: &str) -> Result<String, NotVouche
 }
 
 #[cfg(test)]
+mod vouch_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

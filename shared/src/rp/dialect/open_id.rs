@@ -22,9 +22,9 @@ const MOST_METHODS: usize = 8;
 /// What differs between OpenID providers once a person is back.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct OpenId {
-    /// Claims that the ID token has to carry, each with its value: the organization or the hosted
-    /// domain that was asked for is checked in the token, for a request can be changed (FD-24).
-    pub required: Vec<(String, String)>,
+    /// What the ID token has to carry: the organization or the hosted domain that was asked for is
+    /// checked in the token, for a request can be changed (FD-24).
+    pub required: Vec<Required>,
     /// Whether it is Entra, whose people are named by tenant and object, and whose e-mail addresses
     /// are verified only where it says that their domain is.
     pub is_entra: bool,
@@ -32,6 +32,25 @@ pub struct OpenId {
     pub asks_userinfo: bool,
     /// Where browsers sign out at a tenant of Auth0 that publishes no other place.
     pub v2_logout: Option<String>,
+}
+
+/// A claim that has to be there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Required {
+    /// Its name.
+    pub claim: String,
+    /// What it has to be.
+    pub value: String,
+    /// Whether it is a name, which is the same in capitals; otherwise it is compared byte for byte.
+    pub is_name: bool,
+}
+
+impl Required {
+    fn is_met_by(&self, told: &Map<String, Value>) -> bool {
+        let Self { claim, value, is_name } = self;
+        let there = told.get(claim).and_then(Value::as_str);
+        there.is_some_and(|there| there == value || (*is_name && there.eq_ignore_ascii_case(value)))
+    }
 }
 
 impl OpenId {
@@ -45,10 +64,7 @@ impl OpenId {
         let signed_in = party.sign_in(code, flow, provider, metadata, *fetch, *verifier, *now);
         let SignedIn { tokens, claims } = signed_in.await?;
         let mut told = claims.other.clone();
-        let carries = |(name, value): &(String, String)| {
-            told.get(name).and_then(Value::as_str) == Some(value.as_str())
-        };
-        if !self.required.iter().all(carries) {
+        if !self.required.iter().all(|required| required.is_met_by(&told)) {
             return Err(NotVouched::Elsewhere);
         }
         // As the token says: whoever answers for userinfo does not say how somebody signed in.

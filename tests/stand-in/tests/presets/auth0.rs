@@ -2,7 +2,7 @@
 
 use crate::support::{CALLBACK, Net, brought, claims, error, header, json};
 use serde_json::Value;
-use stand_in::Endpoint;
+use stand_in::{Endpoint, Fault};
 
 const TOKEN: &str = "/oauth/token";
 
@@ -207,4 +207,14 @@ fn signing_out_goes_on_where_it_may_and_ends_the_session() {
     let near = [("id_token_hint", hint), ("post_logout_redirect_uri", CALLBACK), ("state", "s")];
     assert_eq!(brought(&ask(&near))["state"], "s");
     assert_eq!(brought(&net.browse(&silent, None))["error"], "login_required");
+}
+
+#[test]
+fn a_tenant_may_publish_no_place_to_sign_out_at() {
+    let net = net();
+    let published =
+        || json(&net.get("/.well-known/openid-configuration"))["end_session_endpoint"].clone();
+    net.fault(Endpoint::Discovery, Fault::NoEndSession);
+    assert!(published().is_null());
+    assert_eq!(published(), "https://up.test/auth0/x1/oidc/logout");
 }

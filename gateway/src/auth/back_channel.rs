@@ -1,0 +1,105 @@
+//! `POST /auth/backchannel-logout`: the provider says that somebody has signed out there, OpenID
+//! Connect Back-Channel Logout 1.0 §2.5. Their sessions here end, in whichever browser they are.
+//!
+//! It comes from the provider's server: no cookie is looked at, and nothing but the signature is
+//! believed.
+
+use crate::person::{Name, Which, Word};
+use crate::session::admission::Seams;
+use crate::session::{Lost, Sessions};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use shared::error::{ErrorCode, OAuthError};
+use shared::fetch::{Fetch, Request, Response};
+use shared::jose::Verifier;
+use shared::posted::{self, NoForm};
+use shared::rp::dialect::open_id::OpenId;
+use shared::rp::dialect::{Desk, Dialect, Ended};
+use shared::rp::keys::NoKey;
+use shared::rp::logout_token::LogoutRefused;
+use shared::secret::Digest;
+use shared::time::UnixTime;
+use shared::{cause, respond};
+
+/// Why nothing was ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refused {
+    /// The request is no form.
+    Form(NoForm),
+    /// There is no `logout_token` in it.
+    NoToken,
+    /// It is not to be believed.
+    Token(LogoutRefused),
+    /// It was used before.
+    Replayed,
+    /// The provider's keys, or our objects, were out of reach.
+    Unavailable,
+}
+
+impl From<Lost> for Refused {
+    fn from(_: Lost) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Refused {
+    const fn public(self) -> (StatusCode, OAuthError) {
+        let words = match self {
+            Self::Form(refused) => return (StatusCode::BAD_REQUEST, refused.public()),
+            Self::NoToken => "logout_token is required",
+            Self::Token(_) | Self::Replayed => "logout_token is not valid",
+            // §2.8 knows `400` alone, which providers take for a final no; after a 5xx they come again.
+            Self::Unavailable => {
+                let error = OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again");
+                return (StatusCode::SERVICE_UNAVAILABLE, error);
+            }
+        };
+        (StatusCode::BAD_REQUEST, OAuthError::new(ErrorCode::InvalidRequest, words))
+    }
+}
+
+/// Ends what a logout token says has ended: `200` also when there was nothing to end.
+pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+) -> Response {
+    let Err(refused) = end(seams, request, now).await else {
+        return respond::empty(StatusCode::OK);
+    };
+    let (status, error) = refused.public();
+    let mut response = respond::json(status, &error);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    cause::note(response, &refused)
+}
+
+async fn end<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    now: UnixTime,
+) -> Result<usize, Refused> {
+    let form = posted::form(request).map_err(Refused::Form)?;
+    let token = form.get("logout_token").ok_or(Refused::NoToken)?;
+    let party = seams.party;
+    let (provider, fetch, verifier) = (&*party.provider, &party.fetch, &party.verifier);
+    let metadata = provider.metadata(fetch, now).await.map_err(|_| Refused::Unavailable)?;
+    let (party, metadata) = (&party.client, &*metadata);
+    let desk = Desk { party, provider, metadata, fetch, verifier, now };
+    let dialect = Dialect::OpenId(OpenId::default());
+    let told = dialect.ended(&desk, token).await.map_err(|refused| match refused {
+        LogoutRefused::Key(NoKey::Unavailable) => Refused::Unavailable,
+        refused => Refused::Token(refused),
+    })?;
+
+    let Ended { identity, session_id: sid, token_id, until } = told;
+    let which = sid.as_ref().map_or(Which::All, |sid| Which::Of(Digest::of(sid)));
+    let word = Word { token: Digest::of(&token_id), until };
+    let names: Vec<Name> = match (&identity, &sid) {
+        (Some((_, subject)), _) => seams.names(subject),
+        (None, Some(sid)) => seams.whose(sid, now).await?,
+        (None, None) => Vec::new(),
+    };
+    seams.end(&names, which, Some(word), now).await?.ok_or(Refused::Replayed)
+}

@@ -1,0 +1,158 @@
+//! `/auth/sessions`: the sessions that one has, in all one's browsers, and an end to any of them.
+//!
+//! The session that asks is looked up in its own object each time, whatever its cookie may be believed
+//! for: one that was ended has nothing to say here.
+
+use super::LOGIN;
+use crate::person::{Noted, Which};
+use crate::refused::Refused;
+use crate::session::admission::Seams;
+use crate::session::driver::Visited;
+use crate::session::{Sessions, cookie};
+use crate::{csrf, negotiate};
+use http::header::{RETRY_AFTER, VARY};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use rand_core::CryptoRng;
+use serde::Serialize;
+use shared::fetch::{Fetch, Request, Response};
+use shared::handle::Handle;
+use shared::jose::Verifier;
+use shared::seal::Purpose;
+use shared::secret::{Digest, random};
+use shared::time::UnixTime;
+use shared::{jar, respond};
+use uuid::Uuid;
+
+/// The answer. Times are seconds since 1970.
+#[derive(Debug, Serialize)]
+struct Answer {
+    sessions: Vec<Listed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    id: String,
+    current: bool,
+    agent: String,
+    opened_at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_at: Option<UnixTime>,
+    ends_at: UnixTime,
+}
+
+/// Who asks.
+struct Asker {
+    object: Uuid,
+    subject: String,
+}
+
+/// Lists sessions, or ends them. `below` is what follows [`super::SESSIONS`] in the path; none when
+/// that is no path of ours.
+pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    request: &Request,
+    below: &str,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Option<Response> {
+    let (method, headers) = (request.method(), request.headers());
+    let id = match below.strip_prefix('/') {
+        None if below.is_empty() => None,
+        Some(id) if !id.is_empty() && !id.contains('/') => Some(id),
+        _ => return None,
+    };
+    let allowed = if id.is_some() { "DELETE" } else { "GET, DELETE" };
+    if !allowed.split(", ").any(|allowed| *method == allowed) {
+        return Some(super::not_allowed(allowed));
+    }
+    Some(match answer(seams, method, headers, id, now, rng).await {
+        Ok(response) | Err(response) => response,
+    })
+}
+
+async fn answer<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    method: &Method,
+    headers: &HeaderMap,
+    id: Option<&str>,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, Response> {
+    csrf::check(seams.config, method, headers, false).map_err(|refused| refused.response(false))?;
+    let asker = asker(seams, headers, now, rng).await?;
+    let which = match id {
+        None if *method == Method::GET => return list(seams, &asker, now).await,
+        None => Which::AllBut(asker.object),
+        Some(id) => Which::One(asker.opened(seams, id).ok_or_else(nothing)?),
+    };
+    let ended = seams.end(&seams.names(&asker.subject), which, None, now).await;
+    let ended = ended.map_err(|_| unavailable(1))?;
+    if id.is_some() && ended == Some(0) {
+        return Err(nothing());
+    }
+    let mut response = respond::empty(StatusCode::NO_CONTENT);
+    if which == Which::One(asker.object) {
+        jar::delete(response.headers_mut(), headers, cookie::NAME);
+    }
+    Ok(response)
+}
+
+async fn list<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    asker: &Asker,
+    now: UnixTime,
+) -> Result<Response, Response> {
+    let noted = seams.listed(&asker.subject, now).await.map_err(|_| unavailable(1))?;
+    let sessions = seams.seen(noted, now).await;
+    let sessions = sessions.into_iter().map(|(noted, seen_at)| {
+        let Noted { object, sid: _, opened_at, until: ends_at, agent } = noted;
+        let (id, current) = (asker.sealed(seams, object), object == asker.object);
+        Listed { id, current, agent, opened_at, seen_at, ends_at }
+    });
+    let mut response = respond::json(StatusCode::OK, &Answer { sessions: sessions.collect() });
+    respond::put(&mut response, VARY, "Cookie");
+    Ok(response)
+}
+
+/// Who asks, by the word of the session's object.
+async fn asker<S: Sessions, F: Fetch, V: Verifier>(
+    seams: &Seams<'_, S, F, V>,
+    headers: &HeaderMap,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Asker, Response> {
+    let opened = seams.opened.read(seams.config, headers, now);
+    let handle = opened.and_then(|opened| opened.contents.handle(seams.config));
+    let Handle { object, secret, .. } =
+        handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
+    let [jitter] = random::<1>(rng);
+    match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
+        Ok(Visited::Present(snapshot)) => Ok(Asker { object, subject: snapshot.person.subject }),
+        Ok(Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
+        Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
+        Err(_) => Err(unavailable(1)),
+    }
+}
+
+impl Asker {
+    /// A session's name for its person: to nobody else it is one.
+    fn sealed<S, F, V>(&self, seams: &Seams<'_, S, F, V>, object: Uuid) -> String {
+        let purpose = Purpose::new("own session", &self.subject);
+        seams.config.keys.seal_the_same(purpose, object.as_bytes())
+    }
+
+    fn opened<S, F, V>(&self, seams: &Seams<'_, S, F, V>, id: &str) -> Option<Uuid> {
+        let purpose = Purpose::new("own session", &self.subject);
+        Uuid::from_slice(&seams.config.keys.open(purpose, id)?).ok()
+    }
+}
+
+fn nothing() -> Response {
+    Refused::NoRoute.response(false)
+}
+
+fn unavailable(seconds: u64) -> Response {
+    let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}

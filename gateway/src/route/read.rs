@@ -1,0 +1,165 @@
+//! The setting `ROUTES`.
+
+use super::{Access, OURS, Route, Routes, begins};
+use crate::path::Target;
+use crate::policy;
+use http::Method;
+use serde::Deserialize;
+use shared::origin::Origin;
+use shared::settings::Settings;
+
+const PREFIX: &str = "\"/\", or plain segments like \"/a/b\" without a slash at the end";
+const METHODS: &str = "methods in capitals, like [\"GET\", \"POST\"]; GET has HEAD along";
+const HOST: &str = "the host of one of PUBLIC_URL, with its port if it has one";
+const ORIGIN: &str = "an https origin (http on loopback) that is none of PUBLIC_URL";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    host: Option<String>,
+    prefix: String,
+    methods: Option<Vec<String>>,
+    origin: String,
+    access: String,
+    require: Option<policy::Entry>,
+}
+
+impl Routes {
+    /// Reads the setting, noting every mistake in it: the routes of each site of `public_urls`.
+    pub(crate) fn read<V: Fn(&str) -> Option<String>>(
+        settings: &mut Settings<V>,
+        public_urls: &[Origin],
+    ) -> Vec<Self> {
+        let entries: Vec<Entry> = settings.json("ROUTES", "a JSON array of prefix, origin, access");
+        if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
+            settings.refuse("ROUTES", "at least one route");
+        }
+        let mut read = Vec::new();
+        for (position, entry) in entries.into_iter().enumerate() {
+            let mut refuse = |member: &str, wanted: &str| {
+                settings.refuse(format!("ROUTES[{position}].{member}"), wanted);
+            };
+            let host = entry.host.clone();
+            let known = |host: &String| public_urls.iter().any(|url| url.host() == host);
+            if host.as_ref().is_some_and(|host| !known(host)) {
+                refuse("host", HOST);
+            }
+            read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
+        }
+        unreachable(settings, &read);
+        let of_site = |url: &Origin| {
+            let mine = read.iter().filter(|(host, _)| covers(host.as_deref(), Some(url.host())));
+            Self(mine.map(|(_, route)| route.clone()).collect())
+        };
+        public_urls.iter().map(of_site).collect()
+    }
+}
+
+fn one(
+    position: usize,
+    entry: Entry,
+    public_urls: &[Origin],
+    refuse: &mut impl FnMut(&str, &str),
+) -> Option<Route> {
+    let Entry { host: _, prefix, methods, origin, access, require } = entry;
+    let sound = is_prefix(&prefix);
+    if !sound {
+        refuse("prefix", PREFIX);
+    }
+    if begins(prefix.as_bytes(), OURS, <[u8]>::eq_ignore_ascii_case) {
+        refuse("prefix", "outside /auth, which is the gateway's own");
+    }
+    let methods = match methods {
+        None => Vec::new(),
+        Some(names) => read_methods(&names).unwrap_or_else(|| {
+            refuse("methods", METHODS);
+            Vec::new()
+        }),
+    };
+    let origin = Origin::parse(&origin).filter(|origin| !public_urls.contains(origin));
+    if origin.is_none() {
+        refuse("origin", ORIGIN);
+    }
+    let access = match access.as_str() {
+        "public" => Some(Access::Public),
+        "signed-in" => Some(Access::SignedIn),
+        "api" => Some(Access::Api),
+        _ => None,
+    };
+    if access.is_none() {
+        refuse("access", "public, signed-in or api");
+    }
+    if access == Some(Access::Public) && require.is_some() {
+        refuse("require", "absent: of a public route nobody's session is looked at");
+    }
+    let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
+        refuse(&format!("require.{member}"), wanted);
+    });
+    let (origin, access) = (origin?, access?);
+    sound.then_some(Route { position, prefix, methods, origin, access, requirement })
+}
+
+/// A route for a host, or for all of them.
+type Hosted = (Option<String>, Route);
+
+/// Notes routes that no request reaches, and those that differ so little that a reader would mix
+/// them up.
+fn unreachable<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>, routes: &[Hosted]) {
+    for (index, (host, route)) in routes.iter().enumerate() {
+        let earlier = || routes.iter().take(index);
+        let alike = earlier().find(|(other, before)| {
+            let differs = before.prefix != route.prefix;
+            let meet = covers(other.as_deref(), host.as_deref())
+                || covers(host.as_deref(), other.as_deref());
+            meet && differs && before.prefix.eq_ignore_ascii_case(&route.prefix)
+        });
+        if let Some((_, before)) = alike {
+            let wanted = format!("different from ROUTES[{}] by more than case", before.position);
+            settings.refuse(format!("ROUTES[{}].prefix", route.position), wanted);
+        }
+        let hides = |(other, before): &&Hosted| {
+            covers(other.as_deref(), host.as_deref()) && before.hides(route)
+        };
+        if let Some((_, before)) = earlier().find(hides) {
+            let wanted = format!("before ROUTES[{}], which has all its requests", before.position);
+            settings.refuse(format!("ROUTES[{}]", route.position), wanted);
+        }
+    }
+}
+
+fn read_methods(names: &[String]) -> Option<Vec<Method>> {
+    let mut methods = Vec::new();
+    for name in names {
+        let method = Method::from_bytes(name.as_bytes()).ok()?;
+        let plain = name.bytes().all(|byte| byte.is_ascii_uppercase());
+        if !plain || methods.contains(&method) {
+            return None;
+        }
+        methods.push(method);
+    }
+    if methods.contains(&Method::GET) && !methods.contains(&Method::HEAD) {
+        methods.push(Method::HEAD);
+    }
+    (!methods.is_empty()).then_some(methods)
+}
+
+impl Route {
+    /// Whether every request of `other` is one of this route.
+    fn hides(&self, other: &Self) -> bool {
+        let all = self.methods.is_empty()
+            || (!other.methods.is_empty() && other.methods.iter().all(|method| self.has(method)));
+        all && begins(other.prefix.as_bytes(), &self.prefix, <[u8]>::eq)
+    }
+}
+
+/// Whether what is for `one` host, or for all, is for the other as well.
+fn covers(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_none() || one == other
+}
+
+/// Canonical, and without anything that has a second reading.
+fn is_prefix(prefix: &str) -> bool {
+    let canonical = Target::read(prefix).is_ok_and(|target| target.path_and_query() == prefix);
+    let plain = !prefix.contains(['%', ';', '?']) && !prefix.contains("//");
+    canonical && plain && prefix.starts_with('/') && (prefix == "/" || !prefix.ends_with('/'))
+}
