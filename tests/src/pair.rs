@@ -84,6 +84,7 @@ impl Pair {
     }
 
     /// Another gateway of the same issuer, which keeps its sessions in the same way.
+    #[must_use]
     pub fn second(&self) -> Self {
         let (mode, issuer) = (self.mode, Rc::clone(&self.issuer));
         let Some(first) = &self.gate else {
