@@ -8,12 +8,19 @@ import { Fault, complain, environment, main, root } from "./paths.mjs";
 export function check(config) {
   const cargo = ["run", "--quiet", "--locked", "-p", "check-config"];
   const { status, stdout, error } = spawnSync("cargo", cargo, {
-    cwd: root, env: environment(), input: JSON.stringify(config), encoding: "utf8", stdio: ["pipe", "pipe", "inherit"],
+    cwd: root, env: environment(), input: JSON.stringify(bound(config)), encoding: "utf8", stdio: ["pipe", "pipe", "inherit"],
   });
   const problems = (stdout ?? "").split("\n").filter(Boolean);
   // Without a word it is not the settings that are wrong.
   if (error || (status !== 0 && !problems.length)) throw new Fault("the settings could not be checked: see the messages above");
   return problems;
+}
+
+// What is bound stands among the settings, as the Worker finds it.
+function bound(config) {
+  const { kv, hyperdrive, settings } = config.gateway ?? {};
+  const found = { ...(kv && { SESSIONS: "{}" }), ...(hyperdrive && { DATABASE_URL: hyperdrive }) };
+  return settings ? { ...config, gateway: { ...config.gateway, settings: { ...settings, ...found } } } : config;
 }
 
 if (main(import.meta)) {

@@ -11,7 +11,7 @@ const settings = {
     "REFRESH_ABSOLUTE_SECONDS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "KEY_ROTATION_SECONDS",
   ],
   gateway: [
-    "PUBLIC_URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_AUTH", "SCOPE", "ROUTES", "SESSION_MODE",
+    "PUBLIC_URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_AUTH", "SCOPE", "ROUTES", "SESSION_MODE", "DATABASE_URL",
     "SEALING_KEYS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "FRESHNESS_SECONDS", "SESSIONS_PER_PERSON",
     "EXPLAIN_TOKEN_SHA256", "REQUEST_LOG", "SERVER_TIMING", "TRUSTED_ORIGINS",
   ],
@@ -20,7 +20,7 @@ const settings = {
 const isSecretOf = (worker, name) => worker === "idp" && /^UPSTREAM_[A-Z0-9_]+_SECRET$/.test(name);
 const members = {
   idp: ["port", "settings"],
-  gateway: ["port", "settings", "service_binding"],
+  gateway: ["port", "settings", "service_binding", "kv", "hyperdrive"],
   origin: ["port"],
 };
 
@@ -71,7 +71,14 @@ function* shape(config) {
   }
 
   const binding = config.gateway?.service_binding;
-  if (binding !== undefined && typeof binding !== "boolean") yield `"gateway.service_binding" must be true or false`;
+  for (const name of ["service_binding", "kv"]) {
+    const given = config.gateway?.[name];
+    if (given !== undefined && typeof given !== "boolean") yield `"gateway.${name}" must be true or false`;
+  }
+  const hyperdrive = config.gateway?.hyperdrive;
+  if (hyperdrive !== undefined && !(typeof hyperdrive === "string" && URL.canParse(hyperdrive))) {
+    yield `"gateway.hyperdrive" must be the URL of a database`;
+  }
   if (binding === true && !config.idp) yield `"gateway.service_binding" needs "idp" in the same file: add it, or say false`;
 }
 

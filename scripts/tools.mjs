@@ -10,6 +10,7 @@ import {
 } from "./paths.mjs";
 import { apache } from "./apache.mjs";
 import { chromium } from "./chromium.mjs";
+import { postgres } from "./postgres.mjs";
 import { python } from "./python.mjs";
 
 export { chromium };
@@ -31,9 +32,8 @@ export async function testTools() {
   if (!onPath("cargo-deny") && !executable(toolBinary("cargo-deny", denyVersion))) cargoInstall("cargo-deny", denyVersion);
   chromium();
   python();
-  // The one tool that not every machine has: without it, one test is not run, and says so.
-  const { missing } = apache();
-  if (missing) say(missing);
+  // What not every machine has: without it, one stage runs less, and says so.
+  for (const { missing } of [apache(), postgres()]) if (missing) say(missing);
 }
 
 // What we can't install: one line each, all at once.

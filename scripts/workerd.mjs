@@ -14,13 +14,24 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
   if (gateway) {
     const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
+    if (gateway.kv) {
+      bindings.push(`(name = "SESSIONS", kvNamespace = "kv")`);
+      workers.push({ name: "kv", members: script("namespace.js", "tests/kv/namespace.js", folder) });
+    }
+    if (gateway.hyperdrive) {
+      const { host, username, password, pathname } = new URL(gateway.hyperdrive);
+      const [user, secret, database] = [username, password, pathname.slice(1)].map(decodeURIComponent);
+      bindings.push(`(name = "HYPERDRIVE", hyperdrive = (designator = "hyperdrive", scheme = "postgresql", user = ${text(user)}, password = ${text(secret)}, database = ${text(database)}))`);
+      workers.push({ name: "hyperdrive", external: `(address = ${text(host)}, tcp = ())` });
+    }
     workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
   }
-  if (origin) workers.push({ name: "origin", port: origin.port, members: demoOrigin(folder) });
+  if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
   return launch(folder, workers, output);
 }
 
-// Starts workers, each with a name, a port and the members of workerd's struct of that name.
+// Starts workers, each with a name, the members of workerd's struct of that name, and a port if anybody but the others
+// is to reach it; or, by `external`, names somebody else.
 export function launch(state, workers, output = 2) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
@@ -39,9 +50,10 @@ function workerdConfig(workers, storage) {
   const services = [
     `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
     `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
-    ...workers.map(({ name, members }) => `(name = "${name}", worker = (${members.join(",\n      ")}))`),
+    ...workers.map(({ name, members, external }) =>
+      `(name = "${name}", ${external ? `external = ${external}` : `worker = (${members.join(",\n      ")})`})`),
   ];
-  const sockets = workers.map(({ name, port }) =>
+  const sockets = workers.filter(({ port }) => port).map(({ name, port }) =>
     `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
 
   return `using Workerd = import "/workerd/workerd.capnp";
@@ -79,9 +91,10 @@ function rustWorker(name, settings, bindings, state) {
   ];
 }
 
-function demoOrigin(state) {
+// A Worker that is one script and has no settings.
+function script(name, path, state) {
   return [
-    `modules = [(name = "origin.js", esModule = ${embed(state, "tests/demo/origin.js")})]`,
+    `modules = [(name = "${name}", esModule = ${embed(state, path)})]`,
     `compatibilityDate = "${wranglerToml("gateway").date}"`,
   ];
 }

@@ -10,8 +10,30 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { Fault, complain, environment, main, root } from "../scripts/paths.mjs";
+import { postgres } from "../scripts/postgres.mjs";
+import { database } from "./postgres.mjs";
 
-const modes = ["hybrid", "durable", "sealed", "address"];
+// Each with what it needs besides the Workers: started on a port of its own, with the settings that name it.
+const modes = {
+  hybrid: nothing,
+  durable: nothing,
+  sealed: nothing,
+  // Hybrid.
+  address: nothing,
+  async kv() {
+    return { settings: {}, gateway: { kv: true }, stop() {} };
+  },
+  async postgres(port) {
+    const { url, stop } = await database(port);
+    return { settings: { DATABASE_URL: url }, stop };
+  },
+};
+// What this machine lacks for a mode, if anything.
+const lacks = (mode) => mode === "postgres" ? postgres().missing : undefined;
+
+async function nothing() {
+  return { settings: {}, stop() {} };
+}
 
 // Short, for here nobody can set the clock: src/pair.rs waits for as long. And all tests sign in as the same two people.
 const changes = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { FRESHNESS_SECONDS: 2, SESSIONS_PER_PERSON: 500 } };
@@ -23,16 +45,17 @@ async function run(name, more) {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.on("exit", remove);
   try {
-    const [idp, gateway, origin, second] = await freePorts(4);
-    const config = configure(mode, { idp, gateway, origin }, second, join(folder, "state"));
-    config.gateway.service_binding = !byAddress;
-    const files = Object.entries({ pair: config, second: another(config, second, join(folder, "second")) }).map(([name, content]) => {
-      const file = join(folder, `${name}.json`);
-      writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
-      return file;
-    });
+    const [idp, gateway, origin, second, other] = await freePorts(5);
+    const store = await modes[name](other);
     const served = [];
     try {
+      const config = configure(mode, { idp, gateway, origin }, second, join(folder, "state"), store);
+      config.gateway.service_binding = !byAddress;
+      const files = Object.entries({ pair: config, second: another(config, second, join(folder, "second")) }).map(([name, content]) => {
+        const file = join(folder, `${name}.json`);
+        writeFileSync(file, JSON.stringify(content), { mode: 0o600 });
+        return file;
+      });
       for (const file of files) served.push(await serving(file));
       return await nextest(byAddress ? ["-E", "test(/::pa_/)", ...more] : more, {
         GATELATCH_ISSUER: `http://localhost:${idp}`,
@@ -42,6 +65,7 @@ async function run(name, more) {
       });
     } finally {
       await Promise.all(served.map((one) => one.stop()));
+      await store.stop();
     }
   } finally {
     remove();
@@ -50,7 +74,7 @@ async function run(name, more) {
 }
 
 // tests/configs/pair.json with other ports. The audience stays: it is a name, and the tests know it.
-function configure(mode, ports, second, state) {
+function configure(mode, ports, second, state, store) {
   const config = JSON.parse(readFileSync(join(import.meta.dirname, "configs/pair.json"), "utf8"));
   const [issuer, app, origin] = [ports.idp, ports.gateway, ports.origin].map((port) => `http://localhost:${port}`);
   config.state = relative(root, state);
@@ -65,7 +89,8 @@ function configure(mode, ports, second, state) {
     client.post_logout_redirect_uris = client.post_logout_redirect_uris.map(moved);
     client.backchannel_logout_uri = moved(client.backchannel_logout_uri);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...changes.gateway });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...changes.gateway, ...store.settings });
+  Object.assign(config.gateway, store.gateway);
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.
   gateway.ROUTES.unshift({ prefix: "/away", origin: "http://localhost:9", access: "signed-in" });
@@ -73,9 +98,9 @@ function configure(mode, ports, second, state) {
 }
 
 // Another gateway of the same issuer, in a process of its own. A browser keeps its cookies apart by its other name.
-function another({ gateway: { settings } }, port, state) {
+function another({ gateway: { settings, kv } }, port, state) {
   const own = { PUBLIC_URL: `http://127.0.0.1:${port}`, CLIENT_ID: "second", SEALING_KEYS: "Z2F0ZWxhdGNoLWV4YW1wbGUtZ2F0ZXdheS10ZXN0LTI" };
-  return { state: relative(root, state), gateway: { port, settings: { ...settings, ...own } } };
+  return { state: relative(root, state), gateway: { port, settings: { ...settings, ...own }, ...(kv && { kv }) } };
 }
 
 // Ports that nobody has. Somebody may take one before we do; then `serve` says so.
@@ -112,12 +137,17 @@ if (main(import.meta)) {
   const given = process.argv.slice(2);
   const split = given.includes("--") ? given.indexOf("--") : given.length;
   const [asked, more] = [given.slice(0, split), given.slice(split + 1)];
-  const unknown = asked.filter((mode) => !modes.includes(mode));
-  if (unknown.length) complain(new Fault(`no mode is called ${unknown.join(", ")}: there are ${modes.join(", ")}`));
+  const known = Object.keys(modes);
+  const unknown = asked.filter((mode) => !known.includes(mode));
+  if (unknown.length) complain(new Fault(`no mode is called ${unknown.join(", ")}: there are ${known.join(", ")}`));
   try {
     const failed = [];
-    for (const mode of asked.length ? asked : modes) {
+    for (const mode of asked.length ? asked : known) {
       console.error(`sessions: ${mode}`);
+      if (lacks(mode)) {
+        console.error(`NOT RUN: ${lacks(mode)}`);
+        continue;
+      }
       if (!await run(mode, more)) failed.push(mode);
     }
     if (failed.length) throw new Fault(`the tests failed with sessions: ${failed.join(", ")}`);

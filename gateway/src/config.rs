@@ -1,5 +1,6 @@
 //! The deployment's settings, read once and refused as a whole.
 
+use crate::database::{self, DatabaseUrl};
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
@@ -29,6 +30,29 @@ pub enum Mode {
     Durable,
     /// Everything in the sealed cookie.
     Sealed,
+    /// Everything in the session object, copies of what it says in Workers KV.
+    Kv,
+    /// Everything in PostgreSQL, which is asked on every request.
+    Postgres,
+}
+
+/// The binding of the KV namespace, whose presence is all that the settings show of it.
+pub const COPIES: &str = "SESSIONS";
+
+/// The settings that `SESSION_MODE` may have.
+const MODES: &str = "hybrid, durable, kv, postgres or sealed";
+
+impl Mode {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "hybrid" => Some(Self::Hybrid),
+            "durable" => Some(Self::Durable),
+            "kv" => Some(Self::Kv),
+            "sealed" => Some(Self::Sealed),
+            "postgres" => Some(Self::Postgres),
+            _ => None,
+        }
+    }
 }
 
 /// Which requests get a line in the log.
@@ -57,13 +81,15 @@ pub struct Config {
     pub routes: Routes,
     /// Where sessions live.
     pub mode: Mode,
+    /// The database, in the mode that has one.
+    pub database: Option<DatabaseUrl>,
     /// What seals cookies.
     pub keys: SealingKeys,
     /// Seconds without a request after which a session is over.
     pub idle_seconds: u64,
     /// Seconds after sign-in when a session is over, whatever happens.
     pub absolute_seconds: u64,
-    /// Seconds that a cookie is believed without asking the session object.
+    /// Seconds that a cookie, or a copy, is believed without asking the session object.
     pub freshness_seconds: u64,
     /// Who may ask what would become of a request; outside of development nobody without one.
     pub explain_token: Option<Digest>,
@@ -147,15 +173,16 @@ impl Config {
             Scope::parse("openid profile email offline_access").unwrap_or_default(),
             |text| Scope::parse(text).filter(|scope| scope.has("openid")),
         );
-        let mode =
-            settings.optional("SESSION_MODE", "hybrid, durable or sealed", Mode::Hybrid, |text| {
-                match text {
-                    "hybrid" => Some(Mode::Hybrid),
-                    "durable" => Some(Mode::Durable),
-                    "sealed" => Some(Mode::Sealed),
-                    _ => None,
-                }
-            });
+        let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
+        let database = match mode {
+            Mode::Postgres => {
+                settings.required("DATABASE_URL", database::WANTED, DatabaseUrl::parse)
+            }
+            Mode::Hybrid | Mode::Durable | Mode::Kv | Mode::Sealed => None,
+        };
+        if mode == Mode::Kv && settings.text(COPIES).is_none() {
+            settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
+        }
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
@@ -204,6 +231,7 @@ impl Config {
                 scope,
                 routes: Routes::default(),
                 mode,
+                database,
                 keys: keys?,
                 idle_seconds,
                 absolute_seconds,
@@ -216,6 +244,15 @@ impl Config {
             })
         };
         settings.finish(read())
+    }
+}
+
+impl Config {
+    /// How long what a session object said is believed: often enough that it sees who is there
+    /// before the session idles out.
+    #[must_use]
+    pub fn believed_seconds(&self) -> u64 {
+        self.freshness_seconds.min(self.idle_seconds / 10)
     }
 }
 

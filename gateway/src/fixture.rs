@@ -155,6 +155,18 @@ impl Spawn for Tasks {
     }
 }
 
+impl Tasks {
+    /// Gives each of them one turn.
+    pub(crate) fn turn(&self) {
+        let mut context = Context::from_waker(Waker::noop());
+        for mut task in self.0.take() {
+            if task.as_mut().poll(&mut context).is_pending() {
+                self.0.borrow_mut().push(task);
+            }
+        }
+    }
+}
+
 /// Lets everybody else have `count` turns.
 pub(crate) async fn turns(mut count: usize) {
     poll_fn(|_| {
@@ -177,12 +189,7 @@ pub(crate) fn poll_all<F: Future>(futures: Vec<F>, tasks: &Tasks) -> Vec<Option<
                 *result = Some(output);
             }
         }
-        let running = tasks.0.take();
-        for mut task in running {
-            if task.as_mut().poll(&mut context).is_pending() {
-                tasks.0.borrow_mut().push(task);
-            }
-        }
+        tasks.turn();
         if results.iter().all(Option::is_some) && tasks.0.borrow().is_empty() {
             break;
         }

@@ -6,6 +6,7 @@ pub mod answer;
 pub mod auth;
 pub mod config;
 pub mod csrf;
+pub mod database;
 pub mod forward;
 pub mod gateway;
 pub mod hop;

@@ -59,6 +59,8 @@ pub fn line(
     let mode = match config.mode {
         Mode::Hybrid => "hybrid",
         Mode::Durable => "durable",
+        Mode::Kv => "kv",
+        Mode::Postgres => "postgres",
         Mode::Sealed => "sealed",
     };
     let (method, path, trace) = (method.as_str(), path(url), trace(headers));

@@ -54,7 +54,9 @@ export const routesTo = (origin) => [
 // Our pair with the demo origin behind it. `gateway` is told the origin's URL. `between` is told the issuer's
 // port and says where its URL is instead; the gateway then goes there, and past no service binding. `told`: whether the
 // gateway is told of logouts.
-export async function pair({ idp = {}, gateway = () => ({}), clients = [], between, told = false } = {}) {
+export async function pair({
+  idp = {}, gateway = () => ({}), clients = [], between, told = false, kv = false, hyperdrive,
+} = {}) {
   const [idpPort, gatewayPort, originPort] = await freePorts(3);
   const [app, origin] = [gatewayPort, originPort].map((port) => `http://localhost:${port}`);
   const issuer = between ? await between(idpPort) : `http://localhost:${idpPort}`;
@@ -81,6 +83,8 @@ export async function pair({ idp = {}, gateway = () => ({}), clients = [], betwe
         ROUTES: routesTo(origin), ...gateway(origin),
       },
       service_binding: !between,
+      kv,
+      ...(hyperdrive && { hyperdrive }),
     },
     origin: { port: originPort },
   };

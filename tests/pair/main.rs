@@ -12,15 +12,19 @@ macro_rules! in_every_mode {
     ($($name:ident)+) => {
         mod hybrid { $(#[test] fn $name() { tests::pair::Pair::with("hybrid", super::$name); })+ }
         mod durable { $(#[test] fn $name() { tests::pair::Pair::with("durable", super::$name); })+ }
+        mod kv { $(#[test] fn $name() { tests::pair::Pair::with("kv", super::$name); })+ }
+        mod postgres { $(#[test] fn $name() { tests::pair::Pair::with("postgres", super::$name); })+ }
         mod sealed { $(#[test] fn $name() { tests::pair::Pair::with("sealed", super::$name); })+ }
     };
 }
 
-/// Makes a test of each function, for each place where sessions are objects.
+/// Makes a test of each function, for each place where sessions are objects or rows: not in the browser alone.
 macro_rules! where_sessions_are_objects {
     ($($name:ident)+) => {
         mod hybrid { $(#[test] fn $name() { tests::pair::Pair::with("hybrid", super::$name); })+ }
         mod durable { $(#[test] fn $name() { tests::pair::Pair::with("durable", super::$name); })+ }
+        mod kv { $(#[test] fn $name() { tests::pair::Pair::with("kv", super::$name); })+ }
+        mod postgres { $(#[test] fn $name() { tests::pair::Pair::with("postgres", super::$name); })+ }
     };
 }
 

@@ -180,7 +180,7 @@ fn gr_06_a_lost_answer_costs_nobody_the_session(pair: &Pair) {
 
 fn gr_08_a_write_that_fails_after_the_answer_loses_nothing(pair: &Pair) {
     let Some(gate) = pair.needs_clock() else { return };
-    for mode in ["hybrid", "durable"] {
+    for mode in ["hybrid", "durable", "kv", "postgres"] {
         for failures in [1, 2, 3] {
             let pair = Pair::in_process(mode, |_, _| {});
             let gate = pair.needs_clock().unwrap_or(gate);
@@ -354,7 +354,7 @@ fn pa_11_signing_in_works_within_the_skew_and_never_loops(pair: &Pair) {
         return;
     }
     for ahead in [-600, -300, -60, -5, 5, 60, 300, 600] {
-        for mode in ["hybrid", "durable", "sealed"] {
+        for mode in ["hybrid", "durable", "kv", "postgres", "sealed"] {
             let pair = Pair::in_process(mode, |_, _| {});
             let Some(gate) = pair.needs_clock() else { return };
             gate.set_ahead(ahead);

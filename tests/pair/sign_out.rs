@@ -32,9 +32,9 @@ fn gs_11_a_cookie_that_was_kept_is_dead_after_signing_out(pair: &Pair) {
     assert_eq!(guest.whoami()["signed_in"], false);
     match pair.mode {
         // Asked on every request: at once.
-        "durable" => {}
+        "durable" | "postgres" => {}
         // Believed for as long as the manual says.
-        "hybrid" => pair.outlive_freshness(),
+        "hybrid" | "kv" => pair.outlive_freshness(),
         // Nobody but the issuer knows: until the access token is over.
         _ => pair.outlive_access_tokens(),
     }

@@ -5,6 +5,7 @@ use crate::line::Line;
 use crate::objects::Objects;
 use crate::origin;
 use crate::raw::Raw;
+use crate::stores::Stores;
 use crate::turns::Tasks;
 use crate::world::{Issuer, text};
 use gateway::answer;
@@ -34,8 +35,9 @@ use std::task::{Context, Waker};
 /// What can be reached of a gateway in this process and of no other.
 #[derive(Debug)]
 pub struct Gate {
-    /// Its session objects.
-    pub objects: Objects,
+    /// Its session objects, or the rows of its database.
+    pub objects: Rc<Objects>,
+    sessions: Stores,
     /// Its way out.
     pub line: Line,
     /// What goes on behind the answers.
@@ -64,8 +66,10 @@ impl Gate {
             (deploy(settings), Line::new(Rc::clone(&issuer)), Tasks::default());
         let provider = Rc::new(Provider::new(config.issuer.clone()));
         let party = Rc::new(Party::new(&config, provider, line.clone(), Native));
+        let objects = Rc::new(Objects::new(Rc::clone(&party), tasks.clone()));
         Self {
-            objects: Objects::new(Rc::clone(&party), tasks.clone()),
+            sessions: Stores::of(&config, &objects, &party, &tasks),
+            objects,
             line,
             tasks,
             issuer,
@@ -147,7 +151,7 @@ impl Gate {
         let seams = Seams {
             config: &config,
             party: &self.party,
-            sessions: &self.objects,
+            sessions: &self.sessions,
             used: &self.used,
             opened: &opened,
         };

@@ -39,6 +39,7 @@ pub mod raw;
 pub mod registration;
 pub mod secrets;
 pub mod site;
+pub mod stores;
 pub mod turns;
 pub mod upstream;
 pub mod wire;

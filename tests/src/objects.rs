@@ -29,7 +29,7 @@ type Instance = Rc<Driver<Row, Tasks, Line, Native>>;
 
 /// One row of one object.
 #[derive(Clone, Debug, Default)]
-struct Row {
+pub(crate) struct Row {
     text: Rc<RefCell<Option<String>>>,
     failures: Rc<Cell<u32>>,
     faults: Rc<Faults>,
@@ -196,11 +196,30 @@ impl Objects {
         if self.faults.command_is_lost() {
             return Err(Lost);
         }
-        let (failures, faults) = (Rc::clone(&self.failures), Rc::clone(&self.faults));
-        let row = || Row { text: Rc::default(), failures, faults };
-        let row = self.rows.borrow_mut().entry(object).or_insert_with(row).clone();
+        let row = self.row(object);
         let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.party));
         Ok(Rc::clone(self.instances.borrow_mut().entry(object).or_insert_with(fresh)))
+    }
+
+    fn row(&self, object: Uuid) -> Row {
+        let (failures, faults) = (Rc::clone(&self.failures), Rc::clone(&self.faults));
+        let row = || Row { text: Rc::default(), failures, faults };
+        self.rows.borrow_mut().entry(object).or_insert_with(row).clone()
+    }
+
+    /// What a statement about one row comes to, where rows are in a database and nothing is put
+    /// away but what asks.
+    pub(crate) async fn statement<A>(
+        &self,
+        object: Uuid,
+        act: impl FnOnce(&Row) -> Result<A, Broken>,
+    ) -> Result<A, Lost> {
+        self.asked.set(self.asked.get() + 1);
+        turns(1).await;
+        if self.lost.get() || self.faults.command_is_lost() {
+            return Err(Lost);
+        }
+        self.answer(async { act(&self.row(object)) }).await?.map_err(|Broken| Lost)
     }
 
     /// What `obeyed` comes to, unless the instance is put away meanwhile or the answer is lost.

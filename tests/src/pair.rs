@@ -79,6 +79,13 @@ impl Pair {
         let gateway = file["gateway"]["settings"].as_object();
         let (mut idp, mut gateway) = (settings_in(FILE), gateway.expect("settings").clone());
         gateway.insert("SESSION_MODE".to_owned(), mode.into());
+        if mode == "postgres" {
+            // Nobody goes there: see stores.rs.
+            gateway.insert("DATABASE_URL".to_owned(), "postgres://u:p@localhost/sessions".into());
+        }
+        if mode == "kv" {
+            gateway.insert("SESSIONS".to_owned(), "a namespace".into());
+        }
         change(&mut idp, &mut gateway);
         let issuer = Rc::new(Issuer::in_process(&idp));
         let url = gateway["PUBLIC_URL"].as_str().expect("a URL").to_owned();
@@ -129,6 +136,12 @@ impl Pair {
     /// the tests talk HTTP. Without one a test has nothing to do and ends.
     pub fn needs_clock(&self) -> Option<&Gate> {
         self.gate.as_deref()
+    }
+
+    /// Whether the browser has nothing but the name of its session, and somebody is asked for it on
+    /// every request.
+    pub fn has_handles(&self) -> bool {
+        matches!(self.mode, "durable" | "kv" | "postgres")
     }
 
     /// The gateway's origin.

@@ -1,17 +1,19 @@
 // A thousand requests at once of a session whose access token has expired.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { figure, subject } from "../foreign/checks.mjs";
+import { postgres } from "../../scripts/postgres.mjs";
+import { figure, later, subject } from "../foreign/checks.mjs";
 import { freePorts, key, ourPair, routesTo, serve } from "../foreign/pair.mjs";
 import { foreignIssuer } from "../foreign/provider.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
+import { database } from "../postgres.mjs";
 import { burst } from "./burst.mjs";
 import { accounts, bearer, claimsOf, full, people, quantile, userinfo } from "./client.mjs";
 import { proxy } from "./proxy.mjs";
 
 const count = 1000;
 // With our issuer, and with the other one.
-const rounds = full ? { ours: 20, foreign: 20 } : { ours: 3, foreign: 1 };
+const rounds = full ? { ours: 20, foreign: 20, others: 5 } : { ours: 3, foreign: 1, others: 1 };
 // Rounds take turns with sessions: while one is stormed the tokens of the others expire. One more is left for
 // when the issuer is away.
 const sessions = full ? 4 : 3;
@@ -20,13 +22,29 @@ const accessTokenSeconds = 12;
 // A round that took longer says nothing, for then a second call may be right: it is made again, so often.
 const patience = 5;
 const modes = ["hybrid", "durable"];
+// With our issuer alone, and with tokens that live longer: a thousand requests to a database take their time.
+const otherSeconds = 40;
+const others = ["kv", ...postgres().missing ? [] : ["postgres"]];
+
+// What a mode needs besides.
+async function settingsOf(mode) {
+  if (mode !== "postgres") return { SESSION_MODE: mode };
+  const [port] = await freePorts(1);
+  const { url, stop } = await database(port);
+  later(stop);
+  return { SESSION_MODE: mode, DATABASE_URL: url };
+}
 
 // Ours, with the proxy before it that counts.
 async function withOurs(mode) {
+  const isOther = others.includes(mode);
+  const seconds = isOther ? otherSeconds : accessTokenSeconds;
   const line = await proxy();
+  const settings = await settingsOf(mode);
   const { app, issuer } = await ourPair({
-    idp: { ACCOUNTS: accounts, ACCESS_TOKEN_SECONDS: accessTokenSeconds },
-    gateway: () => ({ SESSION_MODE: mode }),
+    idp: { ACCOUNTS: accounts, ACCESS_TOKEN_SECONDS: seconds },
+    gateway: () => settings,
+    kv: mode === "kv",
     between: (port) => {
       line.issuerPort = port;
       return line.url;
@@ -34,7 +52,8 @@ async function withOurs(mode) {
   });
   return {
     name: `${mode}, our issuer`,
-    rounds: rounds.ours,
+    rounds: isOther ? rounds.others : rounds.ours,
+    seconds,
     app,
     line,
     calls: () => line.calls.filter(({ form }) => form.get("grant_type") === "refresh_token").length,
@@ -79,6 +98,7 @@ async function withForeign(mode) {
   return {
     name: `${mode}, npm's oidc-provider`,
     rounds: rounds.foreign,
+    seconds: accessTokenSeconds,
     app,
     calls: () => issuer.refreshes + issuer.refused.length,
     async signIn(visitor) {
@@ -133,7 +153,7 @@ async function round(session, tries = patience) {
   // Any of them: a browser obeys all, and the last one stays.
   const last = answers[Math.floor(Math.random() * count)];
   session.visitor.take(last);
-  if (milliseconds > accessTokenSeconds * 900 && tries > 1) {
+  if (milliseconds > session.world.seconds * 900 && tries > 1) {
     console.log(`  a round took ${milliseconds} ms, which is too long to judge it: once more`);
     session.token = bearer(last);
     session.claims = await session.world.judge(session.token);
@@ -150,7 +170,7 @@ async function round(session, tries = patience) {
 }
 
 await subject("storms", async (it) => {
-  const worlds = await Promise.all(modes.flatMap((mode) => [withOurs(mode), withForeign(mode)]));
+  const worlds = await Promise.all([...modes.flatMap((mode) => [withOurs(mode), withForeign(mode)]), ...others.map(withOurs)]);
   const guests = new Map(worlds.map((world) => [world, []]));
   await Promise.all(worlds.map(async (world) => {
     for (let index = 0; index <= sessions; index += 1) guests.get(world).push(await arrive(world));

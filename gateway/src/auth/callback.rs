@@ -279,7 +279,9 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
         Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
-        Mode::Durable | Mode::Sealed => Contents::Handle { handle, ends_at },
+        Mode::Durable | Mode::Kv | Mode::Postgres | Mode::Sealed => {
+            Contents::Handle { handle, ends_at }
+        }
     };
     contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;
     Ok(cookies)

@@ -42,7 +42,7 @@ fn the_defaults_are_those_of_the_manual() {
 #[test]
 fn one_failed_start_names_every_mistake() {
     let all = Config::read(|name| match name {
-        "SESSION_MODE" => Some("kv".to_owned()),
+        "SESSION_MODE" => Some("redis".to_owned()),
         "SCOPE" => Some("profile".to_owned()),
         "CLIENT_AUTH" => Some("client_secret_post".to_owned()),
         "FRESHNESS_SECONDS" => Some("-1".to_owned()),
@@ -168,4 +168,25 @@ fn no_problem_repeats_a_value() {
     let problems = with(&[("SEALING_KEYS", "hunter2"), ("CLIENT_AUTH", "hunter2")]).unwrap_err();
     assert!(problems.iter().all(|problem| !problem.to_string().contains("hunter2")));
     assert!(!format!("{:?}", with(&[]).unwrap()).contains("s3cret"));
+}
+
+#[test]
+fn a_database_is_asked_for_where_sessions_live_in_one_and_its_url_is_not_repeated() {
+    let postgres = ("SESSION_MODE", "postgres");
+    assert_eq!(mistakes(&[postgres]), ["DATABASE_URL"]);
+    let problems = with(&[postgres, ("DATABASE_URL", "mysql://bob:hunter2@db.test/shop")]);
+    let problem = problems.unwrap_err().remove(0);
+    assert!(problem.name == "DATABASE_URL" && !problem.to_string().contains("hunter2"));
+    let url = ("DATABASE_URL", "postgres://bob:hunter2@db.test/shop");
+    let config = with(&[postgres, url]).unwrap();
+    assert_eq!(config.database.as_ref().unwrap().host, "db.test");
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(with(&[url]).unwrap().database.is_none());
+}
+
+#[test]
+fn copies_need_a_place() {
+    let kv = ("SESSION_MODE", "kv");
+    assert_eq!(mistakes(&[kv]), ["SESSIONS"]);
+    assert_eq!(with(&[kv, ("SESSIONS", "{}")]).unwrap().mode, Mode::Kv);
 }

@@ -1,9 +1,13 @@
 //! The rim: everything that knows it runs on workerd. It has no opinions about sessions.
 
+pub mod behind;
+pub mod kv;
 mod person;
+pub mod postgres;
 pub mod proxy;
 mod row;
 pub mod session;
+pub mod stores;
 
 use crate::auth;
 use crate::auth::flow::UsedFlows;
@@ -17,19 +21,21 @@ use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
 use crate::trail::{self, Trail};
+use behind::Behind;
 use http::{Method, StatusCode};
 use proxy::Book;
-use session::{Objects, outbound, provider};
+use session::{outbound, provider};
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
-use shared::edge::{entry, now, rng, setting};
+use shared::edge::{entry, now, rng};
 use shared::fetch::Response;
 use shared::handle::{Handle, Kind};
 use shared::respond;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use stores::{Known, Stores, settings};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -40,9 +46,10 @@ use worker::Env;
 /// Nothing of any request.
 struct Deployment {
     config: Config,
-    party: Party<Outbound, WebCrypto>,
+    party: Rc<Party<Outbound, WebCrypto>>,
     used: UsedFlows,
     opened: Opened,
+    known: Known,
 }
 
 thread_local! {
@@ -57,9 +64,9 @@ fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
         let site = |config: Config| {
             let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
             let (used, opened) = (UsedFlows::default(), Opened::default());
-            Deployment { config, party, used, opened }
+            Deployment { config, party: Rc::new(party), used, opened, known: Known::default() }
         };
-        let read = Sites::read(|name| setting(env, name));
+        let read = Sites::read(|name| settings(env, name));
         let read = read.map(|sites| Rc::new(sites.into_configs().into_iter().map(site).collect()));
         let read = read.map_err(|problems| {
             let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
@@ -78,11 +85,11 @@ fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
 /// # Errors
 /// What the runtime throws.
 #[wasm_bindgen]
-pub fn fetch(request: Request, env: Env, _: JsValue) -> Result<JsValue, JsValue> {
-    entry::run(serve(request, env))
+pub fn fetch(request: Request, env: Env, context: JsValue) -> Result<JsValue, JsValue> {
+    entry::run(serve(request, env, Behind::new(context)))
 }
 
-async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
+async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, JsValue> {
     let Ok(sites) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
     let url = request.url();
     let Some(deployment) = site(&sites, |site| &site.config, &url) else {
@@ -102,7 +109,7 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
-    let Deployment { config, party, used, opened } = deployment;
+    let Deployment { config, party, used, opened, known } = deployment;
     let book = Book {
         figures: binding(&env, "ANALYTICS"),
         all: config.request_log == RequestLog::All,
@@ -117,7 +124,9 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
         return Ok(response_out(refused)?.into());
     }
-    let sessions = Objects(env);
+    let Some(sessions) = Stores::of(config, party, known, env.clone(), behind) else {
+        return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
+    };
     let seams = Seams { config, party, sessions: &sessions, used, opened };
 
     let (began, clock) = (now(), js_sys::Date::now());
@@ -137,7 +146,7 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         decide(&seams, incoming, began, &mut rng).await;
     let answer = match next {
         Next::Forward(forward) => {
-            let (line, both) = (line(trail, "Forward"), (&request, &sessions.0));
+            let (line, both) = (line(trail, "Forward"), (&request, &env));
             let answer = proxy::forward(both, &forward, bound.as_ref(), &book, &line);
             if cookies.is_empty() {
                 return Ok(answer.into());

@@ -2,6 +2,7 @@
 //! an opinion; the opinions are in [`crate::session`].
 
 use super::row::Row;
+use super::stores::settings;
 use crate::config::Config;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
 use crate::session::exchange::Party;
@@ -69,7 +70,7 @@ impl Session {
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
         let raw: JsValue = state.clone().into();
         let state = Rc::new(worker::State::from(state));
-        let driver = Config::read(|name| edge::setting(env, name)).ok().map(|config| {
+        let driver = Config::read(|name| settings(env, name)).ok().map(|config| {
             let outbound = outbound(&config, env);
             let party = Party::new(&config, provider(&config), outbound, WebCrypto);
             // A row that does not open was sealed under a key that is gone: that session is over.

@@ -79,7 +79,8 @@ impl Visitor {
     /// What a stream to them ends with.
     #[must_use]
     pub fn bound(&self, mode: Mode) -> Bound {
-        let handle = (mode != Mode::Sealed).then(|| self.logout_key.as_str().to_owned());
+        let has_object = matches!(mode, Mode::Hybrid | Mode::Durable | Mode::Kv);
+        let handle = has_object.then(|| self.logout_key.as_str().to_owned());
         Bound { handle, ends_at: self.snapshot.ends_at }
     }
 
@@ -125,7 +126,12 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                 return self.sealed(session.clone(), *secret, headers, logout_key, now, rng).await;
             }
             Contents::Hybrid { snapshot, checked_at, .. }
-                if self.is_fresh(snapshot, *checked_at, now) =>
+                if self.config.mode == Mode::Hybrid
+                    && snapshot.may_be_believed(
+                        *checked_at,
+                        self.config.believed_seconds(),
+                        now,
+                    ) =>
             {
                 let bearer = opened.bearer(&snapshot.access_token);
                 let (snapshot, cookies) = (Rc::clone(snapshot), HeaderMap::new());
@@ -151,7 +157,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                         let snapshot = Rc::clone(&snapshot);
                         Some(Contents::Hybrid { handle, snapshot, checked_at: now })
                     }
-                    Mode::Durable => {
+                    Mode::Durable | Mode::Kv | Mode::Postgres => {
                         resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
                     }
                     Mode::Sealed => None,
@@ -169,15 +175,6 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             // Whether the session still lives is not known, so nothing is served.
             Err(Lost) => Authentication::Unavailable { retry_after: 1, cookies: HeaderMap::new() },
         }
-    }
-
-    /// Whether a cookie may be believed without asking its object.
-    fn is_fresh(&self, snapshot: &Snapshot, checked_at: UnixTime, now: UnixTime) -> bool {
-        self.config.mode == Mode::Hybrid
-            && now < snapshot.refresh_at
-            && now < snapshot.idle_ends_at
-            // In either direction, for clocks jump. Often enough that the object sees who is there before it idles out.
-            && now.0.abs_diff(checked_at.0) < self.config.freshness_seconds.min(self.config.idle_seconds / 10)
     }
 
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,

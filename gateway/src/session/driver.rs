@@ -4,29 +4,19 @@
 //! that a browser which goes away does not take it along (GR-17).
 
 use super::exchange::Party;
-use super::state::{Farewell, Lease, Live, Renewed, Session, Snapshot, Visit};
+use super::state::{Farewell, Live, Session, Snapshot, Visit};
+use super::turn::{Call, Next, Turn, first, impatient, settle};
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use shared::fetch::Fetch;
 use shared::jose::Verifier;
-use shared::secret::{Digest, RefreshToken};
+use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
 /// How many seconds a request waits for somebody else's token call.
 pub const PATIENCE_SECONDS: u32 = 10;
-
-/// An access token that lives so many seconds more serves a request while its successor is fetched;
-/// below that the request waits, lest the token die on the way to the origin (GP-25).
-const AMPLE_SECONDS: u64 = 10;
-
-fn has_ample(snapshot: &Snapshot, now: UnixTime) -> bool {
-    snapshot.access_ends_at.since(now) >= AMPLE_SECONDS
-}
 
 /// The place of one session. Synchronous, so that a step is atomic.
 pub trait Store {
@@ -79,7 +69,7 @@ pub struct Driver<S, P, F, V> {
 }
 
 /// What the synchronous part of a visit decided.
-enum Next {
+enum Step {
     Done(Visited),
     Wait(oneshot::Receiver<()>, Option<Box<Snapshot>>),
 }
@@ -126,23 +116,23 @@ where
         patience: impl Future<Output = ()>,
     ) -> Visited {
         let (receiver, meanwhile) = match self.step(secret, jitter, now) {
-            Next::Done(visited) => return visited,
-            Next::Wait(receiver, meanwhile) => (receiver, meanwhile),
+            Step::Done(visited) => return visited,
+            Step::Wait(receiver, meanwhile) => (receiver, meanwhile),
         };
         if first(receiver, patience).await {
             // The result is written. Time stands still for this request, so that what was just
             // received is not found stale again.
-            if let Next::Done(visited) = self.step(secret, jitter, now) {
+            if let Step::Done(visited) = self.step(secret, jitter, now) {
                 return visited;
             }
         }
-        meanwhile.map_or(Visited::Unavailable { retry_after: 1 }, Visited::Present)
+        impatient(meanwhile)
     }
 
-    fn step(self: &Rc<Self>, secret: Digest, jitter: u8, now: UnixTime) -> Next {
-        const BROKEN: Next = Next::Done(Visited::Unavailable { retry_after: 1 });
+    fn step(self: &Rc<Self>, secret: Digest, jitter: u8, now: UnixTime) -> Step {
+        const BROKEN: Step = Step::Done(Visited::Unavailable { retry_after: 1 });
         let Ok(before) = self.store.load() else { return BROKEN };
-        let Some(before) = before else { return Next::Done(Visited::Gone) };
+        let Some(before) = before else { return Step::Done(Visited::Gone) };
         let held = if self.calling.get() { before.clone() } else { before.clone().abandoned() };
         let (after, visit) = held.visit(secret, now);
         // The lease is written before the call is made. That somebody was here, or that it is over,
@@ -151,61 +141,30 @@ where
         if after != before && self.store.save(&after).is_err() && must {
             return BROKEN;
         }
-        match (visit, &after) {
-            (Visit::Serve(snapshot), _) => Next::Done(Visited::Present(snapshot)),
-            (Visit::Unavailable { retry_after }, _) => {
-                Next::Done(Visited::Unavailable { retry_after })
+        let Turn { call, next } = Turn::of(visit, &after, now);
+        let step = match next {
+            Next::Done(visited) => Step::Done(visited),
+            Next::Wait(meanwhile) => {
+                let (sender, receiver) = oneshot::channel();
+                self.waiting.borrow_mut().push(sender);
+                Step::Wait(receiver, meanwhile)
             }
-            (Visit::Wait(_, Some(meanwhile)), _) if has_ample(&meanwhile, now) => {
-                Next::Done(Visited::Present(meanwhile))
-            }
-            (Visit::Wait(_, meanwhile), _) => self.wait(meanwhile),
-            (Visit::Refresh(lease, token), Session::Live(live)) => {
-                self.calling.set(true);
-                let meanwhile = Some(Box::new(live.snapshot()));
-                let meanwhile = meanwhile.filter(|snapshot| now < snapshot.access_ends_at);
-                let next = match meanwhile {
-                    Some(meanwhile) if has_ample(&meanwhile, now) => {
-                        Next::Done(Visited::Present(meanwhile))
-                    }
-                    meanwhile => self.wait(meanwhile),
-                };
-                let task = Rc::clone(self).refresh(lease, token, live.clone(), jitter, now);
-                self.spawn.spawn(task);
-                next
-            }
-            (Visit::Refresh(..), Session::Ended { .. }) | (Visit::Gone, _) => {
-                Next::Done(Visited::Gone)
-            }
+        };
+        if let Some(call) = call {
+            self.calling.set(true);
+            self.spawn.spawn(Rc::clone(self).refresh(call, jitter, now));
         }
-    }
-
-    fn wait(&self, meanwhile: Option<Box<Snapshot>>) -> Next {
-        let (sender, receiver) = oneshot::channel();
-        self.waiting.borrow_mut().push(sender);
-        Next::Wait(receiver, meanwhile)
+        step
     }
 
     /// The token call and what follows from it.
-    async fn refresh(
-        self: Rc<Self>,
-        lease: Lease,
-        token: RefreshToken,
-        live: Box<Live>,
-        jitter: u8,
-        now: UnixTime,
-    ) {
+    async fn refresh(self: Rc<Self>, call: Call, jitter: u8, now: UnixTime) {
         // Released however this ends, or the session would wait for nobody.
         let calling = Calling(&self);
+        let Call { lease, token, live } = call;
         let answer = self.party.refresh(&token, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
-        let (session, orphan) = match answer {
-            Ok(renewal) => match session.renew(lease, renewal, now) {
-                (session, Renewed::Orphaned(orphan)) => (session, orphan),
-                (session, Renewed::Committed | Renewed::Late) => (session, None),
-            },
-            Err(failure) => (session.fail(lease, failure, now), None),
-        };
+        let (session, orphan) = settle(session, lease, answer, now);
         // A write that fails is tried once more; after that the lease runs out, and the provider
         // is asked again with the token that is still there (GR-08).
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
@@ -293,16 +252,4 @@ impl<S: Store, P: Spawn, F: Fetch, V: Verifier> Drop for Calling<'_, S, P, F, V>
     fn drop(&mut self) {
         self.0.wake();
     }
-}
-
-/// Whether `event` came before `patience` was over.
-async fn first(event: oneshot::Receiver<()>, patience: impl Future<Output = ()>) -> bool {
-    let (mut event, mut patience) = (pin!(event), pin!(patience));
-    poll_fn(|context| {
-        if event.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        patience.as_mut().poll(context).map(|()| false)
-    })
-    .await
 }

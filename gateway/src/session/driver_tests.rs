@@ -13,7 +13,7 @@ use std::future::{pending, ready};
 use std::rc::Rc;
 
 #[derive(Clone, Default)]
-struct Memory {
+pub(super) struct Memory {
     row: Rc<RefCell<Option<Session>>>,
     writes: Rc<Cell<usize>>,
     failing: Rc<Cell<usize>>,
@@ -35,11 +35,11 @@ impl Store for Memory {
     }
 }
 
-fn secret() -> Digest {
+pub(super) fn secret() -> Digest {
     Digest::of("secret")
 }
 
-fn live() -> Live {
+pub(super) fn live() -> Live {
     let renewal = Renewal {
         access_token: AccessToken::new("a0"),
         expires_in: Some(300),
@@ -67,7 +67,7 @@ macro_rules! driver {
     }};
 }
 
-fn fresh(peer: &Peer, n: usize) {
+pub(super) fn fresh(peer: &Peer, n: usize) {
     peer.put(
         "/token",
         200,
@@ -79,14 +79,14 @@ fn fresh(peer: &Peer, n: usize) {
     );
 }
 
-fn token(visited: &Visited) -> Option<&str> {
+pub(super) fn token(visited: &Visited) -> Option<&str> {
     match visited {
         Visited::Present(snapshot) => Some(snapshot.access_token.expose()),
         _ => None,
     }
 }
 
-const LATE: UnixTime = NOON.plus(300);
+pub(super) const LATE: UnixTime = NOON.plus(300);
 
 #[test]
 fn gr_01_gr_15_a_thousand_requests_cost_one_token_call() {

@@ -1,17 +1,32 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod cached;
+pub mod contended;
 pub mod cookie;
 pub mod driver;
 pub mod exchange;
+pub mod neon;
 pub mod opened;
 pub mod roll;
+pub mod row;
+pub mod sql;
 pub mod state;
+pub mod together;
+mod turn;
 
+#[cfg(test)]
+mod cached_tests;
+#[cfg(test)]
+mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
 #[cfg(test)]
+mod sql_tests;
+#[cfg(test)]
 mod state_tests;
+#[cfg(test)]
+mod together_tests;
 
 use crate::person::People;
 use driver::Visited;

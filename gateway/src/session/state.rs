@@ -205,6 +205,18 @@ pub struct Farewell {
     pub subject: String,
 }
 
+impl Snapshot {
+    /// Whether what was told at `checked_at` may be believed without asking, for so many `seconds`.
+    #[must_use]
+    pub fn may_be_believed(&self, checked_at: UnixTime, seconds: u64, now: UnixTime) -> bool {
+        now < self.refresh_at
+            && now < self.idle_ends_at
+            && now < self.ends_at
+            // In either direction, for clocks jump.
+            && now.0.abs_diff(checked_at.0) < seconds
+    }
+}
+
 impl Tokens {
     /// Tokens received at `now`. `forever` is how long one lives that can't be renewed and whose
     /// provider does not tell.
@@ -423,6 +435,15 @@ impl Session {
         match self {
             Self::Live(live) if live.secret == secret => Self::Live(live).end(),
             other => (other, None),
+        }
+    }
+
+    /// When even the memory of it may go.
+    #[must_use]
+    pub fn until(&self) -> UnixTime {
+        match self {
+            Self::Live(live) => live.ends_at(),
+            Self::Ended { until } => *until,
         }
     }
 

@@ -15,7 +15,7 @@ extern "C" {
     fn send(env: &Env, binding: &str, name: &str, command: &str) -> Promise;
 
     #[wasm_bindgen(js_name = pause)]
-    fn pause_for(seconds: u32) -> Promise;
+    fn pause_for(seconds: f64) -> Promise;
 
     /// Has an object answer what it is asked.
     pub fn obey(request: &web_sys::Request, step: &Step) -> Promise;
@@ -90,6 +90,11 @@ where
 /// Is over after so many seconds, counted from when somebody begins to wait. (`worker::Delay` wakes
 /// whoever asked first, and not whoever asked last.)
 pub async fn pause(seconds: u32) {
+    pause_milliseconds(1000 * seconds).await;
+}
+
+/// The same, for shorter times.
+pub async fn pause_milliseconds(milliseconds: u32) {
     // A timer does not fail.
-    let _ = JsFuture::from(pause_for(seconds)).await;
+    let _ = JsFuture::from(pause_for(f64::from(milliseconds) / 1000.0)).await;
 }

@@ -1,0 +1,212 @@
+//! What the requests of one isolate spare each other at a store that is dear to ask: so many ask at a
+//! time, and whoever waits takes what others find out meanwhile, where that is as good as asking.
+//!
+//! A row that somebody began to read after I came is what I would have read. A version that was
+//! replaced, or not found, is never there again. Requests cannot wake each other, so each looks by
+//! itself, after pauses; only data passes between them.
+
+use super::Lost;
+use super::contended::{Pause, Shelf, Version};
+use super::state::Session;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use uuid::Uuid;
+
+/// How many ask at a time.
+const MOST: usize = 16;
+/// How long somebody waits for a place, and for somebody who had one and is gone, in milliseconds.
+const QUEUE: u32 = 10_000;
+const GONE: u32 = 6_000;
+/// The pauses between two looks: the first, and the longest.
+const LOOKS: (u32, u32) = (5, 80);
+/// How many sessions something is known of.
+const KNOWN: usize = 256;
+
+/// What the requests of one isolate know.
+#[derive(Debug, Default)]
+pub struct Board(RefCell<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// Orders what happens here.
+    count: u64,
+    /// Who asks: when each began.
+    asking: Vec<u64>,
+    waiting: usize,
+    /// What was read lately, and when somebody began to read it. Empty when nobody waits.
+    read: HashMap<Uuid, (u64, Option<(Session, Version)>)>,
+    /// What was seen not to be there any more.
+    replaced: HashMap<Uuid, Version>,
+}
+
+impl Inside {
+    fn tick(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    fn take(&mut self) -> Option<u64> {
+        if self.asking.len() >= MOST {
+            return None;
+        }
+        let began = self.tick();
+        self.asking.push(began);
+        Some(began)
+    }
+
+    fn give_back(&mut self, place: u64) {
+        self.asking.retain(|began| *began != place);
+    }
+}
+
+impl Board {
+    fn with<A>(&self, act: impl FnOnce(&mut Inside) -> A) -> A {
+        act(&mut self.0.borrow_mut())
+    }
+}
+
+/// A place among those who ask.
+struct Place<'b> {
+    board: &'b Board,
+    began: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.board.with(|inside| inside.give_back(self.began));
+    }
+}
+
+/// One who waits.
+struct Waiting<'b>(&'b Board);
+
+impl<'b> Waiting<'b> {
+    fn new(board: &'b Board) -> Self {
+        board.with(|inside| inside.waiting += 1);
+        Self(board)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.with(|inside| {
+            inside.waiting -= 1;
+            if inside.waiting == 0 {
+                inside.read.clear();
+            }
+        });
+    }
+}
+
+/// What waiting came to.
+enum Turn<'b, A> {
+    /// It is known already.
+    Known(A),
+    /// It is one's own turn to ask.
+    Ask(Place<'b>),
+}
+
+/// A shelf that the requests of an isolate ask together.
+#[derive(Debug)]
+pub struct Together<K, P> {
+    shelf: K,
+    around: P,
+    board: Rc<Board>,
+}
+
+impl<K, P: Pause> Together<K, P> {
+    /// The requests that share `board` ask `shelf`.
+    #[must_use]
+    pub fn new(shelf: K, around: P, board: Rc<Board>) -> Self {
+        Self { shelf, around, board }
+    }
+
+    async fn turn<A>(&self, known: impl Fn(&Inside) -> Option<A>) -> Result<Turn<'_, A>, Lost> {
+        let board = &*self.board;
+        if let Some(began) = board.with(Inside::take) {
+            return Ok(Turn::Ask(Place { board, began }));
+        }
+        let _waiting = Waiting::new(board);
+        let first = board.with(|inside| inside.asking.first().copied());
+        let (mut look, mut waited) = (LOOKS.0, 0);
+        while waited < QUEUE {
+            self.around.pause(look).await;
+            waited += look;
+            look = (2 * look).min(LOOKS.1);
+            if let Some(known) = board.with(|inside| known(inside)) {
+                return Ok(Turn::Known(known));
+            }
+            // Longer than any statement may take: that request was put away in the middle.
+            if waited > GONE
+                && let Some(gone) = first
+            {
+                board.with(|inside| inside.give_back(gone));
+            }
+            if let Some(began) = board.with(Inside::take) {
+                return Ok(Turn::Ask(Place { board, began }));
+            }
+        }
+        Err(Lost)
+    }
+}
+
+impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
+    async fn load(&self, id: Uuid) -> Result<Option<(Session, Version)>, Lost> {
+        let came = self.board.with(Inside::tick);
+        let known = |inside: &Inside| {
+            let (began, row) = inside.read.get(&id)?;
+            (*began > came).then(|| row.clone())
+        };
+        let place = match self.turn(known).await? {
+            Turn::Known(row) => return Ok(row),
+            Turn::Ask(place) => place,
+        };
+        let row = self.shelf.load(id).await?;
+        self.board.with(|inside| {
+            let is_newest = inside.read.get(&id).is_none_or(|(began, _)| *began < place.began);
+            if inside.waiting > 0 && is_newest {
+                bounded(&mut inside.read).insert(id, (place.began, row.clone()));
+            }
+        });
+        Ok(row)
+    }
+
+    async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
+        match self.turn(|_| None::<bool>).await? {
+            Turn::Known(done) => Ok(done),
+            Turn::Ask(_place) => self.shelf.insert(id, next, session).await,
+        }
+    }
+
+    async fn replace(
+        &self,
+        id: Uuid,
+        seen: Version,
+        next: Version,
+        session: &Session,
+    ) -> Result<bool, Lost> {
+        let known = |inside: &Inside| (inside.replaced.get(&id) == Some(&seen)).then_some(false);
+        let _place = match self.turn(known).await? {
+            Turn::Known(done) => return Ok(done),
+            Turn::Ask(place) => place,
+        };
+        let done = self.shelf.replace(id, seen, next, session).await?;
+        self.board.with(|inside| bounded(&mut inside.replaced).insert(id, seen));
+        Ok(done)
+    }
+
+    async fn sweep(&self) -> Result<(), Lost> {
+        match self.turn(|_| None::<()>).await? {
+            Turn::Known(()) => Ok(()),
+            Turn::Ask(_place) => self.shelf.sweep().await,
+        }
+    }
+}
+
+fn bounded<V>(map: &mut HashMap<Uuid, V>) -> &mut HashMap<Uuid, V> {
+    if map.len() >= KNOWN {
+        map.clear();
+    }
+    map
+}

@@ -1,0 +1,64 @@
+// A PostgreSQL server of our own: on loopback alone, on a free port, with a password, in a folder that is removed.
+import { spawn, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { postgres } from "../scripts/postgres.mjs";
+import { Fault } from "../scripts/paths.mjs";
+
+const user = "gatelatch";
+
+// Starts a server on `port`. The answer has its `url`, `stop`, which removes everything, and `away` and `back`, which end the
+// server and start it again over the same data. It ends with us, however we end: it holds a pipe of ours.
+export async function database(port, { connections = 100 } = {}) {
+  const { folder: programs, owner, missing } = postgres();
+  if (missing) throw new Fault(missing);
+  const folder = mkdtempSync(join(tmpdir(), "gatelatch-postgres-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
+  const [data, secret] = [join(folder, "data"), join(folder, "password")];
+  const password = randomBytes(16).toString("base64url");
+  writeFileSync(secret, password, { mode: 0o600 });
+  if (owner.uid !== undefined) for (const path of [folder, secret]) chownSync(path, owner.uid, owner.gid);
+  const made = spawnSync(join(programs, "initdb"), [
+    "-D", data, "-U", user, "-A", "scram-sha-256", `--pwfile=${secret}`, "-E", "UTF8", "--no-locale", "--no-sync",
+  ], { ...owner, cwd: folder, encoding: "utf8" });
+  if (made.status !== 0) throw new Fault(`no database could be made: ${made.stderr}`);
+
+  const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", `max_connections=${connections}`, "fsync=off"];
+  const command = [join(programs, "postgres"), "-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
+  let server = await start(command, owner, folder);
+  const away = () => server.end();
+  const stop = async () => {
+    await away();
+    remove();
+    process.off("exit", remove);
+  };
+  const back = async () => {
+    server = await start(command, owner, folder);
+  };
+  return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back };
+}
+
+async function start(command, owner, folder) {
+  // The shell waits for the end of its input, which is ours, and ends the server then.
+  const script = `"$@" & server=$!; cat > /dev/null; kill -QUIT $server; wait $server`;
+  const server = spawn("sh", ["-c", script, "sh", ...command], { ...owner, cwd: folder, stdio: ["pipe", "ignore", "pipe"] });
+  const said = [];
+  const ended = new Promise((resolve) => server.once("exit", resolve));
+  const ready = new Promise((resolve) => server.stderr.on("data", (part) => {
+    said.push(String(part));
+    if (said.join("").includes("ready to accept connections")) resolve(true);
+    // A line for each connection that broke would fill the memory of a long run.
+    if (said.length > 100) said.shift();
+  }));
+  const late = new Promise((resolve) => setTimeout(resolve, 30_000).unref());
+  const end = async () => {
+    server.stdin.end();
+    await ended;
+  };
+  if (await Promise.race([ready, ended, late]) === true) return { end };
+  await end();
+  throw new Fault(`PostgreSQL did not start: ${said.join("")}`);
+}
