@@ -16,6 +16,7 @@ use crate::refused::{Refused, Why};
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::signals::Edge;
 use crate::trail::{self, Trail};
 use http::{Method, StatusCode};
 use proxy::Book;
@@ -101,8 +102,10 @@ async fn serve(request: Request, env: Env) -> Result<JsValue, JsValue> {
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let client_ip = proxy::client_ip(&request, &headers);
-    let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
     let Deployment { config, party, used, opened } = deployment;
+    let edge = if config.routes.look_at_edge() { proxy::edge(&request) } else { Edge::default() };
+    let incoming =
+        Incoming { method: &method, url: &url, headers: &headers, client_ip, edge: &edge };
     let book = Book {
         figures: binding(&env, "ANALYTICS"),
         all: config.request_log == RequestLog::All,
