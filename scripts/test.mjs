@@ -50,6 +50,7 @@ const stages = {
   keys: (run) => run("node", "tests/keys.mjs"),
   pair: (run) => run("node", "tests/pair.mjs"),
   relying: (run) => run("node", "tests/relying.mjs"),
+  signals: (run) => run("node", "tests/signals.mjs"),
   streams: (run) => run("node", "tests/streams.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");

@@ -7,14 +7,16 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names. `output` is where it says what.
+// Starts one process that serves everything the configuration names. `output` is where it says what. `cfHeader` of the
+// gateway, which no file can set, is for tests: the header whose JSON is the request's `cf` object.
 export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const folder = resolve(root, state);
   const workers = [];
   if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
   if (gateway) {
     const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
-    workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
+    const { port, settings, cfHeader } = gateway;
+    workers.push({ name: "gateway", port, cfHeader, members: rustWorker("gateway", settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: demoOrigin(folder) });
   return launch(folder, workers, output);
@@ -41,8 +43,10 @@ function workerdConfig(workers, storage) {
     `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
     ...workers.map(({ name, members }) => `(name = "${name}", worker = (${members.join(",\n      ")}))`),
   ];
-  const sockets = workers.map(({ name, port }) =>
-    `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
+  const sockets = workers.map(({ name, port, cfHeader }) => {
+    const http = cfHeader ? `cfBlobHeader = ${text(cfHeader)}` : "";
+    return `(name = "${name}", address = "127.0.0.1:${port}", http = (${http}), service = "${name}")`;
+  });
 
   return `using Workerd = import "/workerd/workerd.capnp";
 
