@@ -54,6 +54,7 @@ const stages = {
     return without(postgres());
   },
   relying: (run) => run("node", "tests/relying.mjs"),
+  signals: (run) => run("node", "tests/signals.mjs"),
   streams: (run) => run("node", "tests/streams.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");

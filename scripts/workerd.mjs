@@ -7,7 +7,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names. `output` is where it says what.
+// Starts one process that serves everything the configuration names. `output` is where it says what. `cfHeader` of the
+// gateway, which no file can set, is for tests: the header whose JSON is the request's `cf` object.
 export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const folder = resolve(root, state);
   const workers = [];
@@ -24,7 +25,8 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
       bindings.push(`(name = "HYPERDRIVE", hyperdrive = (designator = "hyperdrive", scheme = "postgresql", user = ${text(user)}, password = ${text(secret)}, database = ${text(database)}))`);
       workers.push({ name: "hyperdrive", external: `(address = ${text(host)}, tcp = ())` });
     }
-    workers.push({ name: "gateway", port: gateway.port, members: rustWorker("gateway", gateway.settings, bindings, folder) });
+    const { port, settings, cfHeader } = gateway;
+    workers.push({ name: "gateway", port, cfHeader, members: rustWorker("gateway", settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
   return launch(folder, workers, output);
@@ -53,8 +55,10 @@ function workerdConfig(workers, storage) {
     ...workers.map(({ name, members, external }) =>
       `(name = "${name}", ${external ? `external = ${external}` : `worker = (${members.join(",\n      ")})`})`),
   ];
-  const sockets = workers.filter(({ port }) => port).map(({ name, port }) =>
-    `(name = "${name}", address = "127.0.0.1:${port}", http = (), service = "${name}")`);
+  const sockets = workers.filter(({ port }) => port).map(({ name, port, cfHeader }) => {
+    const http = cfHeader ? `cfBlobHeader = ${text(cfHeader)}` : "";
+    return `(name = "${name}", address = "127.0.0.1:${port}", http = (${http}), service = "${name}")`;
+  });
 
   return `using Workerd = import "/workerd/workerd.capnp";
 

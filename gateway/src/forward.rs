@@ -3,8 +3,8 @@
 //!
 //! The same headers are removed on every route. A public route gets no token and causes no look-up
 //! of a session, even when somebody is signed in: what an origin may not rely on, it is not given.
-//! So an origin cannot see an `Authorization` of the browser's own anywhere, and claims are not
-//! injected as headers: the access token says who somebody is.
+//! So an origin cannot see an `Authorization` of the browser's own anywhere, nor a header by which any
+//! route tells its origin something.
 
 use crate::hop::{Edits, is_hop_by_hop, named_by_connection};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
@@ -12,6 +12,7 @@ use shared::jar;
 use shared::lines::parts;
 use shared::origin::Origin;
 use shared::secret::AccessToken;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -20,7 +21,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Headers that origins and frameworks believe about who somebody is, where a request came from or
 /// what it really asks for. Written as [`plain`] writes them.
-const BELIEVED: [&str; 19] = [
+const BELIEVED: [&str; 18] = [
     "authorization",
     "client-cert",
     "client-cert-chain",
@@ -29,7 +30,6 @@ const BELIEVED: [&str; 19] = [
     "fastly-client-ip",
     "forwarded",
     "true-client-ip",
-    "x-bot-score",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-host",
@@ -43,14 +43,17 @@ const BELIEVED: [&str; 19] = [
 ];
 
 /// The same, by how they begin.
-const BELIEVED_PREFIXES: [&str; 20] = [
+const BELIEVED_PREFIXES: [&str; 23] = [
     "cf-",
     "oidc-",
     "remote-",
     "ssl-client-",
     "x-amzn-oidc-",
     "x-auth",
+    "x-bot-",
+    "x-client-cert",
     "x-consumer-",
+    "x-edge-",
     "x-email",
     "x-envoy-",
     "x-forwarded",
@@ -64,6 +67,48 @@ const BELIEVED_PREFIXES: [&str; 20] = [
     "x-rewrite-",
     "x-ssl-",
     "x-user",
+];
+
+/// Headers that nobody may be told about with: we set them, or decide by them, or origins take them
+/// for something else than who somebody is. Written as [`plain`] writes them.
+const OTHERWISE: [&str; 22] = [
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-csrf",
+    "x-forwarded",
+    "x-forwarded-by",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-method",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-server",
+    "x-forwarded-ssl",
+    "x-forwarded-uri",
+    "x-host",
+    "x-method-override",
+    "x-originating-ip",
+    "x-real-ip",
+    "x-requested-with",
+    "x-url-rewrite",
+];
+
+/// The same, by how they begin.
+const OTHERWISE_PREFIXES: [&str; 11] = [
+    "remote-addr",
+    "remote-host",
+    "remote-port",
+    "x-bot-",
+    "x-client-cert",
+    "x-edge-",
+    "x-gatelatch-",
+    "x-geo-",
+    "x-http-method",
+    "x-original-",
+    "x-rewrite-",
 ];
 
 /// A token that a header can hold, as one.
@@ -82,7 +127,9 @@ impl Bearer {
 }
 
 /// What to change about a request's headers before an origin sees them. `upgrade`: whether it asks
-/// for a WebSocket. `client_ip` is what the platform says, never what a header says.
+/// for a WebSocket. `client_ip` is what the platform says, never what a header says. `reserved`:
+/// the headers by which any route tells its origin something, as [`crate::route::Routes::names`] has
+/// them; `ours` is what this one is told.
 #[must_use]
 pub fn edits(
     headers: &HeaderMap,
@@ -90,6 +137,8 @@ pub fn edits(
     public_url: &Origin,
     client_ip: Option<IpAddr>,
     bearer: Option<&Bearer>,
+    reserved: &BTreeSet<String>,
+    ours: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
 ) -> Edits {
     let mut edits = Edits::default();
     let named: Vec<_> = named_by_connection(headers).collect();
@@ -97,7 +146,7 @@ pub fn edits(
         let spoken = plain(name.as_str());
         let hop =
             (is_hop_by_hop(&spoken) || named.contains(name)) && !(upgrade && *name == UPGRADE);
-        if hop || is_believed(&spoken) {
+        if hop || is_believed(&spoken) || reserved.contains(&spoken) {
             edits.remove.push(name.clone());
         }
     }
@@ -110,6 +159,7 @@ pub fn edits(
     if let Some(Bearer(value)) = bearer {
         edits.set.push((AUTHORIZATION, value.clone()));
     }
+    edits.set.extend(ours);
     let mut set = |name, value: &str| {
         // An address, a scheme and a host are always header values.
         edits.set.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
@@ -126,12 +176,17 @@ pub fn edits(
 
 /// A header's name as CGI and its heirs see it: to them everything but letters and digits is one
 /// (GP-03). `HeaderName` is in lower case already.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
 }
 
 fn is_believed(name: &str) -> bool {
     BELIEVED.contains(&name) || BELIEVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a header has another meaning than to tell who somebody is.
+pub(crate) fn is_meant_for_others(name: &str) -> bool {
+    OTHERWISE.contains(&name) || OTHERWISE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The cookies without ours, each byte as it came (GP-20); none when there is nothing to take out.
@@ -167,7 +222,8 @@ mod tests {
         let mut headers = headers(lines);
         let bearer = token.map(|token| Bearer::new(&AccessToken::new(token)).unwrap());
         let (app, ip) = (Origin::parse("https://app.test").unwrap(), "192.0.2.7".parse().unwrap());
-        edits(&headers, upgrade, &app, Some(ip), bearer.as_ref()).apply(&mut headers);
+        edits(&headers, upgrade, &app, Some(ip), bearer.as_ref(), &BTreeSet::new(), [])
+            .apply(&mut headers);
         headers
     }
 
@@ -210,7 +266,12 @@ mod tests {
             "X-Method-Override",
             "X-Gatelatch-Identity",
             "X-Bot-Score",
+            "X-Bot-Verified",
             "X-Geo-Country",
+            "X-Edge-Asn",
+            "X-Edge-Colo",
+            "X-Client-Cert-Verified",
+            "X-Client-Cert-Sha256",
             "Expect",
         ] {
             assert!(sent(&[(name, "forged")]).is_empty(), "{name}");

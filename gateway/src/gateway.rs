@@ -134,5 +134,7 @@ fn ours(incoming: Incoming<'_>, path_and_query: &str) -> Option<Request> {
     *request.method_mut() = incoming.method.clone();
     *request.uri_mut() = path_and_query.parse().ok()?;
     *request.headers_mut() = incoming.headers.clone();
+    // For who asks what would become of a request from where they are.
+    request.extensions_mut().insert(incoming.edge.clone());
     Some(request)
 }

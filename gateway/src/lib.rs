@@ -19,6 +19,8 @@ mod reading;
 pub mod refused;
 pub mod route;
 pub mod session;
+pub mod signals;
+pub mod told;
 pub mod trail;
 
 #[cfg(target_arch = "wasm32")]

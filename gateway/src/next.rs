@@ -16,6 +16,7 @@ use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
 use crate::route::{Access, Owner, Route};
 use crate::session::state::Person;
+use crate::signals::Edge;
 use crate::{csrf, negotiate};
 use http::{HeaderMap, Method};
 use shared::fetch::Response;
@@ -33,6 +34,8 @@ pub struct Incoming<'r> {
     pub headers: &'r HeaderMap,
     /// Who sent it, when the platform knows.
     pub client_ip: Option<IpAddr>,
+    /// Where it comes from, as far as the platform says and a route looks at it.
+    pub edge: &'r Edge,
 }
 
 /// One hop to an origin.
@@ -84,7 +87,7 @@ pub struct Gate<'a> {
 /// Decides what can be decided from the request alone.
 #[must_use]
 pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
-    let Incoming { method, url, headers, client_ip: _ } = request;
+    let Incoming { method, url, headers, client_ip: _, edge } = request;
     let upgrade = is_websocket(headers);
     let refuse = |refused: Refused| {
         let page = negotiate::is_navigation(method, headers, upgrade);
@@ -105,6 +108,9 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
         Ok(Owner::Nobody) => return refuse(Refused::NoRoute),
         Err(refused) => return refuse(refused),
     };
+    if let Err(signal) = route.requirement.edge.check(edge) {
+        return refuse(Refused::Edge(signal));
+    }
     let gate = Gate { config, request, route, target, upgrade };
     if route.access == Access::Public {
         return Arrival::Next(Next::Forward(gate.forward(None)));
@@ -132,7 +138,9 @@ impl Gate<'_> {
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
         match (self.route.requirement.check(person, now), bearer) {
-            (Ok(permit), Some(bearer)) => Next::Forward(self.forward(Some((permit, bearer)))),
+            (Ok(permit), Some(bearer)) => {
+                Next::Forward(self.forward(Some((permit, bearer, person))))
+            }
             (Ok(_), None) => self.refuse(Refused::Unsendable),
             (Err(Unmet::StepUp), _) => self.step_up(),
             (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
@@ -175,13 +183,24 @@ impl Gate<'_> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, permitted: Option<(Permit, &Bearer)>) -> Forward {
-        let bearer = permitted.map(|(_, bearer)| bearer);
-        let Incoming { headers, client_ip, .. } = self.request;
+    fn forward(&self, permitted: Option<(Permit, &Bearer, &Person)>) -> Forward {
+        let bearer = permitted.map(|(_, bearer, _)| bearer);
+        let told = permitted.into_iter().flat_map(|(_, _, person)| self.route.told.lines(person));
+        let names = self.config.routes.names();
+        let Incoming { headers, client_ip, edge, .. } = self.request;
+        let signals = self.route.signals.then(|| edge.lines()).into_iter().flatten();
         let public_url = &self.config.public_url;
         Forward {
             url: self.route.url(&self.target),
-            edits: forward::edits(headers, self.upgrade, public_url, client_ip, bearer),
+            edits: forward::edits(
+                headers,
+                self.upgrade,
+                public_url,
+                client_ip,
+                bearer,
+                names,
+                told.chain(signals),
+            ),
             authenticated: bearer.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
@@ -223,8 +242,13 @@ mod tests {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://evil.test{path}");
         [None, Some(AccessToken::new("at-1"))].map(|token| {
-            let request =
-                Incoming { method: &method, url: &url, headers: &headers, client_ip: None };
+            let request = Incoming {
+                method: &method,
+                url: &url,
+                headers: &headers,
+                client_ip: None,
+                edge: &Edge::default(),
+            };
             let next = match (arrive(&config, request), token) {
                 (Arrival::Ours(_), _) => return Err(0),
                 (Arrival::Next(next), _) => next,
@@ -357,7 +381,13 @@ mod tests {
         let routes = r#"[{"prefix": "/a", "origin": "https://a.test", "access": "public"}]"#;
         let config = with(&[("ROUTES", routes)]).unwrap();
         let (method, headers) = (Method::GET, HeaderMap::new());
-        let request = Incoming { method: &method, url: "/b", headers: &headers, client_ip: None };
+        let request = Incoming {
+            method: &method,
+            url: "/b",
+            headers: &headers,
+            client_ip: None,
+            edge: &Edge::default(),
+        };
         let arrival = arrive(&config, request);
         assert!(matches!(arrival, Arrival::Next(Next::Respond(r)) if r.status() == 404));
     }
@@ -366,7 +396,13 @@ mod tests {
     fn gp_18_a_token_that_no_header_can_hold_is_a_502_and_never_a_request_without_one() {
         let config = with(&[]).unwrap();
         let (method, headers) = (Method::GET, HeaderMap::new());
-        let request = Incoming { method: &method, url: "/x", headers: &headers, client_ip: None };
+        let request = Incoming {
+            method: &method,
+            url: "/x",
+            headers: &headers,
+            client_ip: None,
+            edge: &Edge::default(),
+        };
         let Arrival::Gate(gate) = arrive(&config, request) else { panic!("needs a session") };
         let bearer = Bearer::new(&AccessToken::new("a\r\nX-Admin: 1"));
         let next = gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000));

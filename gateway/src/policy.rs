@@ -1,7 +1,9 @@
 //! What a route asks of somebody who is signed in, beyond being it: scope, claims, and how and when
-//! they proved who they are.
+//! they proved who they are. (What it asks of where a request comes from is asked of everybody, and
+//! before anybody looks for a session: see [`crate::next::arrive`].)
 
 use crate::session::state::Person;
+use crate::signals::wanted::{self, WantedEdge};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::scope::Scope;
@@ -19,6 +21,8 @@ const MOST: usize = 64;
 pub struct Requirement {
     scope: Scope,
     claims: Vec<(String, Wanted)>,
+    /// What is asked of where a request comes from, whoever sent it.
+    pub edge: WantedEdge,
     /// What a sign-in has to be, and what is asked of the provider when it is not.
     pub step_up: StepUp,
 }
@@ -136,11 +140,13 @@ pub(crate) struct Entry {
     #[serde(default)]
     acr: Vec<String>,
     max_age: Option<u64>,
+    edge: Option<wanted::Entry>,
 }
 
+/// One value, or several of which any or all will do.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Values {
+pub(crate) enum Values {
     Any(Any),
     All(All),
     One(Value),
@@ -148,20 +154,40 @@ enum Values {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Any {
+pub(crate) struct Any {
     any: Vec<Value>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct All {
+pub(crate) struct All {
     all: Vec<Value>,
 }
 
+impl Values {
+    /// The values of which any will do; none when all are asked for, which is too much to ask of
+    /// what has only one.
+    pub(crate) fn any(self) -> Option<Vec<Value>> {
+        match self {
+            Self::Any(Any { any }) => Some(any),
+            Self::One(value) => Some(vec![value]),
+            Self::All(_) => None,
+        }
+    }
+}
+
 impl Entry {
+    /// Whether it can be asked of anybody, signed in or not: it asks something of where a request
+    /// comes from, and nothing of the person.
+    pub(crate) fn is_for_anybody(&self) -> bool {
+        let Self { scope, claims, acr, max_age, edge } = self;
+        let nothing = scope.is_none() && claims.is_empty() && acr.is_empty() && max_age.is_none();
+        edge.is_some() && nothing
+    }
+
     /// The requirement, with every mistake told by its member.
     pub(crate) fn read(self, refuse: &mut impl FnMut(&str, &str)) -> Requirement {
-        let Self { scope, claims, acr, max_age } = self;
+        let Self { scope, claims, acr, max_age, edge } = self;
         let scope = Scope::parse(&scope.unwrap_or_default()).unwrap_or_else(|| {
             refuse("scope", "words separated by spaces");
             Scope::default()
@@ -191,7 +217,8 @@ impl Entry {
         if max_age.is_some_and(|seconds| !MAX_AGE.contains(&seconds)) {
             refuse("max_age", "a number of seconds from 60 to 31536000");
         }
-        Requirement { scope, claims: read, step_up: StepUp { acr, max_age } }
+        let edge = edge.map(|edge| edge.read(refuse)).unwrap_or_default();
+        Requirement { scope, claims: read, edge, step_up: StepUp { acr, max_age } }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the gateway says when it sends a request nowhere.
 
 use crate::path::Malformed;
+use crate::signals::Signal;
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub enum Refused {
     Scope,
     /// Somebody is signed in who is not one of those whom the route is for.
     Claim,
+    /// The route is not for requests from there; which signal says so.
+    Edge(Signal),
     /// No site has this host.
     Host,
     /// The origin could not be reached, or broke off before it answered.
@@ -103,6 +106,11 @@ impl Refused {
                 "access_denied",
                 "you are not one of those whom this is for",
             ),
+            Self::Edge(_) => (
+                StatusCode::FORBIDDEN,
+                "access_denied",
+                "this is not for requests from where yours comes",
+            ),
             Self::Host => {
                 (StatusCode::MISDIRECTED_REQUEST, "misdirected_request", "no site has this host")
             }
@@ -155,6 +163,12 @@ impl Refused {
                 "You are signed in, and this part of the application is not for you. If you were \
                  given access a moment ago, sign in again.",
                 "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
+            ),
+            Self::Edge(_) => (
+                "You can\u{2019}t open this from here",
+                "This part of the application is only for requests from certain places, networks \
+                 or devices, and yours is not from one of them.",
+                "",
             ),
             Self::Host => (
                 "There\u{2019}s nothing here",

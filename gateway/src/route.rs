@@ -8,9 +8,11 @@ use crate::path::Target;
 use crate::policy::Requirement;
 use crate::reading::readings;
 use crate::refused::Refused;
+use crate::told::Told;
 use http::Method;
 use serde_json::{Map, Value};
 use shared::origin::Origin;
+use std::collections::BTreeSet;
 
 /// The paths that are the gateway's own and never an origin's (GP-36).
 pub const OURS: &str = "/auth";
@@ -41,6 +43,10 @@ pub struct Route {
     pub access: Access,
     /// What is asked of them besides.
     pub requirement: Requirement,
+    /// What its origin is told about them.
+    pub told: Told,
+    /// Whether it is told where a request comes from.
+    pub signals: bool,
 }
 
 impl Route {
@@ -57,7 +63,12 @@ impl Route {
 
 /// The routes of one site in the order in which they are tried. Each can be reached.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Routes(Vec<Route>);
+pub struct Routes {
+    list: Vec<Route>,
+    /// The headers by which origins of this deployment are told something, as
+    /// [`crate::forward::edits`] wants them.
+    names: BTreeSet<String>,
+}
 
 /// Whose a request is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,7 +104,7 @@ impl Routes {
             return Owner::Ours;
         }
         let mine = |route: &&Route| route.has(method) && begins(path, &route.prefix, same);
-        self.0.iter().find(mine).map_or(Owner::Nobody, Owner::Route)
+        self.list.iter().find(mine).map_or(Owner::Nobody, Owner::Route)
     }
 
     /// Of these claims, what any route looks at. A claim that is there and has no value that matters
@@ -101,22 +112,47 @@ impl Routes {
     #[must_use]
     pub fn weigh(&self, claims: &Map<String, Value>) -> Map<String, Value> {
         let mut weighed = Map::new();
-        for route in &self.0 {
+        for route in &self.list {
             route.requirement.weigh(claims, &mut weighed);
         }
         weighed
     }
 
-    /// Whether a route looks at a claim that is not among these.
+    /// Of these claims, what any route tells its origin.
+    #[must_use]
+    pub fn tell(&self, claims: &Map<String, Value>) -> Map<String, Value> {
+        let mut told = Map::new();
+        for route in &self.list {
+            route.told.keep(claims, &mut told);
+        }
+        told
+    }
+
+    /// The headers by which any route, of whichever site, tells its origin something; in lower case
+    /// and with hyphens, as every other spelling is read.
+    #[must_use]
+    pub const fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Whether a route looks at a claim, or tells it, that is not among these.
     #[must_use]
     pub fn miss(&self, claims: &Map<String, Value>) -> bool {
-        let mut wanted = self.0.iter().flat_map(|route| route.requirement.claims());
+        let routes = self.list.iter();
+        let mut wanted =
+            routes.flat_map(|route| route.requirement.claims().chain(route.told.claims()));
         wanted.any(|name| !claims.contains_key(name))
+    }
+
+    /// Whether any route asks or tells where a request comes from.
+    #[must_use]
+    pub fn look_at_edge(&self) -> bool {
+        self.list.iter().any(|route| route.signals || !route.requirement.edge.is_empty())
     }
 
     /// Every route, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.0.iter()
+        self.list.iter()
     }
 }
 

@@ -129,6 +129,7 @@ fn renewal(brought: Brought, number: usize) -> Renewal {
         id_token: id_token.then(|| IdToken::new(format!("i{number}"))),
         scope: None,
         weighed: serde_json::Map::new(),
+        told: serde_json::Map::new(),
         jitter,
     }
 }

@@ -17,6 +17,7 @@ use gateway::refused::Refused;
 use gateway::session::admission::Seams;
 use gateway::session::exchange::Party;
 use gateway::session::opened::Opened;
+use gateway::signals::Edge;
 use http::StatusCode;
 use http::uri::Authority;
 use rand_chacha::ChaCha12Rng;
@@ -143,7 +144,13 @@ impl Gate {
         } else {
             raw.target.clone()
         };
-        let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip: None };
+        let incoming = Incoming {
+            method: &method,
+            url: &url,
+            headers: &headers,
+            client_ip: None,
+            edge: &Edge::default(),
+        };
         let number = self.requests.get();
         self.requests.set(number + 1);
         // Not the issuer's numbers, or both would draw the same.

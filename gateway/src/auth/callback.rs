@@ -219,13 +219,14 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
     let secret: [u8; 32] = random(rng);
     let [jitter] = random::<1>(rng);
     let SignedIn { tokens, claims: token_claims } = signed_in;
-    let weighed = seams.config.routes.weigh(&claims);
+    let routes = &seams.config.routes;
+    let (weighed, told) = (routes.weigh(&claims), routes.tell(&claims));
     let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
     claims.retain(|name, value| KEPT.contains(&name.as_str()) && value.to_string().len() <= SMALL);
     // Without a word about it, RFC 6749 §5.1: what was asked for.
     let scope = tokens.scope.unwrap_or_else(|| seams.config.scope.clone());
     let IdTokenClaims { subject, auth_time, .. } = token_claims;
-    let person = Person { subject, auth_time, acr, scope, claims, weighed, flow };
+    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow };
     let renewal = Renewal {
         access_token: tokens.access_token,
         expires_in: tokens.expires_in,
@@ -233,6 +234,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
         id_token: tokens.id_token,
         scope: None,
         weighed: Map::new(),
+        told: Map::new(),
         jitter,
     };
     let tokens = Tokens::received(renewal, limits.absolute, now);

@@ -2,7 +2,7 @@
 //! development, and for who holds the token of the setting `EXPLAIN_TOKEN_SHA256`.
 //!
 //! It is the decision itself that is told: everything is done as for the request, with the headers
-//! and the session of who asks, up to the point where the origin would be asked.
+//! and the session of who asks, and from where they ask, up to the point where the origin would be asked.
 
 use super::carry;
 use crate::config::Config;
@@ -13,6 +13,7 @@ use crate::refused::{Refused, Why};
 use crate::route::{Access, Owner, Route};
 use crate::session::Sessions;
 use crate::session::admission::Seams;
+use crate::signals::Edge;
 use http::header::{AUTHORIZATION, LOCATION, VARY};
 use http::{Method, StatusCode};
 use rand_core::CryptoRng;
@@ -84,7 +85,9 @@ pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
     };
     let mut headers = request.headers().clone();
     headers.remove(AUTHORIZATION);
-    let incoming = Incoming { method: &method, url, headers: &headers, client_ip: None };
+    let edge = request.extensions().get::<Edge>().cloned().unwrap_or_default();
+    let incoming =
+        Incoming { method: &method, url, headers: &headers, client_ip: None, edge: &edge };
     let target = Target::read(url).ok();
     let owner = target.as_ref().and_then(|target| config.routes.find(&method, target).ok());
 

@@ -2,6 +2,7 @@
 
 use super::world::*;
 use crate::fixture::{NOON, claims, config_with, sign};
+use crate::session::admission::Authentication;
 use http::Method;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -172,6 +173,38 @@ fn gl_03_what_a_sign_in_is_asked_for_is_never_of_the_request() {
     ] {
         let url = location(&world.get(login, NOON));
         assert!(!url.contains("acr_values") && !url.contains("max_age"), "{url}");
+    }
+}
+
+#[test]
+fn what_origins_are_told_is_kept_and_renewed_with_the_session() {
+    const TOLD: &str = r#"[{"prefix": "/", "origin": "https://s.test", "access": "signed-in",
+        "headers": {"X-User": "sub", "X-Teams": {"claim": "teams", "join": ","}, "X-Hd": "hd"}}]"#;
+    for mode in MODES {
+        let mut world = world_of(config_with(mode, &[("ROUTES", TOLD)]));
+        let mut kept = |teams: Value, now: UnixTime| {
+            // Userinfo has what the ID token lacks.
+            let metadata = json!({
+                "issuer": "https://idp.test", "jwks_uri": "https://idp.test/jwks",
+                "authorization_endpoint": "https://idp.test/authorize",
+                "token_endpoint": "https://idp.test/token",
+                "userinfo_endpoint": "https://idp.test/userinfo",
+                "authorization_response_iss_parameter_supported": true,
+            });
+            let path = "/.well-known/openid-configuration";
+            world.peer.put(path, 200, &metadata.to_string());
+            world.peer.put("/userinfo", 200, r#"{"sub": "alice", "hd": "a.test"}"#);
+            assert_eq!(sign_in(&mut world, "/auth/login", &json!({"teams": teams}), now).0, 303);
+            match world.authenticate(now) {
+                Authentication::Authenticated(visitor) => {
+                    Value::from(visitor.snapshot.person.told.clone())
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let told = kept(json!(["a", "b"]), NOON);
+        assert_eq!(told, json!({"teams": ["a", "b"], "hd": "a.test"}), "{mode}");
+        assert_eq!(kept(json!(["x".repeat(600)]), NOON)["teams"], Value::Null, "{mode}");
     }
 }
 

@@ -11,6 +11,20 @@ export function lines(message) {
   return encoder.encode(Array.from(message.headers).join("\n"));
 }
 
+// What is looked at of the request's `cf` object, as JSON; undefined without Cloudflare in front. The whole object is
+// large: it has the client's certificate in it.
+export function signals({ cf }) {
+  if (!cf) return undefined;
+  const { country, region, city, continent, timezone, latitude, longitude, asn, colo } = cf;
+  const { score, verifiedBot } = cf.botManagement ?? {};
+  const { certPresented, certVerified, certRevoked, certFingerprintSHA256, certSubjectDN } = cf.tlsClientAuth ?? {};
+  return JSON.stringify({
+    country, region, city, continent, timezone, latitude, longitude, asn, colo,
+    botManagement: { score, verifiedBot },
+    tlsClientAuth: { certPresented, certVerified, certRevoked, certFingerprintSHA256, certSubjectDN },
+  });
+}
+
 // Sends `request` to an origin with edited headers, and resolves to the answer with edited headers; a body is passed from
 // one stream to the other. Redirects are the browser's to follow. `answered` is told status and headers, and says what to
 // change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none. `timing`:

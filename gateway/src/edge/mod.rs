@@ -20,6 +20,7 @@ use crate::refused::{Refused, Why};
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::signals::Edge;
 use crate::trail::{self, Trail};
 use behind::Behind;
 use http::{Method, StatusCode};
@@ -108,8 +109,10 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let client_ip = proxy::client_ip(&request, &headers);
-    let incoming = Incoming { method: &method, url: &url, headers: &headers, client_ip };
     let Deployment { config, party, used, opened, known } = deployment;
+    let edge = if config.routes.look_at_edge() { proxy::edge(&request) } else { Edge::default() };
+    let incoming =
+        Incoming { method: &method, url: &url, headers: &headers, client_ip, edge: &edge };
     let book = Book {
         figures: binding(&env, "ANALYTICS"),
         all: config.request_log == RequestLog::All,

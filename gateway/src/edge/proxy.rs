@@ -4,6 +4,7 @@ use crate::answer;
 use crate::next::Forward;
 use crate::refused::Refused;
 use crate::session::admission::Bound;
+use crate::signals::Edge;
 use http::{HeaderMap, StatusCode};
 use js_sys::{JsString, Promise, Reflect};
 use shared::cause::Cause;
@@ -47,6 +48,8 @@ extern "C" {
         milliseconds: f64,
         cause: Option<&str>,
     );
+
+    fn signals(request: &Request) -> Option<String>;
 
     fn within(limit: &JsValue, key: &str) -> Promise;
 
@@ -157,6 +160,12 @@ pub fn with_cookies(answer: Response, cookies: &HeaderMap) -> Result<Response, J
 #[must_use]
 pub fn headers(request: &Request) -> Option<HeaderMap> {
     from_lines(&lines(request))
+}
+
+/// Where the platform says a request comes from; nothing without Cloudflare in front.
+#[must_use]
+pub fn edge(request: &Request) -> Edge {
+    signals(request).as_deref().map(Edge::read).unwrap_or_default()
 }
 
 /// The address that the platform says a request came from. Without Cloudflare in front (which is

@@ -1,12 +1,16 @@
 //! The setting `ROUTES`.
 
 use super::{Access, OURS, Route, Routes, begins};
+use crate::forward::plain;
 use crate::path::Target;
 use crate::policy;
+use crate::told::Told;
 use http::Method;
 use serde::Deserialize;
+use serde_json::Value;
 use shared::origin::Origin;
 use shared::settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "\"/\", or plain segments like \"/a/b\" without a slash at the end";
 const METHODS: &str = "methods in capitals, like [\"GET\", \"POST\"]; GET has HEAD along";
@@ -22,6 +26,10 @@ struct Entry {
     origin: String,
     access: String,
     require: Option<policy::Entry>,
+    #[serde(default)]
+    headers: BTreeMap<String, Value>,
+    #[serde(default)]
+    signals: bool,
 }
 
 impl Routes {
@@ -47,9 +55,12 @@ impl Routes {
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
         unreachable(settings, &read);
+        let names = read.iter().flat_map(|(_, route)| route.told.names());
+        let names: BTreeSet<_> = names.map(|name| plain(name.as_str())).collect();
         let of_site = |url: &Origin| {
             let mine = read.iter().filter(|(host, _)| covers(host.as_deref(), Some(url.host())));
-            Self(mine.map(|(_, route)| route.clone()).collect())
+            let list = mine.map(|(_, route)| route.clone()).collect();
+            Self { list, names: names.clone() }
         };
         public_urls.iter().map(of_site).collect()
     }
@@ -61,7 +72,7 @@ fn one(
     public_urls: &[Origin],
     refuse: &mut impl FnMut(&str, &str),
 ) -> Option<Route> {
-    let Entry { host: _, prefix, methods, origin, access, require } = entry;
+    let Entry { host: _, prefix, methods, origin, access, require, headers, signals } = entry;
     let sound = is_prefix(&prefix);
     if !sound {
         refuse("prefix", PREFIX);
@@ -89,14 +100,19 @@ fn one(
     if access.is_none() {
         refuse("access", "public, signed-in or api");
     }
-    if access == Some(Access::Public) && require.is_some() {
-        refuse("require", "absent: of a public route nobody's session is looked at");
+    let of_person = |entry: &policy::Entry| !entry.is_for_anybody();
+    if access == Some(Access::Public) && require.as_ref().is_some_and(of_person) {
+        refuse("require", "edge alone: of a public route nobody's session is looked at");
     }
+    if access == Some(Access::Public) && !headers.is_empty() {
+        refuse("headers", "absent: of a public route nobody's session is looked at");
+    }
+    let told = Told::read(headers, refuse);
     let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
         refuse(&format!("require.{member}"), wanted);
     });
     let (origin, access) = (origin?, access?);
-    sound.then_some(Route { position, prefix, methods, origin, access, requirement })
+    sound.then_some(Route { position, prefix, methods, origin, access, requirement, told, signals })
 }
 
 /// A route for a host, or for all of them.

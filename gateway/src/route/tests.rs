@@ -85,6 +85,8 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         prefix: "/".to_owned(),
         methods: Vec::new(),
         requirement: Requirement::default(),
+        told: Told::default(),
+        signals: false,
         origin: Origin::parse("https://site.test").unwrap(),
         access: Access::Public,
     };

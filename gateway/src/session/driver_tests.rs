@@ -47,6 +47,7 @@ pub(super) fn live() -> Live {
         id_token: None,
         scope: None,
         weighed: Map::new(),
+        told: Map::new(),
         jitter: 0,
     };
     let person = Person { subject: "alice".into(), flow: "f".into(), ..Person::default() };

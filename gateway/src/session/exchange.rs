@@ -76,7 +76,7 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         now: UnixTime,
     ) -> Result<Renewal, Failure> {
         let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
-        let mut weighed = Map::new();
+        let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
             let before = Before { subject: &person.subject, auth_time: person.auth_time };
             let occasion = Occasion::Refresh(before);
@@ -85,12 +85,24 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
             let claims =
                 self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
             match claims.await {
-                Ok(claims) => weighed = self.routes.weigh(&claims.other),
+                Ok(claims) => {
+                    weighed = self.routes.weigh(&claims.other);
+                    told = self.routes.tell(&claims.other);
+                }
                 Err(refused) if refused.is_circumstance() => id_token = None,
                 Err(_) => return Err(Failure::Definitive),
             }
         }
-        Ok(Renewal { access_token, expires_in, refresh_token, id_token, scope, weighed, jitter })
+        Ok(Renewal {
+            access_token,
+            expires_in,
+            refresh_token,
+            id_token,
+            scope,
+            weighed,
+            told,
+            jitter,
+        })
     }
 
     /// Revokes a refresh token, as well as that goes.

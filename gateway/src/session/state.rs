@@ -78,6 +78,9 @@ pub struct Person {
     /// Claims that routes look at, as far as they do.
     #[serde(default)]
     pub weighed: Map<String, Value>,
+    /// Claims that origins are told in headers.
+    #[serde(default)]
+    pub told: Map<String, Value>,
     /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
     pub flow: String,
 }
@@ -166,6 +169,8 @@ pub struct Renewal {
     pub scope: Option<Scope>,
     /// Claims of that ID token that routes look at, as far as they do; others stay as they were.
     pub weighed: Map<String, Value>,
+    /// Claims of that ID token that origins are told; others stay as they were.
+    pub told: Map<String, Value>,
     /// One random byte, which spreads the renewals of sessions opened together.
     pub jitter: u8,
 }
@@ -229,6 +234,7 @@ impl Tokens {
             id_token,
             scope: _,
             weighed: _,
+            told: _,
             jitter,
         } = renewal;
         let untold = if refresh_token.is_some() { UNTOLD_LIFE } else { forever };
@@ -402,6 +408,7 @@ impl Session {
             live.person.scope = scope.clone();
         }
         live.person.weighed.extend(renewal.weighed.clone());
+        live.person.told.extend(renewal.told.clone());
         live.tokens = Tokens::received(renewal, live.limits.absolute, now);
         live.generation = live.generation.saturating_add(1);
         live.refreshing = None;

@@ -16,6 +16,7 @@ fn renewal(n: u32) -> Renewal {
         id_token: Some(IdToken::new("i")),
         scope: None,
         weighed: Map::new(),
+        told: Map::new(),
         jitter: 0,
     }
 }
