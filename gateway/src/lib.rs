@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod auth;
+pub mod caller;
 pub mod config;
 pub mod csrf;
 pub mod forward;
@@ -20,6 +21,8 @@ pub mod route;
 pub mod session;
 pub mod trail;
 
+#[cfg(test)]
+mod caller_tests;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use crate::caller::Accepts;
 use crate::path::Target;
 use crate::policy::Requirement;
 use crate::reading::readings;
@@ -41,6 +42,8 @@ pub struct Route {
     pub access: Access,
     /// What is asked of them besides.
     pub requirement: Requirement,
+    /// Which tokens of callers it takes; none without it, and then they are removed.
+    pub bearer: Option<Accepts>,
 }
 
 impl Route {

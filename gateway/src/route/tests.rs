@@ -85,6 +85,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         prefix: "/".to_owned(),
         methods: Vec::new(),
         requirement: Requirement::default(),
+        bearer: None,
         origin: Origin::parse("https://site.test").unwrap(),
         access: Access::Public,
     };
