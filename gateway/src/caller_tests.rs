@@ -5,11 +5,11 @@ use crate::config::Config;
 use crate::fixture::{NOON, Peer, config_with, provider, sign};
 use crate::next::{Arrival, Incoming, Next, arrive};
 use crate::session::exchange::Party;
+use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Response};
 use pollster::block_on;
 use serde_json::{Value, json};
-use shared::fetch::Request;
+use shared::fetch::{Fetch, Request, Response as Answer, Unreachable};
 use shared::jose::Alg;
 use shared::jose::jws::{Header, signing_input};
 use shared::jose::native::Native;
@@ -42,11 +42,8 @@ struct World {
 /// The way to the provider.
 struct Line(Peer);
 
-impl shared::fetch::Fetch for Line {
-    async fn fetch(
-        &self,
-        request: Request,
-    ) -> Result<shared::fetch::Response, shared::fetch::Unreachable> {
+impl Fetch for Line {
+    async fn fetch(&self, request: Request) -> Result<Answer, Unreachable> {
         self.0.answer(request)
     }
 }
@@ -80,7 +77,7 @@ impl World {
         url: &str,
         lines: &[(&str, &str)],
         now: UnixTime,
-    ) -> (By, Result<HeaderMap, Response<Vec<u8>>>) {
+    ) -> (By, Result<HeaderMap, Box<Answer>>) {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -94,7 +91,7 @@ impl World {
             Arrival::Caller(caller) => (By::Token, block_on(judge(&self.party, &caller, now)).0),
         };
         match next {
-            Next::Respond(response) => (by, Err(response)),
+            Next::Respond(response) => (by, Err(response.into())),
             Next::Forward(forward) => {
                 assert!(forward.authenticated && !forward.navigation);
                 forward.edits.apply(&mut headers);
@@ -103,7 +100,7 @@ impl World {
         }
     }
 
-    fn bring(&self, url: &str, token: &str) -> Result<HeaderMap, Response<Vec<u8>>> {
+    fn bring(&self, url: &str, token: &str) -> Result<HeaderMap, Box<Answer>> {
         let line = format!("Bearer {token}");
         let mut lines = vec![("authorization", line.as_str())];
         lines.extend(NAVIGATION);
@@ -114,11 +111,11 @@ impl World {
 
     /// Status, error and challenge of a refusal, which has to be what every refusal is.
     fn refusal(&self, url: &str, token: &str) -> (u16, String, String) {
-        told(self.bring(url, token).unwrap_err())
+        told(&self.bring(url, token).unwrap_err())
     }
 }
 
-fn told(response: Response<Vec<u8>>) -> (u16, String, String) {
+fn told(response: &Answer) -> (u16, String, String) {
     let headers = response.headers();
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["cache-control"], "no-store");
@@ -244,7 +241,7 @@ fn jv_34_rfc6750_3_1_two_tokens_and_malformed_headers_are_a_400_and_dpop_a_401()
             lines.extend(NAVIGATION);
             let (by, refused) = world.send(&Method::GET, url, &lines, NOON);
             assert_eq!(by, By::Nothing, "{url} {values:?}");
-            let (found, error, challenge) = told(refused.unwrap_err());
+            let (found, error, challenge) = told(&refused.unwrap_err());
             assert_eq!((found, error.as_str()), (status, "invalid_request"), "{url} {values:?}");
             // Who tried what is not served is told of no error.
             assert_eq!(challenge.contains("error=\"invalid_request\""), status == 400);
@@ -385,7 +382,7 @@ fn jv_27_who_cannot_be_asked_is_a_503_with_retry_after_and_nobody_is_let_in() {
         let unavailable = |url, token: &str| {
             let response = world.bring(url, token).unwrap_err();
             assert!(response.headers().contains_key("retry-after"));
-            told(response)
+            told(&response)
         };
         let wanted = (503, "temporarily_unavailable".to_owned(), String::new());
         world.peer.put("/introspect", 500, "");

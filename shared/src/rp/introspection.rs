@@ -44,19 +44,31 @@ impl From<AccessRefused> for NotAccepted {
     }
 }
 
+/// What the provider says of a token.
+#[derive(Clone, Debug)]
+enum Said {
+    /// That it is good, and for what.
+    Active(Rc<Map<String, Value>>),
+    /// That it is good for nothing.
+    Inactive,
+}
+
+/// What was said of tokens, by their digests, and when that was asked.
+type Answers<T> = RefCell<HashMap<String, (T, UnixTime)>>;
+
 /// What an isolate remembers of a provider's answers, by digests of tokens. Good and bad ones are
 /// apart: who sends garbage drives out garbage.
 #[derive(Debug, Default)]
 pub struct Introspected {
-    active: RefCell<HashMap<String, (Rc<Map<String, Value>>, UnixTime)>>,
-    inactive: RefCell<HashMap<String, UnixTime>>,
+    active: Answers<Rc<Map<String, Value>>>,
+    inactive: Answers<()>,
     /// Since when the provider is left alone, and for how many seconds.
     rest: Cell<Option<(UnixTime, u64)>>,
 }
 
 impl Introspected {
-    /// What is known of a token and still believed; `None` inside when it is good for nothing.
-    fn find(&self, mark: &str, now: UnixTime) -> Option<Option<Rc<Map<String, Value>>>> {
+    /// What is known of a token and still believed.
+    fn find(&self, mark: &str, now: UnixTime) -> Option<Said> {
         // In either direction, for clocks jump.
         let within = |asked_at: UnixTime, most: u64| now.0.abs_diff(asked_at.0) < most;
         if let Some((answer, asked_at)) = self.active.borrow().get(mark) {
@@ -64,20 +76,21 @@ impl Introspected {
             #[expect(clippy::cast_precision_loss, reason = "seconds of this era are exact")]
             let lives = lives.is_none_or(|exp| exp > now.0 as f64);
             if lives && within(*asked_at, ACTIVE_SECONDS) {
-                return Some(Some(Rc::clone(answer)));
+                return Some(Said::Active(Rc::clone(answer)));
             }
         }
         let inactive = self.inactive.borrow();
-        inactive.get(mark).filter(|at| within(**at, INACTIVE_SECONDS)).map(|_| None)
+        let still = inactive.get(mark).filter(|((), at)| within(*at, INACTIVE_SECONDS));
+        still.map(|_| Said::Inactive)
     }
 
-    fn keep(&self, mark: String, answer: Option<&Rc<Map<String, Value>>>, now: UnixTime) {
+    fn keep(&self, mark: String, said: &Said, now: UnixTime) {
         self.rest.set(None);
-        match answer {
-            Some(answer) => put(&self.active, mark, (Rc::clone(answer), now)),
-            None => {
+        match said {
+            Said::Active(answer) => put(&self.active, mark, Rc::clone(answer), now),
+            Said::Inactive => {
                 self.active.borrow_mut().remove(&mark);
-                put(&self.inactive, mark, now);
+                put(&self.inactive, mark, (), now);
             }
         }
     }
@@ -90,12 +103,12 @@ impl Introspected {
     }
 }
 
-fn put<T>(map: &RefCell<HashMap<String, T>>, mark: String, value: T) {
-    let mut map = map.borrow_mut();
-    if map.len() >= MOST && !map.contains_key(&mark) {
-        map.clear();
+fn put<T>(answers: &Answers<T>, mark: String, answer: T, now: UnixTime) {
+    let mut answers = answers.borrow_mut();
+    if answers.len() >= MOST && !answers.contains_key(&mark) {
+        answers.clear();
     }
-    map.insert(mark, value);
+    answers.insert(mark, (answer, now));
 }
 
 impl RelyingParty {
@@ -118,11 +131,11 @@ impl RelyingParty {
         }
         let mark = Digest::of(token).to_text();
         let found = known.find(&mark, at.now);
-        let answer = match found {
-            Some(answer) => answer,
+        let said = match found {
+            Some(said) => said,
             None => self.ask(token, mark, endpoint, known, at).await?,
         };
-        let answer = answer.ok_or(AccessRefused::Inactive)?;
+        let Said::Active(answer) = said else { return Err(AccessRefused::Inactive.into()) };
         is_bearer(&answer)?;
         Ok(self.accept((*answer).clone(), audience, at.now)?)
     }
@@ -134,27 +147,27 @@ impl RelyingParty {
         endpoint: &str,
         known: &Introspected,
         at: &Desk<'_, impl Fetch, impl Verifier>,
-    ) -> Result<Option<Rc<Map<String, Value>>>, NotAccepted> {
+    ) -> Result<Said, NotAccepted> {
         if let Some(retry_after) = known.resting(at.now) {
             return Err(NotAccepted::Unavailable { retry_after });
         }
         let answer = self.answer(token, endpoint, at.fetch).await;
-        let active = answer.map(|body| match body.get("active") {
-            Some(Value::Bool(true)) => Some(Some(Rc::new(body))),
-            Some(Value::Bool(false)) => Some(None),
+        let said = answer.map(|body| match body.get("active") {
+            Some(Value::Bool(true)) => Some(Said::Active(Rc::new(body))),
+            Some(Value::Bool(false)) => Some(Said::Inactive),
             // It says nothing about the token.
             _ => None,
         });
-        if let Ok(Some(active)) = active {
-            known.keep(mark, active.as_ref(), at.now);
-            return Ok(active);
+        if let Ok(Some(said)) = said {
+            known.keep(mark, &said, at.now);
+            return Ok(said);
         }
-        let said = match active {
+        let wait = match said {
             Err(TokenError::Unavailable { retry_after }) => retry_after,
             _ => None,
         };
         let [least, most] = REST;
-        let retry_after = said.unwrap_or(least).clamp(least, most);
+        let retry_after = wait.unwrap_or(least).clamp(least, most);
         known.rest.set(Some((at.now, retry_after)));
         Err(NotAccepted::Unavailable { retry_after })
     }
