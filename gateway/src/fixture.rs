@@ -108,6 +108,7 @@ impl Peer {
             token_endpoint: at("token"),
             jwks_uri: at("jwks"),
             revocation_endpoint: Some(at("revoke")),
+            introspection_endpoint: Some(at("introspect")),
             end_session_endpoint: Some(at("logout")),
             authorization_response_iss_parameter_supported: true,
             ..ProviderMetadata::default()

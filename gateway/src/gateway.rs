@@ -5,9 +5,11 @@
 //!        ── Next ──────────────> forward to a public route, or refuse
 //!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
 //!                                ── nobody ────> turn_away: to sign in, or 401
+//!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
 //! ```
 
 use crate::auth;
+use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
@@ -82,6 +84,11 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         }
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
+        Arrival::Caller(caller) => {
+            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
+            let (next, bound) = judge(seams.party, &caller, now).await;
+            Decided { next, cookies: HeaderMap::new(), trail, bound }
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod answer;
 pub mod auth;
+pub mod caller;
 pub mod config;
 pub mod csrf;
 pub mod database;
@@ -23,6 +24,8 @@ pub mod signals;
 pub mod told;
 pub mod trail;
 
+#[cfg(test)]
+mod caller_tests;
 #[cfg(target_arch = "wasm32")]
 pub mod edge;
 #[cfg(test)]

@@ -6,8 +6,10 @@
 //!        -> Next                       decided: forward to a public route, or respond
 //!        -> Gate -> admit(bearer)      somebody is signed in: forward with their token
 //!                -> turn_away()        nobody is: to sign in, or 401
+//!        -> Caller -> admit(person)    a token came along that the route takes, and it decides
 //! ```
 
+use crate::caller::{self, Accepts};
 use crate::config::Config;
 use crate::forward::{self, Bearer};
 use crate::hop::{Edits, is_websocket};
@@ -18,8 +20,9 @@ use crate::route::{Access, Owner, Route};
 use crate::session::state::Person;
 use crate::signals::Edge;
 use crate::{csrf, negotiate};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use shared::fetch::Response;
+use shared::secret::AccessToken;
 use shared::time::UnixTime;
 use std::net::IpAddr;
 
@@ -71,6 +74,8 @@ pub enum Arrival<'a> {
     Next(Next),
     /// It depends on who sent it.
     Gate(Gate<'a>),
+    /// It depends on the token that it brings.
+    Caller(Caller<'a>),
 }
 
 /// A request that another site did not cause, for a route that needs a session. Only [`arrive`]
@@ -82,6 +87,15 @@ pub struct Gate<'a> {
     route: &'a Route,
     target: Target,
     upgrade: bool,
+}
+
+/// A request that brings a token to a route that takes one. It gives no [`Gate`] away, for nobody has
+/// looked whether another site caused it: no session may decide about it.
+#[derive(Debug)]
+pub struct Caller<'a> {
+    gate: Gate<'a>,
+    accepts: &'a Accepts,
+    token: AccessToken,
 }
 
 /// Decides what can be decided from the request alone.
@@ -119,6 +133,15 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     // From here on the browser's cookies may give authority.
     if asked.is_some() {
         return Arrival::Next(Next::Respond(negotiate::no_grant()));
+    }
+    if let Some(accepts) = &route.bearer {
+        match caller::read(headers, gate.target.query()) {
+            Ok(Some(token)) => return Arrival::Caller(Caller { gate, accepts, token }),
+            Ok(None) => {}
+            Err(refused) => {
+                return Arrival::Next(Next::Respond(refused.response(&route.requirement)));
+            }
+        }
     }
     match csrf::check(config, method, headers, upgrade) {
         Ok(()) => Arrival::Gate(gate),
@@ -170,7 +193,11 @@ impl Gate<'_> {
             self;
         let access = route.access;
         let request = (method, headers, upgrade);
-        Next::Respond(negotiate::login_required(config, access, request, &target, None))
+        let mut response = negotiate::login_required(config, access, request, &target, None);
+        if route.bearer.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+            caller::invite(response.headers_mut());
+        }
+        Next::Respond(response)
     }
 
     /// Refuses somebody who may well be signed in.
@@ -208,6 +235,48 @@ impl Gate<'_> {
     }
 }
 
+impl Caller<'_> {
+    /// The route that waits behind it.
+    #[must_use]
+    pub const fn route(&self) -> &Route {
+        self.gate.route
+    }
+
+    /// What the route takes.
+    #[must_use]
+    pub const fn accepts(&self) -> &Accepts {
+        self.accepts
+    }
+
+    /// The token that came along.
+    #[must_use]
+    pub const fn token(&self) -> &AccessToken {
+        &self.token
+    }
+
+    /// Lets a caller through whose token speaks for `person` and has what the route asks for. The
+    /// origin is sent that very token.
+    #[must_use]
+    pub fn admit(&self, person: &Person, now: UnixTime) -> Next {
+        let permit = match self.route().requirement.check(person, now) {
+            Ok(permit) => permit,
+            Err(unmet) => return self.refuse(unmet.into()),
+        };
+        let Some(bearer) = Bearer::new(&self.token) else {
+            return self.refuse(caller::Refused::Malformed);
+        };
+        let forward = self.gate.forward(Some((permit, &bearer, person)));
+        // No page is of use to a caller, not even when the origin does not answer.
+        Next::Forward(Forward { navigation: false, ..forward })
+    }
+
+    /// Refuses a caller.
+    #[must_use]
+    pub fn refuse(&self, refused: caller::Refused) -> Next {
+        Next::Respond(refused.response(&self.route().requirement))
+    }
+}
+
 /// Whether a request with this method may bring a body along.
 #[must_use]
 pub fn may_have_body(method: &Method) -> bool {
@@ -225,7 +294,6 @@ mod tests {
     use super::*;
     use crate::config::tests::with;
     use http::header::{HeaderName, HeaderValue};
-    use shared::secret::AccessToken;
 
     /// What happens to a request, without a session and with one.
     fn both(
@@ -252,6 +320,7 @@ mod tests {
             let next = match (arrive(&config, request), token) {
                 (Arrival::Ours(_), _) => return Err(0),
                 (Arrival::Next(next), _) => next,
+                (Arrival::Caller(_), _) => panic!("no route takes a token"),
                 (Arrival::Gate(gate), Some(token)) => {
                     let bearer = Bearer::new(&token);
                     gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000))

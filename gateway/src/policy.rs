@@ -75,6 +75,12 @@ impl Requirement {
         is_met.then_some(Permit(())).ok_or(Unmet::StepUp)
     }
 
+    /// Every word that has to be there.
+    #[must_use]
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// Of these claims, what this or another requirement may look at: the rest of a long list is
     /// nobody's business, and would fill the cookie.
     pub fn weigh(&self, claims: &Map<String, Value>, into: &mut Map<String, Value>) {

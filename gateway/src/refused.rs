@@ -1,5 +1,6 @@
 //! What the gateway says when it sends a request nowhere.
 
+use crate::caller;
 use crate::path::Malformed;
 use crate::signals::Signal;
 use http::header::{ALLOW, RETRY_AFTER};
@@ -49,6 +50,8 @@ pub enum Refused {
 pub enum Why {
     /// See [`Refused`].
     Refused(Refused),
+    /// See [`caller::Refused`].
+    Caller(caller::Refused),
     /// Nobody is signed in.
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.

@@ -4,6 +4,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use crate::caller::Accepts;
 use crate::path::Target;
 use crate::policy::Requirement;
 use crate::reading::readings;
@@ -47,6 +48,8 @@ pub struct Route {
     pub told: Told,
     /// Whether it is told where a request comes from.
     pub signals: bool,
+    /// Which tokens of callers it takes; none without it, and then they are removed.
+    pub bearer: Option<Accepts>,
 }
 
 impl Route {

@@ -31,6 +31,8 @@ pub enum Look {
     Store,
     /// There is none.
     Nobody,
+    /// Nobody looked: a token that came along decides.
+    Bearer,
     /// It cannot be told, or there is no access token for now.
     Unavailable,
 }

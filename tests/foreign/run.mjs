@@ -3,7 +3,7 @@ import { inTurn } from "../in-turn.mjs";
 
 // The last two wait for expiries nearly all of their time.
 const all = [
-  "openid-client", "registration", "oauth4webapi", "token-exchange", "upstream", "oidc-client-ts", "openidconnect", "oauth2",
+  "openid-client", "registration", "oauth4webapi", "token-exchange", "bearer", "upstream", "oidc-client-ts", "openidconnect", "oauth2",
   "authlib", "requests-oauthlib",
   ["mod_auth_openidc", "oidc-provider"],
 ];

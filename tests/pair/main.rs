@@ -38,6 +38,7 @@ macro_rules! in_one_mode {
 mod answers;
 mod back_channel;
 mod callback;
+mod callers;
 mod cookies;
 mod csrf;
 mod headers;

@@ -5,6 +5,7 @@
 //! and the session of who asks, and from where they ask, up to the point where the origin would be asked.
 
 use super::carry;
+use crate::caller::judge;
 use crate::config::Config;
 use crate::gateway::{Decided, enter};
 use crate::next::{Arrival, Incoming, Next, arrive};
@@ -94,6 +95,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
     let (decision, cookies) = match arrive(config, incoming) {
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
+        Arrival::Caller(caller) => (decision(judge(seams.party, &caller, now).await.0), None),
         Arrival::Gate(gate) => {
             let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))

@@ -1,6 +1,7 @@
 //! The setting `ROUTES`.
 
 use super::{Access, OURS, Route, Routes, begins};
+use crate::caller::Accepts;
 use crate::forward::plain;
 use crate::path::Target;
 use crate::policy;
@@ -30,6 +31,15 @@ struct Entry {
     headers: BTreeMap<String, Value>,
     #[serde(default)]
     signals: bool,
+    bearer: Option<Bearer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bearer {
+    audience: String,
+    #[serde(default)]
+    opaque: bool,
 }
 
 impl Routes {
@@ -42,6 +52,8 @@ impl Routes {
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
             settings.refuse("ROUTES", "at least one route");
         }
+        let public = settings.text("CLIENT_SECRET").is_none()
+            && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -51,6 +63,12 @@ impl Routes {
             let known = |host: &String| public_urls.iter().any(|url| url.host() == host);
             if host.as_ref().is_some_and(|host| !known(host)) {
                 refuse("host", HOST);
+            }
+            if public && entry.bearer.as_ref().is_some_and(|bearer| bearer.opaque) {
+                refuse(
+                    "bearer.opaque",
+                    "absent: without a secret of ours no issuer tells us about tokens",
+                );
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -72,7 +90,8 @@ fn one(
     public_urls: &[Origin],
     refuse: &mut impl FnMut(&str, &str),
 ) -> Option<Route> {
-    let Entry { host: _, prefix, methods, origin, access, require, headers, signals } = entry;
+    let Entry { host: _, prefix, methods, origin, access, require, headers, signals, bearer } =
+        entry;
     let sound = is_prefix(&prefix);
     if !sound {
         refuse("prefix", PREFIX);
@@ -111,8 +130,26 @@ fn one(
     let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
         refuse(&format!("require.{member}"), wanted);
     });
+    if access == Some(Access::Public) && bearer.is_some() {
+        refuse("bearer", "absent: a public route gets nobody's token");
+    }
+    let bearer = bearer.map(|Bearer { audience, opaque }| Accepts { audience, opaque });
+    let is_name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    if bearer.as_ref().is_some_and(|accepts| !is_name(&accepts.audience)) {
+        refuse("bearer.audience", "whom the tokens are for, like https://api.example");
+    }
     let (origin, access) = (origin?, access?);
-    sound.then_some(Route { position, prefix, methods, origin, access, requirement, told, signals })
+    sound.then_some(Route {
+        position,
+        prefix,
+        methods,
+        origin,
+        access,
+        requirement,
+        told,
+        signals,
+        bearer,
+    })
 }
 
 /// A route for a host, or for all of them.

@@ -12,6 +12,7 @@ use shared::metadata::ProviderMetadata;
 use shared::rp::client::{Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, Occasion};
+use shared::rp::introspection::Introspected;
 use shared::rp::token::{TokenError, Tokens};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
@@ -28,6 +29,8 @@ pub struct Party<F, V> {
     pub fetch: F,
     /// Checks signatures.
     pub verifier: V,
+    /// What is remembered of tokens that somebody brought, by the whole isolate.
+    pub introspected: Introspected,
     /// What is looked at of what the provider says.
     routes: Routes,
 }
@@ -45,7 +48,8 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
             scope: config.scope.clone(),
         };
         let routes = config.routes.clone();
-        Self { client, provider, fetch, verifier, routes }
+        let introspected = Introspected::default();
+        Self { client, provider, fetch, verifier, introspected, routes }
     }
 
     /// Redeems `token` for the session of `person`.

@@ -49,6 +49,7 @@ fn sent(path: &str, claims: &Value, lines: &[(&str, &str)]) -> HeaderMap {
         edge: &Edge::default(),
     };
     let next = match arrive(&config, incoming) {
+        Arrival::Caller(_) => panic!("no route takes a token"),
         Arrival::Gate(gate) => {
             let bearer = Bearer::new(&AccessToken::new("at-1"));
             gate.admit(&person(&config, claims), bearer.as_ref(), UnixTime(1_800_000_000))

@@ -139,6 +139,14 @@ pub fn compact(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
+/// Whether a text means to be a signed token, good or bad: three parts, and the first is a JSON object.
+#[must_use]
+pub fn is_meant(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|part| bytes(part).ok());
+    token.split('.').count() == 3
+        && header.is_some_and(|header| serde_json::from_slice::<json::Object>(&header).is_ok())
+}
+
 fn bytes(part: &str) -> Result<Vec<u8>, Refused> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Refused::Malformed)
 }

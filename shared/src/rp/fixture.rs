@@ -46,6 +46,7 @@ pub(super) fn metadata() -> ProviderMetadata {
         jwks_uri: at("jwks"),
         userinfo_endpoint: Some(at("userinfo")),
         revocation_endpoint: Some(at("revoke")),
+        introspection_endpoint: Some(at("introspect")),
         end_session_endpoint: Some(at("logout")),
         authorization_response_iss_parameter_supported: true,
         ..ProviderMetadata::default()

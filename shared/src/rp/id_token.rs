@@ -230,12 +230,15 @@ pub(super) fn subject(claims: &Map<String, Value>) -> Option<String> {
 fn fresh(claims: &Map<String, Value>, now: UnixTime) -> Option<UnixTime> {
     let expires_at = date(claims, "exp").ok()??;
     let issued_at = date(claims, "iat").ok()??;
-    let not_before = date(claims, "nbf").ok()?.unwrap_or_default();
-    let good = expires_at.plus(LEEWAY) > now
-        && issued_at <= now.plus(AHEAD)
-        && issued_at.plus(OLDEST) > now
-        && not_before <= now.plus(AHEAD);
+    let good = is_in_time(claims, now) && issued_at.plus(OLDEST) > now;
     good.then_some(expires_at)
+}
+
+/// Whether those of `exp`, `iat` and `nbf` that are there are dates, and the token is good now.
+pub(super) fn is_in_time(claims: &Map<String, Value>, now: UnixTime) -> bool {
+    let begun = |name| date(claims, name).is_ok_and(|at| at.is_none_or(|at| at <= now.plus(AHEAD)));
+    let lives = date(claims, "exp").is_ok_and(|at| at.is_none_or(|at| at.plus(LEEWAY) > now));
+    lives && begun("iat") && begun("nbf")
 }
 
 /// §3.1.3.6: optional with the code flow, and binding when it is there.

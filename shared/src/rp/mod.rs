@@ -3,11 +3,13 @@
 //!
 //! The gateway is one towards its issuer, and the issuer is one towards an upstream.
 
+pub mod access_token;
 pub mod authorization;
 pub mod client;
 pub mod dialect;
 pub mod discovery;
 pub mod id_token;
+pub mod introspection;
 pub mod keys;
 pub mod logout_token;
 pub mod sign_in;

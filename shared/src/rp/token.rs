@@ -113,7 +113,8 @@ impl RelyingParty {
         fetch.fetch(request).await.is_ok_and(|answer| answer.status().is_success())
     }
 
-    fn request<'c>(
+    /// A form to an endpoint of the provider, with our credentials.
+    pub(super) fn request<'c>(
         &'c self,
         endpoint: &str,
         mut form: Vec<(&'static str, &'c str)>,
@@ -197,7 +198,7 @@ fn seconds(value: &Value) -> Option<u64> {
 }
 
 /// `Retry-After` in seconds. Its other form, a date, is rare and counts as absent.
-fn retry_after(answer: &Response) -> Option<u64> {
+pub(super) fn retry_after(answer: &Response) -> Option<u64> {
     let value = answer.headers().get(RETRY_AFTER)?.to_str().ok()?;
     Some(value.trim().parse::<u64>().ok()?.min(LONGEST_WAIT))
 }
