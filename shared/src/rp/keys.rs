@@ -128,7 +128,10 @@ impl Published {
         fetch: &impl Fetch,
         now: UnixTime,
     ) -> Option<Jwk> {
-        if !rested(self.keys.borrow().missed_at, self.patience.cool_down, now) {
+        let read_now = |keys: &Keys| keys.set.as_ref().is_some_and(|(_, read_at)| *read_at == now);
+        let again = rested(self.keys.borrow().missed_at, self.patience.cool_down, now);
+        // What was read a moment ago, perhaps for this very token, would be read again.
+        if !again || read_now(&self.keys.borrow()) {
             return None;
         }
         self.keys.borrow_mut().missed_at = Some(now);
