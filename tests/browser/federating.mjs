@@ -158,7 +158,8 @@ export async function federating(it, { person }) {
     const field = page.getByLabel("E-mail address at work");
     await field.fill("somebody@nowhere.test");
     await page.getByRole("button", { name: "Continue", exact: true }).click();
-    assert.equal(await page.getByRole("alert").innerText(), "There’s no sign-in service for that e-mail address here.");
+    const problem = "There’s no sign-in service for that e-mail address here. Check that it’s your address at work, in full, like name@example.com.";
+    assert.equal(await page.getByRole("alert").innerText(), problem);
     assert.equal(await page.evaluate(() => document.activeElement.id), "email");
     assert.equal(await field.inputValue(), "somebody@nowhere.test");
     await picture(page, "upstreams-nowhere", { fullPage: true });
