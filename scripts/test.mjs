@@ -56,6 +56,7 @@ const stages = {
   relying: (run) => run("node", "tests/relying.mjs"),
   signals: (run) => run("node", "tests/signals.mjs"),
   streams: (run) => run("node", "tests/streams.mjs"),
+  operations: (run) => run("node", "tests/operations.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");
     return without(apache());

@@ -1,0 +1,91 @@
+// What an operator sees and says of requests, on workerd: routes by host and method and what they require, the dry run, the
+// line of the log, traces, timings, health. node tests/operations.mjs
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { subject } from "./foreign/checks.mjs";
+import { alice, pair, serve } from "./foreign/pair.mjs";
+import { Visitor } from "./foreign/visitor.mjs";
+
+const trace = "0af7651916cd43dd8448eb211c80319c";
+const traceparent = `00-${trace}-b7ad6b7169203331-01`;
+
+const { config, app, issuer } = await pair();
+const other = app.replace("localhost", "127.0.0.1");
+const [origin] = config.gateway.settings.ROUTES.map((route) => route.origin);
+Object.assign(config.gateway.settings, {
+  PUBLIC_URL: `${app},${other}`,
+  SERVER_TIMING: "true",
+  ROUTES: [
+    { prefix: "/public", host: new URL(other).host, origin, access: "public" },
+    { prefix: "/staff", origin, access: "signed-in", require: { claims: { groups: { any: ["staff"] } } } },
+    { prefix: "/mine", origin, access: "signed-in", require: { claims: { email_verified: true } } },
+    { prefix: "/strong", origin, access: "api", require: { acr: ["urn:test:strong"] } },
+    { prefix: "/", methods: ["GET"], origin, access: "signed-in" },
+  ],
+});
+for (const client of config.idp.settings.CLIENTS) client.redirect_uris.push(`${other}/auth/callback`);
+
+await subject("what an operator sees of requests", async (it) => {
+  const { log } = await serve(config);
+  // A line that the gateway has written about a request for this path.
+  const line = async (path) => {
+    for (let tries = 0; tries < 100; tries += 1) {
+      const found = readFileSync(log, "utf8").split("\n").findLast((text) => text.startsWith("{") && text.includes(`"path":"${path}"`));
+      if (found) return JSON.parse(found);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`there is no line about ${path}`);
+  };
+  const alone = new Visitor();
+  const visitor = new Visitor();
+  const page = await visitor.follow(await visitor.open(`${app}/`));
+  assert.equal((await visitor.follow(await visitor.submit(page, alice))).status, 200);
+
+  await it("health is ready when the issuer's metadata and keys are at hand", async () => {
+    const { status, body } = await alone.fetch(`${app}/auth/health`);
+    assert.deepEqual([status, body], [200, '{"ready":true}']);
+  });
+
+  await it("a route decides by host and method, and what none has is 404", async () => {
+    assert.equal((await alone.fetch(`${other}/public`)).status, 200);
+    assert.equal((await alone.fetch(`${app}/public`)).status, 401);
+    assert.equal((await visitor.fetch(`${app}/x`, { method: "DELETE" })).status, 404);
+  });
+
+  await it("a session of one site is none at another", async () => {
+    assert.equal((await visitor.fetch(`${app}/echo`)).status, 200);
+    // No browser would send it there: a thief would.
+    const thief = new Visitor();
+    thief.cookies = new Map(visitor.cookies);
+    assert.equal((await thief.fetch(`${other}/echo`)).status, 401);
+  });
+
+  await it("a claim that a route requires lets in or is 403, and what a sign-in lacks is 401 with the way to it", async () => {
+    assert.equal((await visitor.fetch(`${app}/staff`)).status, 403);
+    // The demo origin has no such page; the gateway let it through.
+    assert.equal((await visitor.fetch(`${app}/mine`)).headers["server-timing"]?.startsWith("origin;dur="), true);
+    const strong = await visitor.fetch(`${app}/strong/x`);
+    const { error, acr_values: asked, login_url: login } = JSON.parse(strong.body);
+    assert.deepEqual([strong.status, error, asked], [401, "insufficient_user_authentication", "urn:test:strong"]);
+    const away = await visitor.open(app + login);
+    const url = new URL(away.headers.location);
+    assert.equal(url.origin, issuer);
+    assert.equal(url.searchParams.get("acr_values"), "urn:test:strong");
+  });
+
+  await it("the dry run names the rule that decides and why", async () => {
+    const { body } = await visitor.fetch(`${app}/auth/explain?url=/staff/x`);
+    const { rule, decision } = JSON.parse(body);
+    assert.deepEqual([rule.position, decision.respond], [1, { status: 403, why: "Refused(Claim)" }]);
+  });
+
+  await it("a line has the rule, where the session was and the trace, which is passed on; and no query", async () => {
+    const { body } = await visitor.fetch(`${app}/echo?code=kaput-4711`, { headers: { traceparent } });
+    assert.ok(body.includes(traceparent), body);
+    const { method, rule, session, mode, outcome, status, trace: told } = await line("/echo");
+    assert.deepEqual([method, rule, session, mode, outcome, status, told], ["GET", 4, "cookie", "hybrid", "Forward", 200, trace]);
+    const refused = await line("/staff");
+    assert.deepEqual([refused.rule, refused.outcome, refused.cause, refused.status], [1, "Refused(Claim)", "Claim", 403]);
+    assert.ok(!readFileSync(log, "utf8").includes("kaput-4711"));
+  });
+});
