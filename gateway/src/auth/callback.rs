@@ -20,7 +20,7 @@ use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
 use shared::rp::authorization::CallbackRefused;
@@ -96,7 +96,7 @@ impl Failed {
 }
 
 /// Signs somebody in, or says why not. A flow is used up either way.
-pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn callback<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -130,7 +130,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
 
 /// A response to nothing that this browser started. Somebody who reloads the callback that signed
 /// them in is sent on; everybody else is told, and no token call is made.
-async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
+async fn unknown<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     state: &str,
@@ -147,7 +147,7 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
     }
 }
 
-async fn complete<S: Sessions, F: Fetch, V: Verifier>(
+async fn complete<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     pending: &Pending,
@@ -206,7 +206,7 @@ async fn claims<F: Fetch>(
     Ok(claims)
 }
 
-fn live<S: Sessions, F: Fetch, V: Verifier>(
+fn live<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     signed_in: SignedIn,
     mut claims: Map<String, Value>,
@@ -243,7 +243,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
 
 /// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
 /// Its name and secret are always new (GC-11).
-async fn open<S: Sessions, F: Fetch, V: Verifier>(
+async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),

@@ -73,7 +73,7 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         ("PUBLIC_URL", "https://app.test/"),
         ("ISSUER", "issuer.test"),
         ("CLIENT_ID", "caf\u{e9}"),
-        ("CLIENT_AUTH", "private_key_jwt"),
+        ("CLIENT_AUTH", "client_secret_jwt"),
         ("SCOPE", "profile email"),
         ("SESSION_MODE", "Hybrid"),
         ("SEALING_KEYS", "c2hvcnQ"),
@@ -94,6 +94,9 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         assert_eq!(mistakes(&[(name, value)]), [name], "{value}");
     }
     assert_eq!(mistakes(&[("CLIENT_AUTH", "none")]), ["CLIENT_SECRET"]);
+    assert_eq!(mistakes(&[("CLIENT_AUTH", "private_key_jwt")]), ["CLIENT_SECRET"]);
+    let signing = [("CLIENT_AUTH", "private_key_jwt"), ("CLIENT_SECRET", "")];
+    assert_eq!(mistakes(&signing), ["SIGNING_KEYS"]);
     assert_eq!(mistakes(&[("SESSION_IDLE_SECONDS", "40000")]), ["SESSION_IDLE_SECONDS"]);
 }
 
