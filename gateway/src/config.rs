@@ -1,5 +1,7 @@
 //! The deployment's settings, read once and refused as a whole.
 
+mod refresh_tokens;
+
 use crate::database::{self, DatabaseUrl};
 use crate::own_keys::OwnKeys;
 use crate::route::Routes;
@@ -188,6 +190,7 @@ impl Config {
         if mode == Mode::Kv && settings.text(COPIES).is_none() {
             settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
         }
+        refresh_tokens::check(&mut settings, mode);
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",

@@ -23,7 +23,7 @@ use shared::handle::{Handle, Kind};
 use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
-use shared::rp::authorization::CallbackRefused;
+use shared::rp::authorization::{CallbackRefused, Flow};
 use shared::rp::discovery::Unusable;
 use shared::rp::id_token::IdTokenClaims;
 use shared::rp::sign_in::{SignInFailed, SignedIn};
@@ -168,7 +168,7 @@ async fn complete<S: Sessions, F: Fetch, V: Signer>(
         return Err(Failed::NotEnough);
     }
     let sid = signed_in.claims.session_id.clone();
-    let live = live(seams, signed_in, told, short(&flow.state), now, rng);
+    let live = live(seams, signed_in, told, flow, now, rng);
     let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
@@ -210,7 +210,7 @@ fn live<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     signed_in: SignedIn,
     mut claims: Map<String, Value>,
-    flow: String,
+    flow: &Flow,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> (Live, [u8; 32]) {
@@ -226,7 +226,8 @@ fn live<S: Sessions, F: Fetch, V: Signer>(
     // Without a word about it, RFC 6749 §5.1: what was asked for.
     let scope = tokens.scope.unwrap_or_else(|| seams.config.scope.clone());
     let IdTokenClaims { subject, auth_time, .. } = token_claims;
-    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow };
+    let (flow, nonce) = (short(&flow.state), Some(Digest::of(&flow.nonce)));
+    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow, nonce };
     let renewal = Renewal {
         access_token: tokens.access_token,
         expires_in: tokens.expires_in,

@@ -83,7 +83,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
         let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
-            let before = Before { subject: &person.subject, auth_time: person.auth_time };
+            let Person { subject, auth_time, nonce, .. } = person;
+            let before = Before { subject, auth_time: *auth_time, nonce: *nonce };
             let occasion = Occasion::Refresh(before);
             let keys = (&*self.provider, metadata.jwks_uri.as_str());
             let (fetch, verifier) = (&self.fetch, &self.verifier);
