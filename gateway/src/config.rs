@@ -78,6 +78,8 @@ pub struct Config {
     pub client_id: String,
     /// How we prove it.
     pub client_auth: ClientAuth,
+    /// Whether authorization requests are pushed (RFC 9126), and go no other way.
+    pub par: bool,
     /// What we ask for; `openid` is in it.
     pub scope: Scope,
     /// Who has which paths.
@@ -174,6 +176,7 @@ impl Config {
         let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
         let own_keys = OwnKeys::read(&mut settings, deployed);
         let client_auth = client_auth(&mut settings, &own_keys);
+        let par = settings.optional("PAR", "true or false", false, |text| text.parse().ok());
         let scope = settings.optional(
             "SCOPE",
             "words separated by spaces, openid among them",
@@ -235,6 +238,7 @@ impl Config {
                 issuer: issuer?,
                 client_id: client_id?,
                 client_auth: client_auth?,
+                par,
                 scope,
                 routes: Routes::default(),
                 mode,

@@ -8,6 +8,7 @@
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
 //! ```
 
+use crate::assertion::attach;
 use crate::auth;
 use crate::caller::judge;
 use crate::config::Mode;
@@ -86,7 +87,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
             let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
-            let (next, bound) = judge(seams.party, &caller, now).await;
+            let (next, bound) = judge(seams.config, seams.party, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
@@ -100,12 +101,14 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let rule = Some(gate.route().position);
+    let route = gate.route();
     let mut bound = None;
     let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
+            let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
+            let next = attach(next, asks, whose, seams.config, seams.party, now).await;
             (next, visitor.cookies, visitor.found)
         }
         Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
@@ -113,7 +116,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session }, bound }
+    Decided { next, cookies, trail: Trail { rule: Some(route.position), session }, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

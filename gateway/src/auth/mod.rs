@@ -17,6 +17,8 @@ mod back_channel_tests;
 #[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
+mod par_tests;
+#[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
 mod session_tests;

@@ -6,6 +6,7 @@ use super::exchange::Party;
 use super::opened::Opened;
 use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
+use crate::assertion::Whose;
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
 use crate::forward::Bearer;
@@ -82,6 +83,14 @@ impl Visitor {
         let has_object = matches!(mode, Mode::Hybrid | Mode::Durable | Mode::Kv);
         let handle = has_object.then(|| self.logout_key.as_str().to_owned());
         Bound { handle, ends_at: self.snapshot.ends_at }
+    }
+
+    /// Whose identity an origin is told.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        let Snapshot { person, idle_ends_at, ends_at, .. } = &*self.snapshot;
+        let ends_at = Some(*idle_ends_at.min(ends_at));
+        Whose { person, session: self.logout_key.as_str(), ends_at }
     }
 
     fn of(snapshot: Rc<Snapshot>, cookies: HeaderMap, logout_key: LogoutKey) -> Authentication {

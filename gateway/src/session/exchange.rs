@@ -1,6 +1,7 @@
 //! The token call of a refresh, and what its answer means for the session.
 
 use super::state::{Failure, Person, Renewal};
+use crate::assertion::Asserted;
 use crate::auth::CALLBACK;
 use crate::config::Config;
 use crate::route::Routes;
@@ -31,6 +32,8 @@ pub struct Party<F, V> {
     pub verifier: V,
     /// What is remembered of tokens that somebody brought, by the whole isolate.
     pub introspected: Introspected,
+    /// What was signed for origins lately, by the whole isolate.
+    pub asserted: Asserted,
     /// What is looked at of what the provider says.
     routes: Routes,
 }
@@ -48,8 +51,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
             scope: config.scope.clone(),
         };
         let routes = config.routes.clone();
-        let introspected = Introspected::default();
-        Self { client, provider, fetch, verifier, introspected, routes }
+        let (introspected, asserted) = <(Introspected, Asserted)>::default();
+        Self { client, provider, fetch, verifier, introspected, asserted, routes }
     }
 
     /// Redeems `token` for the session of `person`.
