@@ -2,21 +2,18 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { figure, subject } from "../foreign/checks.mjs";
-import { Visitor } from "../foreign/visitor.mjs";
 import { burst } from "./burst.mjs";
 import { bearer, full, people, read, userinfo } from "./client.mjs";
-import { deploy, stores } from "./stores.mjs";
+import { arrive, deploy, stores } from "./stores.mjs";
 
 const [sessions, each] = full ? [200, 50] : [20, 50];
 // Longer than a storm may take: who has a token of this round needs no other.
 const accessTokenSeconds = full ? 120 : 30;
 const script = { accept: "*/*", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin", connection: "close" };
 
-async function arrive(world, person) {
-  const visitor = new Visitor();
-  const page = await visitor.follow(await visitor.open(`${world.app}/echo`));
-  const token = bearer(await visitor.follow(await visitor.submit(page, person)));
-  return { visitor, claims: read(token) };
+async function begin({ app }, person) {
+  const { visitor, page } = await arrive(app, person, "/echo");
+  return { visitor, claims: read(bearer(page)) };
 }
 
 // Everybody is there, and nobody's token is alive any more.
@@ -24,7 +21,7 @@ async function gather(mode) {
   const world = await deploy(mode, { idp: { ACCESS_TOKEN_SECONDS: accessTokenSeconds } });
   world.guests = [];
   while (world.guests.length < sessions) {
-    world.guests.push(...await Promise.all(people.map((person) => arrive(world, person))));
+    world.guests.push(...await Promise.all(people.map((person) => begin(world, person))));
   }
   world.guests.length = sessions;
   return world;
