@@ -195,6 +195,6 @@ await subject("isolation", async (it) => {
   console.log(`  SEED=${seed}`);
   assert.equal(subjectOf(`.${Buffer.from(`{"sub":"x"}`).toString("base64url")}.`), "x");
   for (const mode of modes) {
-    await it(`pl_01, ${mode}: every answer to interleaved requests of ${crowd} people is their own, in body, header and cookie`, () => storm(mode), full ? 7200 : 300);
+    await it(`pl_01, ${mode}: every answer to interleaved requests of ${crowd} people is their own, in body, header and cookie`, () => storm(mode), 300 + requestsOf(mode) / 5);
   }
 });

@@ -1,5 +1,5 @@
 // GS-13, GR-14: somebody signs out while the token call of their session is under way.
-// SEED=number repeats the moments of a run, which prints its own.
+// SEED=number repeats the moments of a run, which prints its own; ROUNDS=n makes so many.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { figure, subject } from "../foreign/checks.mjs";
@@ -132,6 +132,6 @@ await subject("signing out in the middle of a refresh", async (it) => {
       for (const guest of guests) await look(world, guest);
       assert.ok(seen.brought > 0, "no token call brought anything");
       figure(`logout, ${mode}: rounds, token calls that brought tokens, requests served before the end, sessions alive`, `${rounds}, ${seen.brought}, ${seen.lost}, 0`);
-    }, full ? 900 : 120);
+    }, 15 * rounds + 120);
   }
 });
