@@ -58,7 +58,7 @@ impl From<Next> for Decided {
         Self {
             next,
             cookies: HeaderMap::new(),
-            trail: Trail { rule, session: Look::Unasked },
+            trail: Trail { rule, ..Trail::default() },
             bound: None,
         }
     }
@@ -85,7 +85,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
-            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
+            let rule = Some(caller.route().position);
+            let trail = Trail { rule, session: Look::Bearer, refresh: None };
             let (next, bound) = judge(seams.party, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
@@ -102,18 +103,20 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
 ) -> Decided {
     let rule = Some(gate.route().position);
     let mut bound = None;
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
+    let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            (next, visitor.cookies, visitor.found)
+            (next, visitor.cookies, visitor.found, visitor.refresh)
         }
-        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
-        Authentication::Unavailable { retry_after, cookies } => {
-            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        Authentication::Anonymous(cookies, refresh) => {
+            (gate.turn_away(), cookies, Look::Nobody, refresh)
+        }
+        Authentication::Unavailable { retry_after, cookies, refresh } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session }, bound }
+    Decided { next, cookies, trail: Trail { rule, session, refresh }, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

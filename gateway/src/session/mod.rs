@@ -1,6 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod bell;
 pub mod cached;
 pub mod contended;
 pub mod cookie;
@@ -16,11 +17,15 @@ pub mod together;
 mod turn;
 
 #[cfg(test)]
+mod bell_tests;
+#[cfg(test)]
 mod cached_tests;
 #[cfg(test)]
 mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
+#[cfg(test)]
+mod refreshed_tests;
 #[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
@@ -117,5 +122,10 @@ pub enum Command {
     Seen {
         /// The time of the request.
         now: UnixTime,
+    },
+    /// See [`bell::Bell::ring`]; answered by nothing.
+    Ring {
+        /// Whether the session is over for sure.
+        certain: bool,
     },
 }
