@@ -111,7 +111,7 @@ async function refreshes(mode) {
   const { config, app, issuer } = await pair({
     idp: { ACCESS_TOKEN_SECONDS: 6 }, kv: mode === "kv",
     // Refresh tokens end with the issuer's session, of whose end nobody is told.
-    gateway: () => ({ SESSION_MODE: mode, SCOPE: "openid profile email", ...store }),
+    gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", SCOPE: "openid profile email", ...store }),
   });
   const { log, stop } = await serve(config);
   const lines = () => readFileSync(log, "utf8").split("\n").filter((text) => text.startsWith("{") && text.includes('"path":"/echo"')).map((text) => JSON.parse(text));

@@ -31,7 +31,7 @@ async function rotate(mode) {
   const [first, second, third] = [key(), key(), key()];
   const { config, app } = await pair({
     idp: { ACCESS_TOKEN_SECONDS: life }, kv: mode === "kv",
-    gateway: () => ({ SESSION_MODE: mode, SEALING_KEYS: first, FRESHNESS_SECONDS: "2", ...store }),
+    gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", SEALING_KEYS: first, FRESHNESS_SECONDS: "2", ...store }),
   });
   // Its folder is the one with the state.
   const { config: { state } } = await prepare(config);

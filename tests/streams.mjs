@@ -36,7 +36,7 @@ async function databaseUrl() {
 async function world(mode, { gateway = {}, idp = {}, told = true } = {}) {
   const kept = mode === "postgres" ? { DATABASE_URL: await databaseUrl() } : {};
   const { app, issuer } = await ourPair({
-    idp, gateway: () => ({ SESSION_MODE: mode, ...kept, ...gateway }), told, kv: mode === "kv",
+    idp, gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", ...kept, ...gateway }), told, kv: mode === "kv",
   });
   const enter = async () => {
     const visitor = new Visitor();

@@ -3,6 +3,8 @@
 //! Such a request is judged by its token alone: no cookie is looked at, nothing is redirected, and no
 //! other site can have caused it, for a browser puts a token on nothing by itself.
 
+use crate::assertion::{Whose, attach};
+use crate::config::Config;
 use crate::next::{Caller, Next};
 use crate::policy::{Requirement, Unmet};
 use crate::refused::Why;
@@ -15,14 +17,14 @@ use serde::Serialize;
 use serde_json::Map;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::jose::jws;
 use shared::lines::parts;
 use shared::rp::access_token::{AccessClaims, AccessRefused};
 use shared::rp::dialect::Desk;
 use shared::rp::introspection::NotAccepted;
 use shared::rp::keys::NoKey;
-use shared::secret::AccessToken;
+use shared::secret::{AccessToken, Digest};
 use shared::time::UnixTime;
 use shared::{cause, respond};
 use std::fmt::Write;
@@ -112,7 +114,8 @@ fn in_query(query: Option<&str>) -> bool {
 }
 
 /// Decides about a request by the token that it brings. What streams to it ends with the token.
-pub async fn judge<F: Fetch, V: Verifier>(
+pub async fn judge<F: Fetch, V: Signer>(
+    config: &Config,
     party: &Party<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
@@ -127,10 +130,15 @@ pub async fn judge<F: Fetch, V: Verifier>(
     let subject = subject.unwrap_or_default();
     let person = Person { subject, auth_time, acr, scope, weighed, ..Person::default() };
     let bound = expires_at.map(|ends_at| Bound { handle: None, ends_at });
-    (caller.admit(&person, now), bound)
+    let next = caller.admit(&person, now);
+    let session = Digest::of(caller.token().expose()).to_text();
+    let whose = Whose { person: &person, session: &session, ends_at: expires_at };
+    // A token that speaks for nobody tells of nobody.
+    let asks = caller.route().assertion.as_ref().filter(|_| !person.subject.is_empty());
+    (attach(next, asks, whose, config, party, now).await, bound)
 }
 
-async fn verify<F: Fetch, V: Verifier>(
+async fn verify<F: Fetch, V: Signer>(
     party: &Party<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,

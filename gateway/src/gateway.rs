@@ -8,6 +8,7 @@
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
 //! ```
 
+use crate::assertion::attach;
 use crate::auth;
 use crate::caller::judge;
 use crate::config::Mode;
@@ -20,7 +21,7 @@ use crate::trail::{Look, Trail};
 use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
@@ -66,7 +67,7 @@ impl From<Next> for Decided {
 
 /// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
 /// reads one is asked by [`hear`].
-pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
     now: UnixTime,
@@ -87,26 +88,28 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
             let trail = Trail { rule, session: Look::Bearer, refresh: None };
-            let (next, bound) = judge(seams.party, &caller, now).await;
+            let (next, bound) = judge(seams.config, seams.party, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
 }
 
 /// Looks for the session of a request that needs one.
-pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     gate: Gate<'_>,
     headers: &HeaderMap,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let rule = Some(gate.route().position);
+    let route = gate.route();
     let mut bound = None;
     let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
+            let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
+            let next = attach(next, asks, whose, seams.config, seams.party, now).await;
             (next, visitor.cookies, visitor.found, visitor.refresh)
         }
         Authentication::Anonymous(cookies, refresh) => {
@@ -116,7 +119,8 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session, refresh }, bound }
+    let trail = Trail { rule: Some(route.position), session, refresh };
+    Decided { next, cookies, trail, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
@@ -128,7 +132,7 @@ pub fn reads(method: &Method, url: &str) -> Option<usize> {
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.
-pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn hear<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

@@ -149,10 +149,10 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     }
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
     /// The route that waits behind it.
     #[must_use]
-    pub const fn route(&self) -> &Route {
+    pub const fn route(&self) -> &'a Route {
         self.route
     }
 

@@ -30,6 +30,8 @@ pub enum Refused {
     CrossSite,
     /// The issuer's access token has characters that no header may hold, RFC 6750 §2.1.
     Unsendable,
+    /// What the origin is to be told about somebody cannot be signed: our key does not sign.
+    Unsigned,
     /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
     /// may.
     NoToken(u64),
@@ -94,6 +96,9 @@ impl Refused {
             Self::Unsendable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the access token cannot be sent")
             }
+            Self::Unsigned => {
+                (StatusCode::BAD_GATEWAY, "bad_gateway", "who you are cannot be told")
+            }
             Self::NoToken(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
@@ -146,7 +151,7 @@ impl Refused {
                  happening, sign in again.",
                 "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
             ),
-            Self::Unreachable | Self::Unsendable => (
+            Self::Unreachable | Self::Unsendable | Self::Unsigned => (
                 "The application doesn\u{2019}t answer",
                 "Nothing is wrong with your session. Wait a moment and reload the page.",
                 "",

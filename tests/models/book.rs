@@ -156,6 +156,11 @@ impl Book {
         }
     }
 
+    /// What it tells of a token that is alive.
+    pub(crate) fn alive(&self, now: UnixTime) -> Option<Snapshot> {
+        (now < self.set().ends_at()).then(|| self.snapshot())
+    }
+
     /// Whoever made a call is gone, and asks no more.
     pub(crate) fn abandon(&mut self) {
         self.is_calling = false;

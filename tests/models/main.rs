@@ -11,6 +11,8 @@ mod account;
 mod book;
 mod brake;
 mod browser_session;
+mod browser_store;
+mod copies;
 mod farewell;
 mod grant;
 mod history;

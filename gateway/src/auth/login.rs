@@ -11,18 +11,20 @@ use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::Method;
 use rand_core::CryptoRng;
+use shared::cause;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
+use shared::rp::token::TokenError;
 use shared::time::UnixTime;
 
 /// Starts a flow. Whatever session there is stays until the new one is there (GL-10, GL-11). Of the
 /// parameters `return_to` is read, and `for`: a method and a path of ours. How somebody has to sign in
 /// is what the route asks that has these, or the one that they return to; nothing of it comes from the
 /// request (GL-03).
-pub async fn login<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -39,12 +41,29 @@ pub async fn login<S: Sessions, F: Fetch, V: Verifier>(
     let flow = Flow::new(step_up.max_age, rng);
     let acr = Some(step_up.acr.join(" ")).filter(|text| !text.is_empty());
     let more: Vec<_> = acr.map(|acr| ("acr_values".to_owned(), acr)).into_iter().collect();
-    let url =
-        flow.authorization_url(&party.client, &metadata, Hints { more: &more, ..Hints::default() });
+    let (client, hints) = (&party.client, Hints { more: &more, ..Hints::default() });
+    let url = if config.par || metadata.require_pushed_authorization_requests {
+        let ways = (&party.fetch, &party.verifier);
+        match flow.pushed_url(client, &metadata, hints, ways, now).await {
+            Ok(url) => url,
+            Err(error) => return cause::note(page::page(not_pushed(error)), &error),
+        }
+    } else {
+        flow.authorization_url(client, &metadata, hints)
+    };
     let mut response = respond::see_other(&url);
     let cookies = (response.headers_mut(), request.headers());
     Pending::new(flow, step_up.acr, &return_to, now).write(config, cookies, now, rng);
     response
+}
+
+/// Nothing is asked in the browser's own line instead: who wants requests pushed wants them kept from
+/// it.
+fn not_pushed(error: TokenError) -> Page {
+    match error {
+        TokenError::Unavailable { .. } => Page::ProviderAway,
+        TokenError::Refused | TokenError::Misconfigured(_) => Page::ProviderWrong,
+    }
 }
 
 /// What is asked of a sign-in for the sake of `wanted`, a method and a path, or else of the page that

@@ -1,6 +1,7 @@
 //! The setting `ROUTES`.
 
 use super::{Access, OURS, Route, Routes, begins};
+use crate::assertion::{self, Asserts};
 use crate::caller::Accepts;
 use crate::forward::plain;
 use crate::path::Target;
@@ -29,6 +30,7 @@ struct Entry {
     require: Option<policy::Entry>,
     #[serde(default)]
     headers: BTreeMap<String, Value>,
+    assertion: Option<assertion::Entry>,
     #[serde(default)]
     signals: bool,
     bearer: Option<Bearer>,
@@ -54,6 +56,7 @@ impl Routes {
         }
         let public = settings.text("CLIENT_SECRET").is_none()
             && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
+        let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -69,6 +72,9 @@ impl Routes {
                     "bearer.opaque",
                     "absent: without a secret of ours no issuer tells us about tokens",
                 );
+            }
+            if keyless && entry.assertion.is_some() {
+                refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -90,8 +96,18 @@ fn one(
     public_urls: &[Origin],
     refuse: &mut impl FnMut(&str, &str),
 ) -> Option<Route> {
-    let Entry { host: _, prefix, methods, origin, access, require, headers, signals, bearer } =
-        entry;
+    let Entry {
+        host: _,
+        prefix,
+        methods,
+        origin,
+        access,
+        require,
+        headers,
+        assertion,
+        signals,
+        bearer,
+    } = entry;
     let sound = is_prefix(&prefix);
     if !sound {
         refuse("prefix", PREFIX);
@@ -127,6 +143,10 @@ fn one(
         refuse("headers", "absent: of a public route nobody's session is looked at");
     }
     let told = Told::read(headers, refuse);
+    if access == Some(Access::Public) && assertion.is_some() {
+        refuse("assertion", "absent: of a public route nobody's session is looked at");
+    }
+    let assertion = assertion.map(|entry| Asserts::read(entry, refuse));
     let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
         refuse(&format!("require.{member}"), wanted);
     });
@@ -147,6 +167,7 @@ fn one(
         access,
         requirement,
         told,
+        assertion,
         signals,
         bearer,
     })

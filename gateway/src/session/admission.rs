@@ -6,6 +6,7 @@ use super::exchange::Party;
 use super::opened::Opened;
 use super::state::{Failure, Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
+use crate::assertion::Whose;
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
 use crate::forward::Bearer;
@@ -15,7 +16,7 @@ use rand_core::CryptoRng;
 use shared::fetch::Fetch;
 use shared::handle::{Handle, Kind};
 use shared::jar;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
 use std::rc::Rc;
@@ -89,6 +90,14 @@ impl Visitor {
         Bound { handle, ends_at: self.snapshot.ends_at }
     }
 
+    /// Whose identity an origin is told.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        let Snapshot { person, idle_ends_at, ends_at, .. } = &*self.snapshot;
+        let ends_at = Some(*idle_ends_at.min(ends_at));
+        Whose { person, session: self.logout_key.as_str(), ends_at }
+    }
+
     fn of(
         snapshot: Rc<Snapshot>,
         cookies: HeaderMap,
@@ -117,7 +126,7 @@ fn anonymous(headers: &HeaderMap, refresh: Option<Refreshed>) -> Authentication 
     Authentication::Anonymous(cookies, refresh)
 }
 
-impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
+impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     /// Who sent a request with these headers. In hybrid mode the answer is in the cookie nearly
     /// always, and nobody is asked.
     pub async fn authenticate(

@@ -32,6 +32,8 @@ mod sql_tests;
 mod state_tests;
 #[cfg(test)]
 mod together_tests;
+#[cfg(test)]
+mod waited_tests;
 
 use crate::person::People;
 use driver::Visited;

@@ -7,7 +7,7 @@ use super::dialect::Desk;
 use super::token::{TokenError, successful};
 use crate::budget::Budget;
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 use serde_json::{Map, Value};
@@ -136,7 +136,7 @@ impl RelyingParty {
         token: &str,
         audience: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<AccessClaims, NotAccepted> {
         let [_, most] = REST;
         let endpoint = at.metadata.introspection_endpoint.as_ref();
@@ -161,7 +161,7 @@ impl RelyingParty {
         mark: String,
         endpoint: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Said, NotAccepted> {
         if let Some(retry_after) = known.resting(at.now) {
             return Err(NotAccepted::Unavailable { retry_after });
@@ -170,7 +170,7 @@ impl RelyingParty {
             let [retry_after, _] = REST;
             return Err(NotAccepted::Unavailable { retry_after });
         }
-        let answer = self.answer(token, endpoint, at.fetch).await;
+        let answer = self.answer(token, endpoint, at).await;
         let said = answer.map(|body| match body.get("active") {
             Some(Value::Bool(true)) => Some(Said::Active(Rc::new(body))),
             Some(Value::Bool(false)) => Some(Said::Inactive),
@@ -198,10 +198,11 @@ impl RelyingParty {
         &self,
         token: &str,
         endpoint: &str,
-        fetch: &impl Fetch,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Map<String, Value>, TokenError> {
         let form = vec![("token", token), ("token_type_hint", "access_token")];
-        let answer = fetch.fetch(self.request(endpoint, form)?).await;
+        let request = self.request(endpoint, form, at.verifier, at.now).await?;
+        let answer = at.fetch.fetch(request).await;
         successful(&answer.map_err(|_| TokenError::Unavailable { retry_after: None })?)
     }
 }

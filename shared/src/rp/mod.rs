@@ -4,6 +4,7 @@
 //! The gateway is one towards its issuer, and the issuer is one towards an upstream.
 
 pub mod access_token;
+pub mod assertion;
 pub mod authorization;
 pub mod client;
 pub mod dialect;
@@ -12,6 +13,7 @@ pub mod id_token;
 pub mod introspection;
 pub mod keys;
 pub mod logout_token;
+pub mod par;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;

@@ -2,6 +2,7 @@
 //! nothing, and names everything that is wrong. The settings come on standard input, in the form
 //! that `make serve` takes.
 
+use idp::client::{Authentication, ClientKeys};
 use serde_json::{Map, Value};
 use shared::rp::client::ClientAuth;
 use shared::settings::Problem;
@@ -73,15 +74,25 @@ fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> V
     if sites.iter().any(|site| client.redirect(&callback(site)).is_none()) {
         refuse("PUBLIC_URL", "such that PUBLIC_URL/auth/callback is a redirect URI of this client");
     }
+    if gateway.par {
+        refuse("PAR", "absent: this idp takes no pushed requests");
+    }
     let (method, secret) = match &gateway.client_auth {
         ClientAuth::Basic(secret) => ("client_secret_basic", Some(secret)),
         ClientAuth::Post(secret) => ("client_secret_post", Some(secret)),
+        ClientAuth::PrivateKeyJwt(_) => ("private_key_jwt", None),
         ClientAuth::None => ("none", None),
     };
     if client.authentication.method().as_str() != method {
         refuse("CLIENT_AUTH", "the token_endpoint_auth_method of this client");
     } else if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
         refuse("CLIENT_SECRET", "the secret of which this client has the digest");
+    } else if let Authentication::PrivateKeyJwt(ClientKeys::Here(known)) = &client.authentication
+        && let ClientAuth::PrivateKeyJwt(key) = &gateway.client_auth
+        && known.find(Some(key.kid()), key.alg()).map(|key| &key.material)
+            != Some(&key.public().material)
+    {
+        refuse("SIGNING_KEYS", "such that the first is among the jwks of this client");
     }
     found
 }
@@ -163,6 +174,14 @@ mod tests {
         }
     }
 
+    /// The example of `SIGNING_KEYS` of the gateway.
+    fn documented_keys() -> Value {
+        let text = include_str!("../../../docs/configuration.md");
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let (block, _) = blocks.into_iter().find(|(block, _)| block.contains("\"d\"")).unwrap();
+        serde_json::from_str(block).unwrap()
+    }
+
     #[test]
     fn every_route_in_the_documentation_is_one() {
         for (name, text) in [
@@ -174,7 +193,11 @@ mod tests {
             for (block, _) in blocks.filter(|(block, _)| block.contains("\"prefix\"")) {
                 let routes: Value = serde_json::from_str(block).unwrap();
                 let routes = if routes.is_array() { routes } else { json!([routes]) };
-                let names = named(|file| file["gateway"]["settings"]["ROUTES"] = routes);
+                let names = named(|file| {
+                    let settings = &mut file["gateway"]["settings"];
+                    settings["SIGNING_KEYS"] = documented_keys();
+                    settings["ROUTES"] = routes;
+                });
                 assert!(names.is_empty(), "{name}: {names:?}");
                 found += 1;
             }
@@ -202,5 +225,33 @@ mod tests {
         assert_eq!(with("CLIENT_SECRET", "another"), ["gateway.CLIENT_SECRET"]);
         assert_eq!(with("CLIENT_AUTH", "client_secret_post"), ["gateway.CLIENT_AUTH"]);
         assert_eq!(with("PUBLIC_URL", "http://localhost:1"), ["gateway.PUBLIC_URL"]);
+        assert_eq!(with("PAR", "true"), ["gateway.PAR"]);
+    }
+
+    #[test]
+    fn a_key_that_its_issuer_does_not_know_is_named() {
+        let d = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s";
+        let mut key = json!({
+            "kty": "EC", "crv": "P-256", "kid": "k", "x": "ny4nmjrsKCYhFbtt-jI2vWfWMkxg35OXTW4CxGM8v7g",
+            "y": "ISAM6LQ5d5kqmOHHEv2Bh-r5VC218FJn9vzAncUjyWA",
+        });
+        let with = |known: &Value, key: &Value| {
+            named(|file| {
+                let client = &mut file["idp"]["settings"]["CLIENTS"][0];
+                client.as_object_mut().unwrap().remove("client_secret_sha256");
+                client["token_endpoint_auth_method"] = "private_key_jwt".into();
+                client["jwks"] = json!({ "keys": [known] });
+                let gateway = file["gateway"]["settings"].as_object_mut().unwrap();
+                gateway.remove("CLIENT_SECRET");
+                gateway.insert("CLIENT_AUTH".to_owned(), "private_key_jwt".into());
+                let mut key = key.clone();
+                key["d"] = d.into();
+                gateway.insert("SIGNING_KEYS".to_owned(), json!([key]));
+            })
+        };
+        let known = key.clone();
+        assert!(with(&known, &key).is_empty());
+        key["kid"] = "other".into();
+        assert_eq!(with(&known, &key), ["gateway.SIGNING_KEYS"]);
     }
 }
