@@ -59,7 +59,7 @@ impl From<Next> for Decided {
         Self {
             next,
             cookies: HeaderMap::new(),
-            trail: Trail { rule, session: Look::Unasked },
+            trail: Trail { rule, ..Trail::default() },
             bound: None,
         }
     }
@@ -86,7 +86,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
-            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
+            let rule = Some(caller.route().position);
+            let trail = Trail { rule, session: Look::Bearer, refresh: None };
             let (next, bound) = judge(seams.config, seams.party, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
@@ -103,20 +104,23 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 ) -> Decided {
     let route = gate.route();
     let mut bound = None;
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
+    let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
             let next = attach(next, asks, whose, seams.config, seams.party, now).await;
-            (next, visitor.cookies, visitor.found)
+            (next, visitor.cookies, visitor.found, visitor.refresh)
         }
-        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
-        Authentication::Unavailable { retry_after, cookies } => {
-            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        Authentication::Anonymous(cookies, refresh) => {
+            (gate.turn_away(), cookies, Look::Nobody, refresh)
+        }
+        Authentication::Unavailable { retry_after, cookies, refresh } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
-    Decided { next, cookies, trail: Trail { rule: Some(route.position), session }, bound }
+    let trail = Trail { rule: Some(route.position), session, refresh };
+    Decided { next, cookies, trail, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

@@ -127,8 +127,8 @@ async fn asker<S: Sessions, F: Fetch, V: Signer>(
         handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
     let [jitter] = random::<1>(rng);
     match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
-        Ok(Visited::Present(snapshot)) => Ok(Asker { object, subject: snapshot.person.subject }),
-        Ok(Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
+        Ok(Visited::Present(snapshot, _)) => Ok(Asker { object, subject: snapshot.person.subject }),
+        Ok(Visited::Refused | Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
         Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
         Err(_) => Err(unavailable(1)),
     }

@@ -97,7 +97,7 @@ impl Sessions for Objects {
         let (session, visit) = session.visit(secret, now);
         self.rows.borrow_mut().insert(object, session);
         Ok(match visit {
-            Visit::Serve(snapshot) => Visited::Present(snapshot),
+            Visit::Serve(snapshot) => Visited::Present(snapshot, None),
             Visit::Gone => Visited::Gone,
             _ => Visited::Unavailable { retry_after: 3 },
         })
@@ -298,7 +298,7 @@ impl<F: Fetch> World<F> {
         let found = block_on(seams.authenticate(&headers, now, rng));
         let cookies = match &found {
             Authentication::Authenticated(visitor) => visitor.cookies.clone(),
-            Authentication::Anonymous(cookies) | Authentication::Unavailable { cookies, .. } => {
+            Authentication::Anonymous(cookies, _) | Authentication::Unavailable { cookies, .. } => {
                 cookies.clone()
             }
         };

@@ -137,10 +137,10 @@ impl<S: Sessions, C: Copies + 'static, P: Spawn> Sessions for Cached<S, C, P> {
             found.and_then(|sealed| self.open_copy(&place, &sealed))
             && snapshot.may_be_believed(checked_at, self.believed, now)
         {
-            return Ok(Visited::Present(snapshot));
+            return Ok(Visited::Present(snapshot, None));
         }
         let visited = self.sessions.visit(id, secret, jitter, now).await?;
-        if let Visited::Present(snapshot) = &visited
+        if let Visited::Present(snapshot, _) = &visited
             && snapshot.may_be_believed(now, self.believed, now)
             && self.written.may(id, now)
             && let Ok(plain) =

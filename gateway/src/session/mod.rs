@@ -1,6 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod bell;
 pub mod cached;
 pub mod contended;
 pub mod cookie;
@@ -16,6 +17,8 @@ pub mod together;
 mod turn;
 
 #[cfg(test)]
+mod bell_tests;
+#[cfg(test)]
 mod cached_tests;
 #[cfg(test)]
 mod contended_tests;
@@ -29,6 +32,8 @@ mod sql_tests;
 mod state_tests;
 #[cfg(test)]
 mod together_tests;
+#[cfg(test)]
+mod waited_tests;
 
 use crate::person::People;
 use driver::Visited;
@@ -119,5 +124,10 @@ pub enum Command {
     Seen {
         /// The time of the request.
         now: UnixTime,
+    },
+    /// See [`bell::Bell::ring`]; answered by nothing.
+    Ring {
+        /// Whether the session is over for sure.
+        certain: bool,
     },
 }
