@@ -86,7 +86,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
             let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
-            let (next, bound) = judge(seams.party, &caller, now).await;
+            let (next, bound) = judge(seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }

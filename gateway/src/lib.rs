@@ -16,6 +16,7 @@ pub mod next;
 pub mod path;
 pub mod person;
 pub mod policy;
+pub mod providers;
 mod reading;
 pub mod refused;
 pub mod route;

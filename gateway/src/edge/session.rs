@@ -4,8 +4,9 @@
 use super::row::Row;
 use super::stores::settings;
 use crate::config::Config;
+use crate::providers::binding;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
-use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::{Command, Lost, Sessions};
 use http::StatusCode;
@@ -15,9 +16,11 @@ use shared::edge::fetch::Outbound;
 use shared::edge::object::{Failed, Step};
 use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
+use shared::rp::entry::Registered;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -29,8 +32,6 @@ use worker::{Env, Result, ScheduledTime};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
-/// The optional binding of the issuer's Worker.
-const ISSUER: &str = "IDP";
 /// The header of who wants to know when a session ends: its secret's digest, as JSON.
 const WATCH: &str = "x-watch";
 
@@ -71,14 +72,13 @@ impl Session {
         let raw: JsValue = state.clone().into();
         let state = Rc::new(worker::State::from(state));
         let driver = Config::read(|name| settings(env, name)).ok().map(|config| {
-            let outbound = outbound(&config, env);
-            let party = Party::new(&config, provider(&config), outbound, WebCrypto);
+            let parties = Rc::new(parties(&config, env));
             // A row that does not open was sealed under a key that is gone: that session is over.
             let over = || State::Ended { until: UnixTime(0) };
             let row = Rc::new(Row::new(&state, config.keys, ("session", "session row"), over));
             let background = Background(Rc::clone(&state));
             let store = Watched { row: Rc::clone(&row), raw: raw.clone() };
-            (row, Driver::new(store, background, Rc::new(party)))
+            (row, Driver::new(store, background, parties))
         });
         let object = Rc::new(Instance { driver, state, raw });
         let instance = Rc::clone(&object);
@@ -177,21 +177,22 @@ impl Instance {
 }
 
 thread_local! {
-    static PROVIDER: OnceCell<Rc<Provider>> = const { OnceCell::new() };
+    static PROVIDERS: RefCell<BTreeMap<String, Rc<Provider>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What this isolate remembers of the provider, shared by every request and every object in it.
+/// Us towards our providers. What this isolate remembers of each is shared by every request and every
+/// object in it; the way to one is past the network where its Worker is bound to this one.
 #[must_use]
-pub fn provider(config: &Config) -> Rc<Provider> {
-    let fresh = || Rc::new(Provider::new(config.issuer.clone()));
-    PROVIDER.with(|provider| Rc::clone(provider.get_or_init(fresh)))
-}
-
-/// The way out, past the network where the issuer's Worker is bound to this one.
-#[must_use]
-pub fn outbound(config: &Config, env: &Env) -> Outbound {
-    let service = js_sys::Reflect::get(env, &ISSUER.into()).ok();
-    Outbound::with_service(&config.issuer, service.filter(JsValue::is_object))
+pub fn parties(config: &Config, env: &Env) -> Parties<Outbound, WebCrypto> {
+    Parties::new(config, |registered: &Registered| {
+        let provider = PROVIDERS.with_borrow_mut(|known| {
+            let fresh = || Rc::new(registered.provider());
+            Rc::clone(known.entry(registered.id.clone()).or_insert_with(fresh))
+        });
+        let service = js_sys::Reflect::get(env, &binding(&registered.id).into()).ok();
+        let service = service.filter(JsValue::is_object);
+        (provider, Outbound::with_service(&registered.client.issuer, service), WebCrypto)
+    })
 }
 
 /// Runs tasks past the end of their request.
