@@ -1,6 +1,9 @@
 //! The deployment's settings, read once and refused as a whole.
 
+mod refresh_tokens;
+
 use crate::database::{self, DatabaseUrl};
+use crate::own_keys::OwnKeys;
 use crate::providers::{Providers, callback};
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
@@ -81,6 +84,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// What seals cookies.
     pub keys: SealingKeys,
+    /// What we sign with.
+    pub own_keys: OwnKeys,
     /// Seconds without a request after which a session is over.
     pub idle_seconds: u64,
     /// Seconds after sign-in when a session is over, whatever happens.
@@ -112,10 +117,11 @@ impl Sites {
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::new(var);
         let public_urls = settings.required("PUBLIC_URL", ORIGINS, origins).unwrap_or_default();
-        let named = Providers::named(&mut settings, public_urls.first());
+        let own_keys = OwnKeys::read(&mut settings, is_deployed(public_urls.first()));
+        let named = Providers::named(&mut settings, public_urls.first(), &own_keys);
         let routes = Routes::read(&mut settings, &public_urls, named.as_deref());
         let first = public_urls.first().cloned();
-        let first = Config::common(settings, first, named)?;
+        let first = Config::common(settings, first, own_keys, named)?;
         let sites = public_urls.into_iter().zip(routes);
         let site = |(public_url, routes)| {
             let providers = first.providers.at(&public_url);
@@ -161,11 +167,13 @@ impl Config {
     fn common<V: Fn(&str) -> Option<String>>(
         mut settings: Settings<V>,
         public_url: Option<Origin>,
+        own_keys: OwnKeys,
         named: Option<Vec<Registered>>,
     ) -> Result<Self, Vec<Problem>> {
+        let deployed = is_deployed(public_url.as_ref());
         let providers = match named {
             Some(named) => Providers::new(named),
-            None => only(&mut settings, public_url.as_ref()),
+            None => only(&mut settings, public_url.as_ref(), &own_keys),
         };
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
@@ -177,12 +185,12 @@ impl Config {
         if mode == Mode::Kv && settings.text(COPIES).is_none() {
             settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
         }
+        refresh_tokens::check(&mut settings, mode);
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
             SealingKeys::parse,
         );
-        let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
         if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
             settings.refuse("SEALING_KEYS", "your own: an example key is known to everybody");
         }
@@ -224,6 +232,7 @@ impl Config {
                 mode,
                 database,
                 keys: keys?,
+                own_keys,
                 idle_seconds,
                 absolute_seconds,
                 freshness_seconds,
@@ -245,6 +254,11 @@ impl Config {
     pub fn believed_seconds(&self) -> u64 {
         self.freshness_seconds.min(self.idle_seconds / 10)
     }
+}
+
+/// Whether it is somewhere else than on the machine of who develops it.
+fn is_deployed(public_url: Option<&Origin>) -> bool {
+    public_url.is_some_and(|url| !url.is_development())
 }
 
 const ORIGIN: &str = "an origin like https://app.example, without a path (http on loopback only)";
@@ -270,12 +284,13 @@ fn origins(text: &str) -> Option<Vec<Origin>> {
 fn only<V: Fn(&str) -> Option<String>>(
     settings: &mut Settings<V>,
     public_url: Option<&Origin>,
+    own_keys: &OwnKeys,
 ) -> Option<Providers> {
     let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
     let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
         text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
     });
-    let client_auth = client_auth(settings);
+    let client_auth = client_auth(settings, own_keys);
     let scope = settings.optional(
         "SCOPE",
         "words separated by spaces, openid among them",
@@ -292,26 +307,36 @@ fn only<V: Fn(&str) -> Option<String>>(
     })])
 }
 
-/// Secret and method have to agree; with neither, the client is a public one.
-fn client_auth<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Option<ClientAuth> {
+/// Secret, keys and method have to agree; with no secret and no method, the client is a public one.
+fn client_auth<V: Fn(&str) -> Option<String>>(
+    settings: &mut Settings<V>,
+    own_keys: &OwnKeys,
+) -> Option<ClientAuth> {
+    const NAMES: &str = "client_secret_basic, client_secret_post, private_key_jwt or none";
     let secret = settings.text("CLIENT_SECRET").map(ClientSecret::new);
-    match (settings.text("CLIENT_AUTH").as_deref(), secret) {
-        (None | Some("client_secret_basic"), Some(secret)) => Some(ClientAuth::Basic(secret)),
-        (Some("client_secret_post"), Some(secret)) => Some(ClientAuth::Post(secret)),
-        (None | Some("none"), None) => Some(ClientAuth::None),
+    let (name, wanted) = match (settings.text("CLIENT_AUTH").as_deref(), secret) {
+        (None | Some("client_secret_basic"), Some(secret)) => {
+            return Some(ClientAuth::Basic(secret));
+        }
+        (Some("client_secret_post"), Some(secret)) => return Some(ClientAuth::Post(secret)),
+        (None | Some("none"), None) => return Some(ClientAuth::None),
+        (Some("private_key_jwt"), None) => {
+            let key = own_keys.signing().cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt);
+            if key.is_none() {
+                settings.refuse("SIGNING_KEYS", "set, for CLIENT_AUTH says that we sign");
+            }
+            return key;
+        }
         (Some("client_secret_basic" | "client_secret_post"), None) => {
-            settings.refuse("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one");
-            None
+            ("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one")
         }
-        (Some("none"), Some(_)) => {
-            settings.refuse("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none");
-            None
+        (Some("none" | "private_key_jwt"), Some(_)) => {
+            ("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none")
         }
-        (Some(_), _) => {
-            settings.refuse("CLIENT_AUTH", "client_secret_basic, client_secret_post or none");
-            None
-        }
-    }
+        (Some(_), _) => ("CLIENT_AUTH", NAMES),
+    };
+    settings.refuse(name, wanted);
+    None
 }
 
 fn trusted_origins<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Vec<Origin> {

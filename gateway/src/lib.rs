@@ -13,6 +13,7 @@ pub mod gateway;
 pub mod hop;
 pub mod negotiate;
 pub mod next;
+pub mod own_keys;
 pub mod path;
 pub mod person;
 pub mod policy;

@@ -1,12 +1,13 @@
 //! Whom people may sign in with: the one provider of `ISSUER`, or those of the setting `PROVIDERS`.
 
 use crate::auth::CALLBACK;
+use crate::own_keys::OwnKeys;
 use serde::Deserialize;
 use shared::origin::Origin;
 use shared::rp::entry::{Entry, List, Registered};
 use shared::settings::Settings;
 
-const LIST: List = List { setting: "PROVIDERS", secret: "PROVIDER_" };
+const LIST: List<'_> = List { setting: "PROVIDERS", secret: "PROVIDER_", key: None };
 const WANTED: &str = "a JSON array of providers, each with id, provider and client_id, and what its \
                       kind needs";
 
@@ -33,7 +34,9 @@ impl Providers {
     pub(crate) fn named<V: Fn(&str) -> Option<String>>(
         settings: &mut Settings<V>,
         public_url: Option<&Origin>,
+        own_keys: &OwnKeys,
     ) -> Option<Vec<Registered>> {
+        let list = List { key: own_keys.signing(), ..LIST };
         settings.text(LIST.setting)?;
         for name in SHORT {
             if settings.text(name).is_some() {
@@ -48,7 +51,7 @@ impl Providers {
         for (position, Named { entry }) in listed.into_iter().enumerate() {
             let is_taken = |id: &str| read.iter().any(|known| known.id == id);
             let at = |id: &str| Some(public_url?.at(&callback(id)));
-            let registered = LIST.read(settings, (position, entry), is_taken, at);
+            let registered = list.read(settings, (position, entry), is_taken, at);
             // Without a refresh token a session is over with its first access token.
             read.extend(registered.map(|registered| {
                 let asks = !registered.has_scope;

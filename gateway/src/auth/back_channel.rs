@@ -12,7 +12,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::jose::jws::Unverified;
 use shared::posted::{self, NoForm};
 use shared::rp::dialect::Ended;
@@ -60,7 +60,7 @@ impl Refused {
 }
 
 /// Ends what a logout token says has ended: `200` also when there was nothing to end.
-pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn told<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -76,7 +76,7 @@ pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
     cause::note(response, &refused)
 }
 
-async fn end<S: Sessions, F: Fetch, V: Verifier>(
+async fn end<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -98,7 +98,7 @@ async fn end<S: Sessions, F: Fetch, V: Verifier>(
 
 /// What the token says, by the word of the provider that it says it is from: of no other a key is
 /// looked at. Several may be one issuer, which knows us by several names.
-async fn believe<'p, S, F: Fetch, V: Verifier>(
+async fn believe<'p, S, F: Fetch, V: Signer>(
     seams: &Seams<'p, S, F, V>,
     token: &str,
     now: UnixTime,

@@ -22,10 +22,10 @@ use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
-use shared::rp::authorization::CallbackRefused;
+use shared::rp::authorization::{CallbackRefused, Flow};
 use shared::rp::dialect::{Dialect, NotVouched, Vouched};
 use shared::rp::discovery::Unusable;
 use shared::rp::token::TokenError;
@@ -102,7 +102,7 @@ impl Failed {
 }
 
 /// Signs somebody in whom `party` vouches for, or says why not. A flow is used up either way.
-pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn callback<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     party: &Party<F, V>,
     request: &Request,
@@ -137,7 +137,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
 
 /// A response to nothing that this browser started. Somebody who reloads the callback that signed
 /// them in is sent on; everybody else is told, and no token call is made.
-async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
+async fn unknown<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     state: &str,
@@ -154,7 +154,7 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
     }
 }
 
-async fn complete<S: Sessions, F: Fetch, V: Verifier>(
+async fn complete<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     party: &Party<F, V>,
     request: &Request,
@@ -181,7 +181,7 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
         return Err(Failed::NotEnough);
     }
     let sid = vouched.session_id.clone();
-    let live = live(seams, party, vouched, told, short(&flow.state), now, rng);
+    let live = live(seams, party, vouched, told, flow, now, rng);
     let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
@@ -193,7 +193,7 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
 
 /// The claims of the ID token; and of userinfo, where the token has neither name nor e-mail, or lacks
 /// one that a route looks at.
-async fn claims<F: Fetch, V: Verifier>(
+async fn claims<F: Fetch, V: Signer>(
     config: &Config,
     party: &Party<F, V>,
     vouched: &Vouched,
@@ -220,12 +220,12 @@ async fn claims<F: Fetch, V: Verifier>(
     Ok(claims)
 }
 
-fn live<S: Sessions, F: Fetch, V: Verifier>(
+fn live<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     party: &Party<F, V>,
     vouched: Vouched,
     mut claims: Map<String, Value>,
-    flow: String,
+    flow: &Flow,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> (Live, [u8; 32]) {
@@ -244,6 +244,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
     let authority = Some(authority).filter(|name| name != party.client.issuer.as_str());
     // Others are hinted with an ID token, or with nothing.
     let sid = session_id.filter(|_| matches!(party.dialect, Dialect::AuthKit(_)));
+    let (flow, nonce) = (short(&flow.state), Some(Digest::of(&flow.nonce)));
     let person = Person {
         subject,
         auth_time,
@@ -256,6 +257,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
         authority,
         sid,
         flow,
+        nonce,
     };
     let renewal = Renewal {
         access_token: tokens.access_token,
@@ -273,7 +275,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
 
 /// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
 /// Its name and secret are always new (GC-11).
-async fn open<S: Sessions, F: Fetch, V: Verifier>(
+async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),

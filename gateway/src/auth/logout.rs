@@ -12,14 +12,14 @@ use http::{HeaderMap, Method};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
 use shared::jar;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::dialect::{Back, Dialect};
 use shared::secret::Digest;
 use shared::time::UnixTime;
 
 /// Signs out whoever meant to; asks whoever may not have (GS-30).
-pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn logout<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -56,7 +56,7 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
 /// there is: by RP-Initiated Logout 1.0 §2 where it is advertised, else in the provider's own way.
 /// Without an ID token the provider asks the person. To go on to a page that needs a session would
 /// sign in again, silently.
-async fn next<S: Sessions, F: Fetch, V: Verifier>(
+async fn next<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     farewell: Option<&Farewell>,
     now: UnixTime,

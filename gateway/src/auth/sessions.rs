@@ -17,7 +17,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use shared::fetch::{Fetch, Request, Response};
 use shared::handle::Handle;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::seal::Purpose;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
@@ -49,7 +49,7 @@ struct Asker {
 
 /// Lists sessions, or ends them. `below` is what follows [`super::SESSIONS`] in the path; none when
 /// that is no path of ours.
-pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn sessions<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     below: &str,
@@ -71,7 +71,7 @@ pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
     })
 }
 
-async fn answer<S: Sessions, F: Fetch, V: Verifier>(
+async fn answer<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     method: &Method,
     headers: &HeaderMap,
@@ -98,7 +98,7 @@ async fn answer<S: Sessions, F: Fetch, V: Verifier>(
     Ok(response)
 }
 
-async fn list<S: Sessions, F: Fetch, V: Verifier>(
+async fn list<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     asker: &Asker,
     now: UnixTime,
@@ -116,7 +116,7 @@ async fn list<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// Who asks, by the word of the session's object.
-async fn asker<S: Sessions, F: Fetch, V: Verifier>(
+async fn asker<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     headers: &HeaderMap,
     now: UnixTime,

@@ -4,7 +4,7 @@ use super::exchange::Party;
 use super::state::{Failure, Person, Renewal};
 use crate::config::Config;
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::rp::discovery::Provider;
 use shared::rp::entry::Registered;
 use shared::secret::RefreshToken;
@@ -18,7 +18,7 @@ pub struct Parties<F, V> {
     more: Vec<Party<F, V>>,
 }
 
-impl<F: Fetch, V: Verifier> Parties<F, V> {
+impl<F: Fetch, V: Signer> Parties<F, V> {
     /// The parties that a configuration describes. `ways` gives for a provider what is remembered of
     /// it, the way there, and what checks its signatures.
     pub fn new(config: &Config, mut ways: impl FnMut(&Registered) -> (Rc<Provider>, F, V)) -> Self {
@@ -62,7 +62,7 @@ impl<F, V> Parties<F, V> {
     }
 }
 
-impl<F: Fetch, V: Verifier> Parties<F, V> {
+impl<F: Fetch, V: Signer> Parties<F, V> {
     /// Redeems `token` for the session of `person`, at their provider and no other.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ struct Raw {
     stale_seconds: Option<u64>,
 }
 
-const LIST: List = List { setting: "UPSTREAMS", secret: "UPSTREAM_" };
+const LIST: List<'_> = List { setting: "UPSTREAMS", secret: "UPSTREAM_", key: None };
 
 pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,

@@ -4,6 +4,7 @@
 use super::client::{ClientAuth, RelyingParty};
 use super::discovery::Provider;
 use super::preset::{Keeps, Preset, Way};
+use crate::jose::private::PrivateKey;
 use crate::scope::Scope;
 use crate::secret::ClientSecret;
 use crate::settings::Settings;
@@ -35,13 +36,16 @@ pub struct Entry {
     pub(super) tenants: Vec<String>,
 }
 
-/// A list: the setting it stands in, and how the names of the settings begin that hold its secrets.
+/// A list: the setting it stands in, how the names of the settings begin that hold its secrets, and
+/// our own key.
 #[derive(Clone, Copy, Debug)]
-pub struct List {
+pub struct List<'k> {
     /// As in `UPSTREAMS`.
     pub setting: &'static str,
     /// As in `UPSTREAM_`.
     pub secret: &'static str,
+    /// What signs for us, when there is anything (`private_key_jwt`).
+    pub key: Option<&'k PrivateKey>,
 }
 
 /// A provider, and ourselves as its client.
@@ -69,7 +73,7 @@ impl Entry {
     }
 }
 
-impl List {
+impl List<'_> {
     /// Reads the entry at `position`, noting what is wrong with it. `is_taken` says whether an earlier
     /// one has an `id`, and `callback` where the browser comes back to from it.
     pub fn read<V: Fn(&str) -> Option<String>>(
@@ -130,11 +134,14 @@ impl List {
             (AuthMethod::ClientSecretBasic, Some(secret)) => Some(ClientAuth::Basic(secret)),
             (AuthMethod::ClientSecretPost, Some(secret)) => Some(ClientAuth::Post(secret)),
             (AuthMethod::None, None) => Some(ClientAuth::None),
-            (AuthMethod::None, Some(_)) => {
-                settings.refuse(secret_name, "absent for a public client");
+            (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_)) => {
+                settings.refuse(secret_name, "absent, for the method says that there is none");
                 None
             }
-            (AuthMethod::PrivateKeyJwt, _) => {
+            (AuthMethod::PrivateKeyJwt, None) if self.key.is_some() => {
+                self.key.cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt)
+            }
+            (AuthMethod::PrivateKeyJwt, None) => {
                 let wanted = "client_secret_basic, client_secret_post or none";
                 settings.refuse(format!("{name}.token_endpoint_auth_method"), wanted);
                 None

@@ -4,7 +4,7 @@
 use super::open_id::OpenId;
 use super::{Desk, Dialect, NotVouched};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::rp::id_token::{Before, IdTokenClaims, Occasion};
 use crate::rp::token::{TokenError, Tokens};
 use crate::secret::RefreshToken;
@@ -37,12 +37,15 @@ impl Dialect {
     /// [`NotRenewed`]. An ID token in the answer is still to be verified: see [`Self::occasion`].
     pub async fn refresh(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &RefreshToken,
         subject: &str,
     ) -> Result<Tokens, NotRenewed> {
         match self {
-            Self::OpenId(_) => Ok(at.party.refresh(at.metadata, token, at.fetch).await?),
+            Self::OpenId(_) => {
+                let ways = (at.fetch, at.verifier);
+                Ok(at.party.refresh(at.metadata, token, ways, at.now).await?)
+            }
             Self::GitHub(github) => Ok(github.refresh(at, token).await?),
             Self::AuthKit(authkit) => authkit.refresh(at, token, subject).await,
             // It gives out none.
