@@ -88,7 +88,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
             let trail = Trail { rule, session: Look::Bearer, refresh: None };
-            let (next, bound) = judge(seams.config, seams.party, &caller, now).await;
+            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
@@ -109,7 +109,8 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
-            let next = attach(next, asks, whose, seams.config, seams.party, now).await;
+            let party = seams.parties.of(whose.person);
+            let next = attach(next, asks, whose, seams.config, party, now).await;
             (next, visitor.cookies, visitor.found, visitor.refresh)
         }
         Authentication::Anonymous(cookies, refresh) => {

@@ -18,6 +18,7 @@ pub mod own_keys;
 pub mod path;
 pub mod person;
 pub mod policy;
+pub mod providers;
 mod reading;
 pub mod refused;
 pub mod route;

@@ -30,6 +30,7 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod time;
+pub mod words;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

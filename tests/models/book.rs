@@ -258,6 +258,6 @@ impl Book {
         self.is_over = true;
         let Set { refresh_token, id_token, .. } = self.set();
         let (refresh_token, id_token) = (refresh_token.clone(), id_token.clone());
-        Some(Farewell { refresh_token, id_token, subject: "alice".into() })
+        Some(Farewell { refresh_token, id_token, person: person() })
     }
 }

@@ -8,7 +8,7 @@ use gateway::config::Config;
 use gateway::person::{Answer, Command as Wish, Name, People};
 use gateway::session::cached::{Cached, Copies};
 use gateway::session::driver::Visited;
-use gateway::session::state::{Farewell, Live, Snapshot};
+use gateway::session::state::{Farewell, Live, Person, Snapshot};
 use gateway::session::{Lost, Sessions};
 use proptest::prelude::*;
 use shared::secret::{AccessToken, Digest};
@@ -80,13 +80,13 @@ impl Sessions for Shared {
         Ok(match snapshot {
             None => Visited::Gone,
             Some(_) if self.0.is_resting.get() => Visited::Unavailable { retry_after: 2 },
-            Some(snapshot) => Visited::Present(Box::new(snapshot)),
+            Some(snapshot) => Visited::Present(Box::new(snapshot), None),
         })
     }
 
     async fn close(&self, _: Uuid, _: Digest, _: UnixTime) -> Result<Option<Farewell>, Lost> {
-        let subject = "alice".into();
-        let farewell = Farewell { refresh_token: None, id_token: None, subject };
+        let person = Person { subject: "alice".into(), ..Person::default() };
+        let farewell = Farewell { refresh_token: None, id_token: None, person };
         Ok(self.0.snapshot.take().map(|_| farewell))
     }
 
@@ -192,7 +192,7 @@ fn sequence(config: &Config, commands: Vec<(i64, Command)>, tally: &Tally) -> Ch
                     is_young && now < snapshot.refresh_at && now < snapshot.ends_at
                 };
                 match &visited[..] {
-                    [Ok(Visited::Present(told))] if was_asked => {
+                    [Ok(Visited::Present(told, _))] if was_asked => {
                         prop_assert!(is_right, "a guess");
                         prop_assert_eq!(Some(&**told), there.as_ref());
                         let is_old = !said.is_empty() && said.iter().all(|one| !believable(&one));
@@ -203,7 +203,7 @@ fn sequence(config: &Config, commands: Vec<(i64, Command)>, tally: &Tally) -> Ch
                             "from the object"
                         });
                     }
-                    [Ok(Visited::Present(told))] => {
+                    [Ok(Visited::Present(told, _))] => {
                         prop_assert!(is_right, "a guess");
                         let known = said.iter().filter(believable).any(|(_, one)| *one == **told);
                         prop_assert!(known, "believed for too long, or made up: {told:?}");

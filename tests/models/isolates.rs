@@ -5,7 +5,7 @@ use gateway::person::{Answer, Command as Wish, Name, People};
 use gateway::session::Lost;
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
 use gateway::session::driver::Spawn;
-use gateway::session::exchange::Party;
+use gateway::session::parties::Parties;
 use gateway::session::state::Session;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -13,7 +13,6 @@ use serde_json::json;
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::form::Form;
 use shared::jose::native::Native;
-use shared::rp::discovery::Provider;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -186,11 +185,13 @@ pub(crate) fn isolate(
     number: u64,
 ) -> Isolate<impl Fetch + 'static + use<>> {
     let peer = Rc::clone(peer);
-    let fetch = async move |request: Request| peer.answer(request).await;
-    let provider = Rc::new(Provider::new(config.issuer.clone()));
-    let party = Rc::new(Party::new(config, provider, fetch, Native));
+    let parties = Parties::new(config, |registered| {
+        let peer = Rc::clone(&peer);
+        let fetch = async move |request: Request| peer.answer(request).await;
+        (Rc::new(registered.provider()), fetch, Native)
+    });
     let rng = ChaCha12Rng::seed_from_u64(number);
-    Contended::new(row.clone(), Around(tasks.clone()), rng, party, Nobody)
+    Contended::new(row.clone(), Around(tasks.clone()), rng, Rc::new(parties), Nobody)
 }
 
 /// Polls a future and the tasks for so many turns, and says what it came to.

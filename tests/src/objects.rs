@@ -7,7 +7,7 @@ use crate::stores::Beside;
 use crate::turns::{Tasks, turns};
 use gateway::person::{self as people, Answer, Name, People, Person};
 use gateway::session::driver::{Broken, Driver, Store, Visited};
-use gateway::session::exchange::Party;
+use gateway::session::parties::Parties;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Command, Lost, Sessions};
 use serde::Serialize;
@@ -69,7 +69,7 @@ pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>, Besi
 /// All session objects.
 #[derive(Debug)]
 pub struct Objects {
-    party: Rc<Party<Line, Native>>,
+    parties: Rc<Parties<Line, Native>>,
     tasks: Tasks,
     rows: RefCell<BTreeMap<Uuid, Row>>,
     instances: RefCell<BTreeMap<Uuid, Instance>>,
@@ -89,9 +89,9 @@ pub struct Objects {
 
 impl Objects {
     /// None yet.
-    pub fn new(party: Rc<Party<Line, Native>>, tasks: Tasks) -> Self {
+    pub fn new(parties: Rc<Parties<Line, Native>>, tasks: Tasks) -> Self {
         Self {
-            party,
+            parties,
             tasks,
             rows: RefCell::default(),
             instances: RefCell::default(),
@@ -202,7 +202,7 @@ impl Objects {
             return Err(Lost);
         }
         let row = self.row(object);
-        let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.party));
+        let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.parties));
         Ok(Rc::clone(self.instances.borrow_mut().entry(object).or_insert_with(fresh)))
     }
 

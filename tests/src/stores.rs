@@ -10,7 +10,7 @@ use gateway::person::{Answer, Command, Name, People};
 use gateway::session::cached::{Cached, Copies};
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
 use gateway::session::driver::{Broken, Spawn, Store, Visited};
-use gateway::session::exchange::Party;
+use gateway::session::parties::Parties;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Lost, Sessions};
 use rand_chacha::ChaCha12Rng;
@@ -198,7 +198,7 @@ impl Stores {
     pub fn of(
         config: &Config,
         objects: &Rc<Objects>,
-        party: &Rc<Party<Line, Native>>,
+        parties: &Rc<Parties<Line, Native>>,
         tasks: &Tasks,
     ) -> Self {
         match config.mode {
@@ -209,7 +209,7 @@ impl Stores {
                     rows,
                     Around(tasks.clone()),
                     rng,
-                    Rc::clone(party),
+                    Rc::clone(parties),
                     Shared(Rc::clone(objects)),
                 ))
             }

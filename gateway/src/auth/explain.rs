@@ -96,7 +96,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
         Arrival::Caller(caller) => {
-            let (next, _) = judge(config, seams.party, &caller, now).await;
+            let (next, _) = judge(config, seams.parties, &caller, now).await;
             (decision(next), None)
         }
         Arrival::Gate(gate) => {

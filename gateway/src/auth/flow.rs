@@ -28,6 +28,9 @@ const MOST_USED: usize = 4096;
 pub struct Pending {
     /// What the response is checked against.
     pub flow: Flow,
+    /// What we call the provider that it goes to.
+    #[serde(default)]
+    pub provider: String,
     /// What the sign-in has to be: one of these; anything when there are none.
     #[serde(default)]
     pub acr: Vec<String>,
@@ -49,8 +52,15 @@ fn name(state: &str) -> String {
 impl Pending {
     /// A flow that starts now.
     #[must_use]
-    pub fn new(flow: Flow, acr: Vec<String>, return_to: &ReturnPath, now: UnixTime) -> Self {
-        Self { flow, acr, return_to: return_to.as_str().to_owned(), started_at: now }
+    pub fn new(
+        flow: Flow,
+        provider: &str,
+        acr: Vec<String>,
+        return_to: &ReturnPath,
+        now: UnixTime,
+    ) -> Self {
+        let (provider, return_to) = (provider.to_owned(), return_to.as_str().to_owned());
+        Self { flow, provider, acr, return_to, started_at: now }
     }
 
     /// The flow that `state` belongs to, if this browser started it less than ten minutes ago.

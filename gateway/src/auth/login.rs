@@ -30,17 +30,23 @@ pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Response {
-    let (config, party) = (seams.config, seams.party);
+    let config = seams.config;
     let query = request.uri().query().unwrap_or_default();
     let form = Form::parse(query.as_bytes()).unwrap_or_default();
     let return_to = guard(form.get("return_to"), &config.public_url);
+    let Some(party) = seams.parties.find(form.get("provider").unwrap_or_default()) else {
+        return page::page(Page::UnknownProvider);
+    };
     let Ok(metadata) = party.provider.metadata(&party.fetch, now).await else {
         return page::page(Page::ProviderAway);
     };
     let step_up = step_up(config, form.get("for"), return_to.as_str());
     let flow = Flow::new(step_up.max_age, rng);
-    let acr = Some(step_up.acr.join(" ")).filter(|text| !text.is_empty());
-    let more: Vec<_> = acr.map(|acr| ("acr_values".to_owned(), acr)).into_iter().collect();
+    // Who speaks another protocol has no such parameter.
+    let acr = Some(step_up.acr.join(" "))
+        .filter(|text| !text.is_empty() && party.client.scope.has("openid"));
+    let more = party.parameters.iter().cloned();
+    let more: Vec<_> = more.chain(acr.map(|acr| ("acr_values".to_owned(), acr))).collect();
     let (client, hints) = (&party.client, Hints { more: &more, ..Hints::default() });
     let url = if config.par || metadata.require_pushed_authorization_requests {
         let ways = (&party.fetch, &party.verifier);
@@ -53,7 +59,7 @@ pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     };
     let mut response = respond::see_other(&url);
     let cookies = (response.headers_mut(), request.headers());
-    Pending::new(flow, step_up.acr, &return_to, now).write(config, cookies, now, rng);
+    Pending::new(flow, &party.id, step_up.acr, &return_to, now).write(config, cookies, now, rng);
     response
 }
 

@@ -21,6 +21,8 @@ mod par_tests;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
+mod providers_tests;
+#[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod sign_in_tests;
@@ -28,6 +30,7 @@ mod sign_in_tests;
 mod world;
 
 use crate::config::Mode;
+use crate::providers;
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::header::ALLOW;
@@ -40,7 +43,7 @@ use shared::time::UnixTime;
 
 /// Starts a sign-in.
 pub const LOGIN: &str = "/auth/login";
-/// Where the provider sends the browser.
+/// Where the provider sends the browser; where there are several, each has a path below it.
 pub const CALLBACK: &str = "/auth/callback";
 /// Signs out.
 pub const LOGOUT: &str = "/auth/logout";
@@ -74,7 +77,6 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
     let (method, path, config) = (request.method(), request.uri().path(), seams.config);
     Some(match path {
         LOGIN if method == Method::GET => login::login(seams, request, now, rng).await,
-        CALLBACK if method == Method::GET => callback::callback(seams, request, now, rng).await,
         LOGOUT if method == Method::GET || method == Method::POST => {
             logout::logout(seams, request, now).await
         }
@@ -84,8 +86,16 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
         JWKS if config.own_keys.signing().is_none() => return None,
         JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
         HEALTH | JWKS => not_allowed("GET, HEAD"),
-        LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
+        LOGIN | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT => not_allowed("GET, POST"),
+        path if path.starts_with(CALLBACK) => {
+            let party =
+                seams.parties.iter().find(|party| providers::callback(&party.id) == path)?;
+            if method != Method::GET {
+                return Some(not_allowed("GET"));
+            }
+            callback::callback(seams, party, request, now, rng).await
+        }
         // Without objects there is nothing to list, and nothing that could be told.
         _ if config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,

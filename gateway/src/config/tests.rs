@@ -31,12 +31,19 @@ pub(crate) fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
 fn the_defaults_are_those_of_the_manual() {
     let config = with(&[]).unwrap();
     assert_eq!(config.mode, Mode::Hybrid);
-    assert_eq!(config.scope.to_string(), "email offline_access openid profile");
-    assert_eq!(config.client_auth, ClientAuth::Basic(ClientSecret::new("s3cret")));
+    assert_eq!(
+        config.providers.first().client.scope.to_string(),
+        "email offline_access openid profile"
+    );
+    assert_eq!(
+        config.providers.first().client.auth,
+        ClientAuth::Basic(ClientSecret::new("s3cret"))
+    );
     assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
     assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
     assert_eq!(config.sessions_per_person, 64);
-    assert_eq!(with(&[("CLIENT_SECRET", "")]).unwrap().client_auth, ClientAuth::None);
+    let public = with(&[("CLIENT_SECRET", "")]).unwrap();
+    assert_eq!(public.providers.first().client.auth, ClientAuth::None);
 }
 
 #[test]

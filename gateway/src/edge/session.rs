@@ -5,10 +5,11 @@ use super::behind::Behind;
 use super::row::Row;
 use super::stores::{self, settings};
 use crate::config::Config;
+use crate::providers::binding;
 use crate::session::bell::{Bell, Watch};
 use crate::session::contended::Shelf;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
-use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use crate::session::sql::Table;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::together::Together;
@@ -20,9 +21,11 @@ use shared::edge::fetch::Outbound;
 use shared::edge::object::{Failed, Step};
 use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
+use shared::rp::entry::Registered;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -34,8 +37,6 @@ use worker::{Env, Result, ScheduledTime};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
-/// The optional binding of the issuer's Worker.
-const ISSUER: &str = "IDP";
 /// The header of who wants to know when a session ends: a [`Watch`], as JSON.
 const WATCH: &str = "x-watch";
 
@@ -85,14 +86,13 @@ impl Session {
         let table = config.as_ref().and_then(|config| stores::table(config, behind()));
         let table = table.map(|table| Together::new(table, behind(), Rc::default()));
         let driver = config.map(|config| {
-            let outbound = outbound(&config, env);
-            let party = Party::new(&config, provider(&config), outbound, WebCrypto);
+            let parties = Rc::new(parties(&config, env));
             // A row that does not open was sealed under a key that is gone: that session is over.
             let over = || State::Ended { until: UnixTime(0) };
             let row = Rc::new(Row::new(&state, config.keys, ("session", "session row"), over));
             let background = Background(Rc::clone(&state));
             let store = Watched { row: Rc::clone(&row), raw: raw.clone() };
-            (row, Driver::new(store, background, Rc::new(party)))
+            (row, Driver::new(store, background, parties))
         });
         let object = Rc::new(Instance { driver, table, state, raw });
         let instance = Rc::clone(&object);
@@ -206,21 +206,22 @@ impl Instance {
 }
 
 thread_local! {
-    static PROVIDER: OnceCell<Rc<Provider>> = const { OnceCell::new() };
+    static PROVIDERS: RefCell<BTreeMap<String, Rc<Provider>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What this isolate remembers of the provider, shared by every request and every object in it.
+/// Us towards our providers. What this isolate remembers of each is shared by every request and every
+/// object in it; the way to one is past the network where its Worker is bound to this one.
 #[must_use]
-pub fn provider(config: &Config) -> Rc<Provider> {
-    let fresh = || Rc::new(Provider::new(config.issuer.clone()));
-    PROVIDER.with(|provider| Rc::clone(provider.get_or_init(fresh)))
-}
-
-/// The way out, past the network where the issuer's Worker is bound to this one.
-#[must_use]
-pub fn outbound(config: &Config, env: &Env) -> Outbound {
-    let service = js_sys::Reflect::get(env, &ISSUER.into()).ok();
-    Outbound::with_service(&config.issuer, service.filter(JsValue::is_object))
+pub fn parties(config: &Config, env: &Env) -> Parties<Outbound, WebCrypto> {
+    Parties::new(config, |registered: &Registered| {
+        let provider = PROVIDERS.with_borrow_mut(|known| {
+            let fresh = || Rc::new(registered.provider());
+            Rc::clone(known.entry(registered.id.clone()).or_insert_with(fresh))
+        });
+        let service = js_sys::Reflect::get(env, &binding(&registered.id).into()).ok();
+        let service = service.filter(JsValue::is_object);
+        (provider, Outbound::with_service(&registered.client.issuer, service), WebCrypto)
+    })
 }
 
 /// Runs tasks past the end of their request.

@@ -10,8 +10,8 @@ use crate::session::bell::Belled;
 use crate::session::cached::{Cached, Written};
 use crate::session::contended::Contended;
 use crate::session::driver::Visited;
-use crate::session::exchange::Party;
 use crate::session::neon::Neon;
+use crate::session::parties::Parties;
 use crate::session::sql::{Database, Table, Trouble};
 use crate::session::state::{Farewell, Live};
 use crate::session::together::{Board, Together};
@@ -101,7 +101,7 @@ impl Stores {
     #[must_use]
     pub fn of(
         config: &Config,
-        party: &Rc<Party<Outbound, WebCrypto>>,
+        parties: &Rc<Parties<Outbound, WebCrypto>>,
         known: &Known,
         env: Env,
         behind: Behind,
@@ -120,7 +120,7 @@ impl Stores {
             table,
             behind,
             rng().ok()?,
-            Rc::clone(party),
+            Rc::clone(parties),
             Objects(env),
         )))
     }

@@ -11,6 +11,8 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::origin::Origin;
+use shared::rp::client::ClientAuth;
+use shared::rp::entry::Registered;
 use shared::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,13 +51,19 @@ impl Routes {
     pub(crate) fn read<V: Fn(&str) -> Option<String>>(
         settings: &mut Settings<V>,
         public_urls: &[Origin],
+        providers: Option<&[Registered]>,
     ) -> Vec<Self> {
         let entries: Vec<Entry> = settings.json("ROUTES", "a JSON array of prefix, origin, access");
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
             settings.refuse("ROUTES", "at least one route");
         }
-        let public = settings.text("CLIENT_SECRET").is_none()
-            && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
+        let public = match providers {
+            None => {
+                settings.text("CLIENT_SECRET").is_none()
+                    && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"))
+            }
+            Some(providers) => providers.iter().all(|one| one.client.auth == ClientAuth::None),
+        };
         let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {

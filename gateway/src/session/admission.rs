@@ -2,8 +2,8 @@
 
 use super::cookie::{self, Contents, LogoutKey};
 use super::driver::{Refreshed, Visited};
-use super::exchange::Party;
 use super::opened::Opened;
+use super::parties::Parties;
 use super::state::{Failure, Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
 use crate::assertion::Whose;
@@ -26,8 +26,8 @@ use std::rc::Rc;
 pub struct Seams<'s, S, F, V> {
     /// The configuration.
     pub config: &'s Config,
-    /// Us towards our provider.
-    pub party: &'s Party<F, V>,
+    /// Us towards our providers.
+    pub parties: &'s Parties<F, V>,
     /// The session objects.
     pub sessions: &'s S,
     /// Flows that this isolate has seen come back.
@@ -146,6 +146,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             }
             Contents::Hybrid { snapshot, checked_at, .. }
                 if self.config.mode == Mode::Hybrid
+                    && self.vouched_for(snapshot)
                     && snapshot.may_be_believed(
                         *checked_at,
                         self.config.believed_seconds(),
@@ -164,6 +165,9 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         let Handle { object, secret, .. } = &address;
         let secret = Digest::of(secret);
         match self.sessions.visit(*object, secret, jitter(rng), now).await {
+            Ok(Visited::Present(snapshot, refresh)) if !self.vouched_for(&snapshot) => {
+                anonymous(headers, refresh)
+            }
             Ok(Visited::Present(snapshot, refresh)) => {
                 let snapshot: Rc<Snapshot> = snapshot.into();
                 let mut cookies = HeaderMap::new();
@@ -201,6 +205,11 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         }
     }
 
+    /// Whether we are still a client of the provider that said who it is.
+    fn vouched_for(&self, snapshot: &Snapshot) -> bool {
+        self.parties.of(&snapshot.person).is_some()
+    }
+
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,
     /// and an issuer that repeats the successor gives all of them the same.
     async fn sealed(
@@ -215,7 +224,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         let (mut session, mut visit) = before.clone().visit(secret, now);
         let mut refresh = None;
         if let (Visit::Refresh(lease, token), Session::Live(live)) = (&visit, &session) {
-            let answer = self.party.refresh(token, live.person(), jitter(rng), now).await;
+            let answer = self.parties.refresh(token, live.person(), jitter(rng), now).await;
             refresh = Some(match &answer {
                 Ok(_) => Refreshed::Renewed,
                 Err(Failure::Definitive) => Refreshed::Refused,
@@ -237,6 +246,11 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             }
         }
         match visit {
+            Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot))
+                if !self.vouched_for(&snapshot) =>
+            {
+                anonymous(headers, refresh)
+            }
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot)) => {
                 Visitor::of(snapshot.into(), cookies, logout_key, refresh)
             }
@@ -263,16 +277,16 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     ) -> Result<Option<Farewell>, Lost> {
         if let Contents::Sealed { session, secret } = contents {
             let (_, farewell) = session.clone().close(*secret);
-            if let Some(token) = farewell.as_ref().and_then(|left| left.refresh_token.as_ref()) {
-                self.party.revoke(token, now).await;
+            if let Some(Farewell { refresh_token: Some(token), person, .. }) = &farewell {
+                self.parties.revoke(token, person, now).await;
             }
             return Ok(farewell);
         }
         match contents.handle(self.config) {
             Some(Handle { object, secret, .. }) => {
                 let farewell = self.sessions.close(object, Digest::of(secret), now).await?;
-                if let Some(Farewell { subject, .. }) = &farewell {
-                    self.strike(subject, object, now).await;
+                if let Some(Farewell { person, .. }) = &farewell {
+                    self.strike(person, object, now).await;
                 }
                 Ok(farewell)
             }

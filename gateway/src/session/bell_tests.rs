@@ -4,7 +4,7 @@ use super::bell::{Bell, Belled};
 use super::contended::Contended;
 use super::contended_tests::{Around, ID, Nobody, Simulated};
 use super::driver_tests::{LATE, fresh, live, secret};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::{Lost, Sessions};
 use crate::fixture::{NOON, Peer, Tasks, config, poll_all, provider, turns};
 use rand_chacha::ChaCha20Rng;
@@ -53,10 +53,10 @@ fn world(seed: u64) -> World<impl Fetch + 'static> {
         turns(5).await;
         asked.answer(request)
     };
-    let party = Rc::new(Party::new(&config("durable"), provider(), fetch, Native));
+    let parties = Parties::new(&config("durable"), |_| (provider(), fetch.clone(), Native));
     let belled = Belled::new(shelf.clone(), heard.clone(), around());
     let rng = ChaCha20Rng::seed_from_u64(seed);
-    let isolate = Contended::new(belled, around(), rng, party, Nobody);
+    let isolate = Contended::new(belled, around(), rng, Rc::new(parties), Nobody);
     assert_eq!(poll_all(vec![isolate.open(ID, live())], &tasks), [Some(Ok(true))]);
     World { peer, shelf, tasks, heard, isolate }
 }

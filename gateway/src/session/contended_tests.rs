@@ -3,7 +3,7 @@
 use super::contended::{Contended, Pause, Shelf, Version};
 use super::driver::{Spawn, Visited};
 use super::driver_tests::{LATE, fresh, live, secret, token};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::{Farewell, LEASE_SECONDS, Session};
 use super::{Lost, Sessions};
 use crate::fixture::{Peer, Tasks, config, poll_all, provider, turns};
@@ -169,9 +169,10 @@ fn isolate(
         turns(5).await;
         peer.answer(request)
     };
-    let party = Rc::new(Party::new(&config("durable"), provider(), fetch, Native));
+    let parties = Parties::new(&config("durable"), |_| (provider(), fetch.clone(), Native));
+    let parties = Rc::new(parties);
     let rng = ChaCha20Rng::seed_from_u64(number);
-    Contended::new(shelf.clone(), Around(tasks.clone()), rng, party, Nobody)
+    Contended::new(shelf.clone(), Around(tasks.clone()), rng, parties, Nobody)
 }
 
 /// A signed-in session, and so many isolates.

@@ -3,7 +3,7 @@
 //! Load, step and save happen without an await in between. The token call is a task of its own, so
 //! that a browser which goes away does not take it along (GR-17).
 
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::{Farewell, Live, Session, Snapshot, Visit};
 use super::turn::{Call, Next, Turn, first, impatient, settle};
 use futures_channel::oneshot;
@@ -98,7 +98,7 @@ impl Visited {
 pub struct Driver<S, P, F, V> {
     store: S,
     spawn: P,
-    party: Rc<Party<F, V>>,
+    parties: Rc<Parties<F, V>>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Whether this very instance is making a token call.
     calling: Cell<bool>,
@@ -120,9 +120,9 @@ where
 {
     /// The object over `store`.
     #[must_use]
-    pub fn new(store: S, spawn: P, party: Rc<Party<F, V>>) -> Rc<Self> {
+    pub fn new(store: S, spawn: P, parties: Rc<Parties<F, V>>) -> Rc<Self> {
         let (waiting, calling) = (RefCell::default(), Cell::default());
-        Rc::new(Self { store, spawn, party, waiting, calling })
+        Rc::new(Self { store, spawn, parties, waiting, calling })
     }
 
     /// Opens the session; false when there is, or was, one already.
@@ -199,7 +199,7 @@ where
         // Released however this ends, or the session would wait for nobody.
         let calling = Calling(&self);
         let Call { lease, token, live } = call;
-        let answer = self.party.refresh(&token, live.person(), jitter, now).await;
+        let answer = self.parties.refresh(&token, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
         let (session, orphan) = settle(session, lease, answer, now);
         // A write that fails is tried once more; after that the lease runs out, and the provider
@@ -207,7 +207,7 @@ where
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
         drop(calling);
         if let Some(orphan) = orphan {
-            self.party.revoke(&orphan, now).await;
+            self.parties.revoke(&orphan, live.person(), now).await;
         }
     }
 
@@ -261,8 +261,8 @@ where
         let Some(farewell) = farewell else { return Ok(None) };
         self.store.save(session)?;
         if let Some(token) = farewell.refresh_token.clone() {
-            let driver = Rc::clone(self);
-            self.spawn.spawn(async move { driver.party.revoke(&token, now).await });
+            let (driver, person) = (Rc::clone(self), farewell.person.clone());
+            self.spawn.spawn(async move { driver.parties.revoke(&token, &person, now).await });
         }
         Ok(Some(farewell))
     }

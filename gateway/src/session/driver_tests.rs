@@ -1,6 +1,6 @@
 use super::Command;
 use super::driver::{Broken, Driver, Refreshed, Store, Visited};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use crate::fixture::{NOON, Peer, Tasks, config, poll_all, provider};
 use serde_json::{Map, json};
@@ -63,8 +63,8 @@ macro_rules! driver {
             crate::fixture::turns(5).await;
             peer.answer(request)
         };
-        let party = Party::new(&config("hybrid"), provider(), fetch, Native);
-        Driver::new($memory.clone(), $tasks.clone(), Rc::new(party))
+        let parties = Parties::new(&config("hybrid"), |_| (provider(), fetch.clone(), Native));
+        Driver::new($memory.clone(), $tasks.clone(), Rc::new(parties))
     }};
 }
 

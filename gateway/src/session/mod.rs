@@ -9,6 +9,7 @@ pub mod driver;
 pub mod exchange;
 pub mod neon;
 pub mod opened;
+pub mod parties;
 pub mod roll;
 pub mod row;
 pub mod sql;

@@ -2,7 +2,7 @@
 
 use super::driver::{Driver, Visited};
 use super::driver_tests::{LATE, Memory, secret};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::{Limits, Live, Person, Renewal, Tokens};
 use crate::fixture::{NOON, Peer, Tasks, claims, config, poll_all, provider, sign};
 use serde_json::{Map, Value, json};
@@ -28,8 +28,8 @@ fn refreshed(changes: &Value, nonce: Option<Digest>) -> Visited {
     peer.put("/token", 200, &body.to_string());
     let fetch =
         async move |request: Request| -> Result<Response, Unreachable> { peer.answer(request) };
-    let party = Party::new(&config("hybrid"), provider(), fetch, Native);
-    let driver = Driver::new(memory, tasks.clone(), Rc::new(party));
+    let parties = Parties::new(&config("hybrid"), |_| (provider(), fetch.clone(), Native));
+    let driver = Driver::new(memory, tasks.clone(), Rc::new(parties));
     driver.open(live(nonce)).unwrap();
     let visits = vec![driver.visit(secret(), 0, LATE, pending())];
     poll_all(visits, &tasks).remove(0).unwrap()

@@ -6,7 +6,7 @@ use super::contended::Contended;
 use super::contended_tests::{Around, ID, Nobody, Simulated};
 use super::driver::{Driver, Refreshed, Visited};
 use super::driver_tests::{LATE, Memory, fresh, live, secret};
-use super::exchange::Party;
+use super::parties::Parties;
 use crate::fixture::{Peer, Tasks, config, poll_all, provider, turns};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -38,8 +38,8 @@ fn object(
     broken: &Rc<Cell<bool>>,
 ) -> Object<impl Fetch + 'static + use<>> {
     fresh(peer, 1);
-    let party = Party::new(&config("durable"), provider(), way(peer, broken), Native);
-    let driver = Driver::new(Memory::default(), tasks.clone(), Rc::new(party));
+    let parties = Parties::new(&config("durable"), |_| (provider(), way(peer, broken), Native));
+    let driver = Driver::new(Memory::default(), tasks.clone(), Rc::new(parties));
     assert_eq!(driver.open(live()), Ok(true));
     driver
 }
@@ -111,11 +111,12 @@ fn isolates_that_share_a_store_say_the_same() {
             }
             let isolates: Vec<_> = (0..6)
                 .map(|number| {
-                    let way = way(&peer, &Rc::default());
-                    let party = Party::new(&config("durable"), provider(), way, Native);
+                    let parties = Parties::new(&config("durable"), |_| {
+                        (provider(), way(&peer, &Rc::default()), Native)
+                    });
                     let (around, rng) =
                         (Around(tasks.clone()), ChaCha20Rng::seed_from_u64(seed * 10 + number));
-                    Contended::new(shelf.clone(), around, rng, Rc::new(party), Nobody)
+                    Contended::new(shelf.clone(), around, rng, Rc::new(parties), Nobody)
                 })
                 .collect();
             poll_all(vec![isolates[0].open(ID, live())], &tasks);
