@@ -12,7 +12,7 @@ import { Crowd } from "./crowd.mjs";
 import { dice, seed } from "./dice.mjs";
 import { describe, stores } from "./stores.mjs";
 
-const kills = Number(process.env.KILLS ?? (full ? 200 : 3));
+const kills = Number(process.env.KILLS ?? (full ? 200 : 4));
 // So many sessions go on from kill to kill.
 const most = full ? 16 : 6;
 const accessTokenSeconds = full ? 20 : 5;
@@ -69,7 +69,7 @@ const victims = {
     return () => world.store.back();
   },
 };
-const victimOf = ({ store }, kill) => store ? ["gateway", "backend", "gateway", "server"][kill % 4] : "gateway";
+const victimOf = ({ store }, kill) => store ? ["gateway", "server", "gateway", "backend"][(kill >> 1) % 4] : "gateway";
 
 // Every other time it is just when the issuer has rotated a token, and the gateway is about to hear of it.
 function moment({ line, random }, kill) {
@@ -79,7 +79,8 @@ function moment({ line, random }, kill) {
   line.hold = async ({ form }, stage) => {
     if (form.get("grant_type") !== "refresh_token") return;
     if (stage === "going") spring(true);
-    await sleep(random() * 10);
+    // Now and then it does not hear of it at all.
+    await sleep(stage === "going" && kill % 4 === 1 ? 500 : random() * 10);
   };
   const [atMost, atLeast] = kill % 2 ? [3000, 50] : [chance, chance];
   return Promise.all([sleep(atLeast), Promise.race([sprung.then(() => sleep(random() * 10)), sleep(atMost)].slice(kill % 2 ? 0 : 1))]);
@@ -91,7 +92,7 @@ async function die(world, kill) {
   // A fault of somebody at work ends the waiting.
   await Promise.race([moment(world, kill), under]);
   crowd.over = true;
-  const calling = line.calls.some(({ form, at }) => form.get("grant_type") === "refresh_token" && (!at || Date.now() - at < 30));
+  const calling = line.calls.some(({ form, left }) => form.get("grant_type") === "refresh_token" && (!left || Date.now() - left < 20));
   if (calling) crowd.seen.refreshing += 1;
   const revive = await victims[victimOf(world, kill)](world);
   await under;

@@ -9,8 +9,9 @@ import { freePorts } from "../foreign/pair.mjs";
 //   cut       it breaks in the middle of the answer's body
 //   silent    the connection stays, and nothing ever comes
 //   a number  that status, with `Retry-After`, and the issuer hears nothing
-// `calls` is what became of each token call: `status`, when, and the tokens that it `brought`. `hold(call, stage)`
-// is waited for with each of them, when the issuer is about to hear it (`coming`) and when it has done it all (`going`).
+// `calls` is what became of each token call: `status`, when the issuer had answered (`at`), when that was let go (`left`),
+// and the tokens that it `brought`. `hold(call, stage)` is waited for with each of them, when the issuer is about to hear it
+// (`coming`) and when it has done it all (`going`).
 export async function proxy() {
   const [port] = await freePorts(1);
   // workerd closes what has been idle for five seconds, perhaps just as it is used again.
@@ -50,6 +51,7 @@ async function pass(line, agent, asked, body, answer) {
   call.at = Date.now();
   if (got.status === 200) call.brought = JSON.parse(got.body);
   await line.hold(call, "going");
+  call.left = Date.now();
   if (call.fate === "after") return answer.destroy();
   if (call.fate === "cut") {
     answer.writeHead(got.status, { ...got.headers, "content-length": got.body.length });
