@@ -2,6 +2,7 @@
 //! it said and when: nobody is believed for longer than is allowed, and nothing is made up.
 
 use crate::book::person;
+use crate::isolates::{ID, config};
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, weighted};
 use gateway::config::Config;
 use gateway::person::{Answer, Command as Wish, Name, People};
@@ -17,7 +18,6 @@ use std::rc::Rc;
 use tests::turns::Tasks;
 use uuid::Uuid;
 
-const ID: Uuid = Uuid::from_u128(1);
 /// How long a copy is believed, in seconds.
 const BELIEVED: u64 = 30;
 
@@ -139,20 +139,6 @@ impl Copies for Place {
 
 fn digest(is_right: bool) -> Digest {
     Digest::of(if is_right { "secret" } else { "guess" })
-}
-
-fn config() -> Config {
-    let routes = r#"[{"prefix":"/","origin":"http://localhost:8789","access":"signed-in"}]"#;
-    let setting = |name: &str| match name {
-        "PUBLIC_URL" => Some("https://app.test"),
-        "ISSUER" => Some("https://idp.test"),
-        "CLIENT_ID" => Some("app"),
-        "CLIENT_AUTH" => Some("none"),
-        "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
-        "ROUTES" => Some(routes),
-        _ => None,
-    };
-    Config::read(|name| setting(name).map(str::to_owned)).expect("settings without a mistake")
 }
 
 fn snapshot(number: usize, life: u64, now: UnixTime) -> Snapshot {

@@ -16,6 +16,7 @@ mod copies;
 mod farewell;
 mod grant;
 mod history;
+mod isolates;
 mod lives;
 mod ring;
 mod run;

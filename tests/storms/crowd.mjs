@@ -34,7 +34,7 @@ export class Crowd {
 
   async isServed() {
     const { status } = await this.#ask(this.anchor);
-    return status === 200;
+    return status < 500;
   }
 
   async run() {
@@ -60,6 +60,7 @@ export class Crowd {
     const { app, random } = this.world;
     const person = people[Math.floor(random() * people.length)];
     const session = { visitor, person };
+    visitor.patience = 60_000;
     const page = await visitor.follow(await visitor.open(`${app}/echo`));
     try {
       const landed = await visitor.follow(await visitor.submit(page, person));
@@ -129,6 +130,7 @@ export class Crowd {
 
   async verify() {
     const died = Date.now();
+    this.#know(this.anchor, await this.#ask(this.anchor));
     const { calls } = this.world.line;
     // A token leads to one successor, however often it was presented.
     const successors = new Map();

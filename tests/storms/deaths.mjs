@@ -1,5 +1,6 @@
 // GR-07: the gateway alone is killed, or the database that its sessions are in, and started again over the same state, while
-// the issuer goes on. STORES=name,name: these alone; SEED=number repeats the instants of a run, which prints its own.
+// the issuer goes on. STORES=name,name: these alone; SEED=number repeats the instants of a run, which prints
+// its own, and KILLS=n makes so many.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -125,5 +126,5 @@ await subject("deaths of the gateway", async (it) => {
     figure(`deaths, ${mode}: sessions found alive, found ended as acknowledged, signing out unheard`, `${alive}, ${ended}, ${either}`);
     figure(`deaths, ${mode}: kills with a refresh under way; told to come back until a lease was over; back too late for the issuer; lost, back from the dead, tokens spent twice`, `${refreshing}; ${waited}; ${beyond}; 0, 0, 0`);
     figure(`deaths, ${mode}: milliseconds from start to the first answer, median and worst`, `${Math.round(quantile(times))}, ${Math.round(quantile(times, 1))}`);
-  }, full ? 7200 : 240)));
+  }, 60 * kills + 60)));
 });

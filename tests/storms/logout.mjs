@@ -1,33 +1,29 @@
 // GS-13, GR-14: somebody signs out while the token call of their session is under way.
-// SEED=number repeats the moments of a run, which prints its own.
+// SEED=number repeats the moments of a run, which prints its own; ROUNDS=n makes so many.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { figure, subject } from "../foreign/checks.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
 import { Client, bearer, full, people, send, userinfo } from "./client.mjs";
 import { dice, seed } from "./dice.mjs";
-import { deploy, stores } from "./stores.mjs";
+import { arrive, deploy, stores } from "./stores.mjs";
 
-const rounds = full ? 100 : 8;
+const rounds = Number(process.env.ROUNDS ?? (full ? 100 : 8));
 const accessTokenSeconds = 5;
 const script = { accept: "*/*", "sec-fetch-mode": "cors", "sec-fetch-site": "same-origin" };
 // Where the token call is when they sign out: before the issuer has heard it, when the issuer has done it all and the
 // gateway knows nothing of it, or let go at about the same time, so that either may be first.
 const moments = ["coming", "going", "race"];
 
-async function arrive({ app }, person) {
-  const visitor = new Visitor();
-  const page = await visitor.follow(await visitor.open(`${app}/echo`));
-  const token = bearer(await visitor.follow(await visitor.submit(page, person)));
-  return { visitor, tokens: [token] };
-}
-
 async function begin(mode) {
   const world = await deploy(mode, { idp: { ACCESS_TOKEN_SECONDS: accessTokenSeconds } });
   world.client = new Client(world.id, world.secret);
   world.random = dice(seed);
   world.guests = [];
-  while (world.guests.length < rounds) world.guests.push(...await Promise.all(people.map((person) => arrive(world, person))));
+  while (world.guests.length < rounds) {
+    const pages = await Promise.all(people.map((person) => arrive(world.app, person, "/echo")));
+    world.guests.push(...pages.map(({ visitor, page }) => ({ visitor, tokens: [bearer(page)] })));
+  }
   world.guests.length = rounds;
   await sleep(accessTokenSeconds * 1000 + 1100);
   world.seen = { won: 0, lost: 0, brought: 0 };
@@ -64,7 +60,7 @@ async function round(world, guest, index) {
   const wait = { logout: 0, go: 0 };
   if (moment === "race") for (const who of Object.keys(wait)) wait[who] = random() * 25;
   const left = sleep(wait.logout).then(() => fetch(`${app}/auth/logout`, {
-    method: "POST", redirect: "manual", headers: { ...script, origin: app, cookie: kept }, signal: AbortSignal.timeout(20_000),
+    method: "POST", redirect: "manual", headers: { ...script, origin: app, cookie: kept }, signal: AbortSignal.timeout(60_000),
   }));
   // Whoever signs out waits for nobody's token call.
   if (moment === "race") await sleep(wait.go);
@@ -136,6 +132,6 @@ await subject("signing out in the middle of a refresh", async (it) => {
       for (const guest of guests) await look(world, guest);
       assert.ok(seen.brought > 0, "no token call brought anything");
       figure(`logout, ${mode}: rounds, token calls that brought tokens, requests served before the end, sessions alive`, `${rounds}, ${seen.brought}, ${seen.lost}, 0`);
-    }, full ? 900 : 120);
+    }, 15 * rounds + 120);
   }
 });

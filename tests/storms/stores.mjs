@@ -1,7 +1,9 @@
 // Our pair, with the gateway's sessions in each of the places where they can be.
+import assert from "node:assert/strict";
 import { postgres } from "../../scripts/postgres.mjs";
 import { later } from "../foreign/checks.mjs";
 import { freePorts, pair, serve } from "../foreign/pair.mjs";
+import { Visitor } from "../foreign/visitor.mjs";
 import { database } from "../postgres.mjs";
 import { accounts } from "./client.mjs";
 import { proxy } from "./proxy.mjs";
@@ -47,4 +49,19 @@ export async function deploy(mode, options) {
   const world = await describe(mode, options);
   await serve(world.config);
   return world;
+}
+
+// Signs somebody in, in a browser of theirs, by the way to `path`; the page that is there. The issuer may remember them.
+// A machine that is too busy for its own issuer tells them to try again, and they do.
+export async function arrive(app, person, path, visitor = new Visitor()) {
+  visitor.patience = 60_000;
+  for (let tries = 0; tries < 5; tries += 1) {
+    let page = await visitor.follow(await visitor.open(app + path));
+    if (page.status === 200 && page.headers["content-type"].startsWith("text/html")) {
+      page = await visitor.follow(await visitor.submit(page, person));
+    }
+    if (page.status === 200) return { visitor, page };
+    assert.ok([502, 503].includes(page.status), `${page.status} ${page.body.slice(0, 2000)}`);
+  }
+  throw new Error("the issuer does not answer");
 }
