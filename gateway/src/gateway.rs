@@ -9,6 +9,7 @@
 //! ```
 
 use crate::auth;
+use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
@@ -105,8 +106,20 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
     let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let page = if seams.config.follow_region { gate.page() } else { None };
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            (next, visitor.cookies, visitor.found)
+            // Only who would be let in: everybody else is sent somewhere already.
+            let followed = match page.filter(|_| matches!(next, Next::Forward(_))) {
+                Some(page) => follow(seams, headers, page, now, rng).await,
+                None => Followed::Stays,
+            };
+            match followed {
+                Followed::Stays => (next, visitor.cookies, visitor.found),
+                Followed::Goes(response) => {
+                    (Next::Respond(response), HeaderMap::new(), visitor.found)
+                }
+                Followed::Cannot(cookies) => (next, cookies, visitor.found),
+            }
         }
         Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
         Authentication::Unavailable { retry_after, cookies } => {

@@ -1,7 +1,8 @@
 //! `GET /auth/callback`: the browser comes back from the provider.
 
 use super::carry;
-use super::flow::{Pending, short};
+use super::flow::{Manner, Pending, short};
+use super::following;
 use super::page::{self, Page};
 use crate::config::{Config, Mode};
 use crate::person::Noted;
@@ -9,6 +10,7 @@ use crate::policy::StepUp;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::cookie::Contents;
+use crate::session::place::Place;
 use crate::session::roll::NotEnrolled;
 use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
@@ -57,6 +59,8 @@ enum Failed {
     SignIn(SignInFailed),
     Userinfo(NoUserinfo),
     NotEnough,
+    /// Somebody who was followed is somebody else there, or nobody here any more.
+    NotFollowed,
     Roll(NotEnrolled),
     Store,
     TooLarge,
@@ -81,6 +85,7 @@ impl Failed {
                 | CallbackRefused::NoCode,
             )
             | Self::SignIn(SignInFailed::Token(TokenError::Refused))
+            | Self::NotFollowed
             | Self::Roll(NotEnrolled::Over) => Page::Stale,
             Self::SignIn(
                 SignInFailed::Token(TokenError::Misconfigured(_))
@@ -91,6 +96,28 @@ impl Failed {
             Self::NotEnough => Page::NotEnough,
             Self::Store | Self::Roll(NotEnrolled::Lost) => Page::Busy,
             Self::TooLarge => Page::TooLarge,
+        }
+    }
+
+    /// Whether the provider would have had to show a page: OpenID Connect Core §3.1.2.6.
+    fn wants_page(self) -> bool {
+        matches!(
+            self,
+            Self::Callback(CallbackRefused::Provider(Some(
+                ErrorCode::LoginRequired
+                    | ErrorCode::InteractionRequired
+                    | ErrorCode::ConsentRequired
+                    | ErrorCode::AccountSelectionRequired
+            )))
+        )
+    }
+
+    /// Whether whoever began a sign-in in this manner goes back as they came, and sees no page of it.
+    fn is_quiet(self, manner: Manner) -> bool {
+        match manner {
+            Manner::Shown => false,
+            Manner::Silent => self.wants_page(),
+            Manner::Following => true,
         }
     }
 }
@@ -112,6 +139,17 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
             Ok(cookies) => {
                 let mut response = respond::see_other(&pending.return_to);
                 carry(&mut response, &cookies);
+                response
+            }
+            Err(failed) if failed.is_quiet(pending.manner) => {
+                let mut response = respond::see_other(&pending.return_to);
+                if !failed.wants_page() {
+                    response = cause::note(response, &failed);
+                }
+                if pending.manner == Manner::Following {
+                    let cookies = (response.headers_mut(), request.headers());
+                    following::remember(seams, cookies, now, rng);
+                }
                 response
             }
             Err(failed) => {
@@ -158,9 +196,22 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let metadata = party.provider.metadata(&party.fetch, now).await.map_err(Failed::Provider)?;
     let code = flow.callback(query, &metadata).map_err(Failed::Callback)?;
+    let followed = match pending.manner {
+        Manner::Shown | Manner::Silent => None,
+        Manner::Following => {
+            let whom = following::whom(seams, request.headers(), now, rng).await;
+            Some(whom.ok_or(Failed::NotFollowed)?)
+        }
+    };
     let (client, provider, fetch) = (&party.client, &party.provider, &party.fetch);
     let signed_in = client.sign_in(&code, flow, provider, &metadata, fetch, &party.verifier, now);
     let signed_in = signed_in.await.map_err(Failed::SignIn)?;
+    if followed.is_some_and(|whom| whom != signed_in.claims.subject) {
+        if let Some(token) = &signed_in.tokens.refresh_token {
+            party.revoke(token, now).await;
+        }
+        return Err(Failed::NotFollowed);
+    }
     let told = claims(seams.config, &signed_in, &metadata, fetch).await?;
     let acr = told.get("acr").and_then(Value::as_str);
     // A provider may ignore what it was asked for: coming back without it, one would go round for ever.
@@ -169,7 +220,8 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
     }
     let sid = signed_in.claims.session_id.clone();
     let live = live(seams, signed_in, told, flow, now, rng);
-    let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
+    let place = following::place(seams.config, request, pending.manner, now);
+    let cookies = open(seams, request, live, (sid.as_deref(), place), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
         // It is replaced in the browser whether or not its object can be told.
@@ -248,7 +300,7 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),
-    sid: Option<&str>,
+    (sid, place): (Option<&str>, Option<Place>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
@@ -281,9 +333,9 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     // One that cannot be told now goes on until its own end.
     let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
-        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
+        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now, place },
         Mode::Durable | Mode::Kv | Mode::Postgres | Mode::Sealed => {
-            Contents::Handle { handle, ends_at }
+            Contents::Handle { handle, ends_at, place }
         }
     };
     contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;

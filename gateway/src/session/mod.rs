@@ -8,6 +8,7 @@ pub mod driver;
 pub mod exchange;
 pub mod neon;
 pub mod opened;
+pub mod place;
 pub mod roll;
 pub mod row;
 pub mod sql;
