@@ -18,6 +18,8 @@ mod back_channel_tests;
 #[cfg(test)]
 mod following_tests;
 #[cfg(test)]
+mod id_token_tests;
+#[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
 mod policy_tests;

@@ -25,6 +25,8 @@ mod driver_tests;
 #[cfg(test)]
 mod refreshed_tests;
 #[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
 mod state_tests;
