@@ -1,11 +1,11 @@
 // What origins are told about the person and about where a request comes from, on workerd: node tests/signals.mjs.
 // In place of Cloudflare a header of the tests says what the request's `cf` object is.
 import assert from "node:assert/strict";
+import { from, serveElsewhere } from "./elsewhere.mjs";
 import { subject } from "./foreign/checks.mjs";
-import { account, alice, pair, serveBare } from "./foreign/pair.mjs";
+import { account, alice, pair } from "./foreign/pair.mjs";
 import { Visitor } from "./foreign/visitor.mjs";
 
-const cfHeader = "x-cf-of-the-test";
 const here = {
   country: "CH", region: "Z\u00fcrich", city: "Z\u00fcrich", continent: "EU", timezone: "Europe/Zurich",
   latitude: "47.36", longitude: "8.55", asn: 13335, colo: "ZRH",
@@ -41,15 +41,12 @@ async function received(visitor, url, cf, more = {}) {
   return Object.fromEntries(JSON.parse(answer.body).headers);
 }
 
-// The header by which a request comes from there; a header holds ASCII, and JSON can say everything in it.
-const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
-const from = (cf) => cf && { [cfHeader]: JSON.stringify(cf).replace(/[^ -~]/g, escaped) };
 const only = (headers, names) => Object.fromEntries(names.filter((name) => name in headers).map((name) => [name, headers[name]]));
 
 await subject("origins are told about the person and the edge", async (it) => {
   const person = { ...account, name: "Zo\u00eb\u2028Liddell" };
   const { config, app } = await pair({ idp: { ACCOUNTS: [person] }, gateway: (origin) => ({ ROUTES: routes(origin) }) });
-  await serveBare({ ...config, gateway: { ...config.gateway, cfHeader } });
+  await serveElsewhere(config);
   const stranger = new Visitor();
   const visitor = new Visitor();
   const landed = await visitor.follow(await visitor.submit(await visitor.follow(await visitor.open(`${app}/`)), alice));

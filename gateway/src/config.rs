@@ -104,6 +104,8 @@ pub struct Config {
     pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
+    /// Whether the object of a session follows its person to another continent.
+    pub follow_region: bool,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -208,6 +210,13 @@ impl Config {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
         let trusted_origins = trusted_origins(&mut settings);
+        let follow_region =
+            settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
+        if follow_region && matches!(mode, Mode::Sealed | Mode::Postgres) {
+            let wanted =
+                "false or absent: with SESSION_MODE sealed or postgres no session is near anybody";
+            settings.refuse("FOLLOW_REGION", wanted);
+        }
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -245,6 +254,7 @@ impl Config {
                 server_timing,
                 sessions_per_person,
                 trusted_origins,
+                follow_region,
             })
         };
         settings.finish(read())
@@ -257,6 +267,12 @@ impl Config {
     #[must_use]
     pub fn believed_seconds(&self) -> u64 {
         self.freshness_seconds.min(self.idle_seconds / 10)
+    }
+
+    /// Whether anything depends on where a request comes from.
+    #[must_use]
+    pub fn looks_at_edge(&self) -> bool {
+        self.follow_region || self.routes.look_at_edge()
     }
 }
 

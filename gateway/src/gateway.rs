@@ -10,6 +10,7 @@
 
 use crate::assertion::attach;
 use crate::auth;
+use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
@@ -105,12 +106,34 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     let route = gate.route();
     let mut bound = None;
     let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
-        Authentication::Authenticated(visitor) => {
+        Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let page = if seams.config.follow_region { gate.page() } else { None };
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
-            let party = seams.parties.of(whose.person);
-            let next = attach(next, asks, whose, seams.config, party, now).await;
+            let party = seams.parties.of(&visitor.snapshot.person);
+            // Only who would be let in: everybody else is sent somewhere already.
+            let followed = match (page.filter(|_| matches!(next, Next::Forward(_))), party) {
+                (Some(page), Some(party)) => follow(seams, party, headers, page, now, rng).await,
+                _ => Followed::Stays,
+            };
+            let next = match followed {
+                Followed::Goes(response) => {
+                    let next = Next::Respond(response);
+                    let trail = Trail {
+                        rule: Some(route.position),
+                        session: visitor.found,
+                        refresh: visitor.refresh,
+                    };
+                    return Decided { next, cookies: HeaderMap::new(), trail, bound: None };
+                }
+                Followed::Cannot(marked) => {
+                    visitor.cookies = marked;
+                    next
+                }
+                Followed::Stays => next,
+            };
+            let asks = route.assertion.as_ref();
+            let next = attach(next, asks, visitor.whose(), seams.config, party, now).await;
             (next, visitor.cookies, visitor.found, visitor.refresh)
         }
         Authentication::Anonymous(cookies, refresh) => {

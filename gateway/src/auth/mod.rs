@@ -4,6 +4,7 @@ pub mod back_channel;
 pub mod callback;
 pub mod explain;
 pub mod flow;
+pub mod following;
 pub mod health;
 pub mod login;
 pub mod logout;
@@ -14,6 +15,10 @@ pub mod whoami;
 
 #[cfg(test)]
 mod back_channel_tests;
+#[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod id_token_tests;
 #[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
@@ -26,6 +31,8 @@ mod providers_tests;
 mod session_tests;
 #[cfg(test)]
 mod sign_in_tests;
+#[cfg(test)]
+mod silent_tests;
 #[cfg(test)]
 mod world;
 

@@ -177,12 +177,13 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
                     if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
                 let next = match self.config.mode {
                     Mode::Hybrid => {
-                        let snapshot = Rc::clone(&snapshot);
-                        Some(Contents::Hybrid { handle, snapshot, checked_at: now })
+                        let (snapshot, place) = (Rc::clone(&snapshot), contents.place().cloned());
+                        Some(Contents::Hybrid { handle, snapshot, checked_at: now, place })
                     }
-                    Mode::Durable | Mode::Kv | Mode::Postgres => {
-                        resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
-                    }
+                    Mode::Durable | Mode::Kv | Mode::Postgres => resealed.then(|| {
+                        let (ends_at, place) = (snapshot.ends_at, contents.place().cloned());
+                        Contents::Handle { handle, ends_at, place }
+                    }),
                     Mode::Sealed => None,
                 };
                 if let Some(next) = next {

@@ -73,7 +73,7 @@ impl<S: fmt::Debug, C, P> fmt::Debug for Cached<S, C, P> {
 
 /// A copy, inside of its seal.
 #[derive(Debug, Deserialize, Serialize)]
-struct Copy {
+pub(super) struct Copy {
     snapshot: Box<Snapshot>,
     /// When the object said so, or earlier.
     checked_at: UnixTime,

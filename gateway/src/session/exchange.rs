@@ -88,6 +88,13 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         Desk { party, provider, metadata, fetch, verifier, now }
     }
 
+    /// Whether it knows how to sign somebody in without a page, or to say that it cannot: OpenID Connect
+    /// Core §3.1.2.1.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.client.scope.has("openid")
+    }
+
     /// Who calls somebody by their name: with that, they are one person for ever.
     #[must_use]
     pub fn authority<'p>(&'p self, person: &'p Person) -> &'p str {

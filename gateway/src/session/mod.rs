@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod neon;
 pub mod opened;
 pub mod parties;
+pub mod place;
 pub mod roll;
 pub mod row;
 pub mod sql;
@@ -27,6 +28,8 @@ mod contended_tests;
 mod driver_tests;
 #[cfg(test)]
 mod refreshed_tests;
+#[cfg(test)]
+mod shapes_tests;
 #[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
