@@ -71,9 +71,8 @@ const victims = {
 };
 const victimOf = ({ store }, kill) => store ? ["gateway", "server", "gateway", "backend"][(kill >> 1) % 4] : "gateway";
 
-// Every other time it is just when the issuer has rotated a token, and the gateway is about to hear of it.
-function moment({ line, random }, kill) {
-  const chance = 50 + random() * 700;
+// Any time; or, every other time, just when the issuer has rotated a token, and the gateway is about to hear of it.
+async function moment({ line, random }, kill) {
   let spring = () => {};
   const sprung = new Promise((resolve) => (spring = resolve));
   line.hold = async ({ form }, stage) => {
@@ -82,8 +81,9 @@ function moment({ line, random }, kill) {
     // Now and then it does not hear of it at all.
     await sleep(stage === "going" && kill % 4 === 1 ? 500 : random() * 10);
   };
-  const [atMost, atLeast] = kill % 2 ? [3000, 50] : [chance, chance];
-  return Promise.all([sleep(atLeast), Promise.race([sprung.then(() => sleep(random() * 10)), sleep(atMost)].slice(kill % 2 ? 0 : 1))]);
+  if (kill % 2 === 0) return sleep(50 + random() * 700);
+  await Promise.race([sprung, sleep(3000)]);
+  return sleep(random() * 10);
 }
 
 async function die(world, kill) {
