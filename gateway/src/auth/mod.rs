@@ -83,12 +83,11 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
         HEALTH => not_allowed("GET, HEAD"),
         LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
         TURNSTILE if seams.config.turnstile.is_none() => return None,
         TURNSTILE if method == Method::GET || method == Method::POST => {
             turnstile::turnstile(seams, request, now, rng).await?
         }
-        TURNSTILE => not_allowed("GET, POST"),
+        LOGOUT | TURNSTILE => not_allowed("GET, POST"),
         // Without objects there is nothing to list, and nothing that could be told.
         _ if seams.config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,

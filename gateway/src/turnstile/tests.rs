@@ -103,7 +103,7 @@ fn a_route_that_requires_a_challenge_needs_keys_and_an_action_and_takes_no_token
 }
 
 /// What comes of an answer of the service, and what it was asked.
-fn verified(answer: Result<(u16, String), Unreachable>) -> (Result<(), Refused>, String) {
+fn verified(answer: &Result<(u16, String), Unreachable>) -> (Result<(), Refused>, String) {
     let config = registered(&[]);
     let asked = RefCell::new(String::new());
     let fetch = async |request: Request| {
@@ -141,7 +141,7 @@ fn said(changes: &Value) -> String {
 
 #[test]
 fn the_service_is_asked_with_secret_token_and_address() {
-    let (result, asked) = verified(Ok((200, said(&json!({})))));
+    let (result, asked) = verified(&Ok((200, said(&json!({})))));
     assert_eq!(result, Ok(()));
     assert_eq!(asked, "secret=0x4AAAAAAAour-secret&response=a%2Bb&remoteip=192.0.2.7");
 }
@@ -172,12 +172,12 @@ fn a_token_counts_only_here_for_this_for_this_browser_and_lately() {
         (json!({"success": false, "error-codes": ["bad-request"]}), Refused::No),
         (json!({"success": false, "error-codes": []}), Refused::No),
     ] {
-        let (result, _) = verified(Ok((200, said(&changes))));
+        let (result, _) = verified(&Ok((200, said(&changes))));
         assert_eq!(result, Err(refused), "{changes}");
         assert!(!refused.leaves_open());
     }
     for good in ["2027-01-15T07:55:00Z", "2027-01-15T08:00:30.9Z"] {
-        assert_eq!(verified(Ok((200, said(&json!({"challenge_ts": good}))))).0, Ok(()), "{good}");
+        assert_eq!(verified(&Ok((200, said(&json!({"challenge_ts": good}))))).0, Ok(()), "{good}");
     }
 }
 
@@ -215,7 +215,7 @@ fn what_is_no_answer_is_no_yes() {
             Refused::Secret,
         ),
     ] {
-        assert_eq!(verified(answer.clone()).0, Err(refused), "{answer:?}");
+        assert_eq!(verified(&answer).0, Err(refused), "{answer:?}");
         assert!(refused.leaves_open(), "{refused:?}");
     }
 }

@@ -7,60 +7,65 @@ use serde_json::json;
 use stand_in::{DUMMY, Fault, WIDGETS, Widget};
 use tests::expect::header;
 use tests::guest::{Guest, location};
-use tests::pair::Pair;
+
+/// A token for `page`, or for something else that a stranger was asked.
+type Make = fn(&Guest<'_>, &Page, &Widget) -> String;
+
+/// The token of a widget that differs from that of the page.
+fn changed(guest: &Guest<'_>, page: &Page, change: fn(&mut Widget)) -> String {
+    let mut widget = page.widget();
+    change(&mut widget);
+    given(guest.pair, widget)
+}
+
+fn used(guest: &Guest<'_>, page: &Page, _: &Widget) -> String {
+    let token = page.token(guest.pair);
+    assert_eq!(page.post(&guest.copy(), &token).status(), StatusCode::SEE_OTHER);
+    token
+}
+
+fn old(guest: &Guest<'_>, page: &Page, _: &Widget) -> String {
+    let token = page.token(guest.pair);
+    gate(guest.pair).pass(301);
+    token
+}
+
+/// What is brought, whether the service is asked about it, and where it comes from.
+const TABLE: [(&str, bool, Make); 13] = [
+    ("none", false, |_, _, _| String::new()),
+    ("one that is too long", false, |at, page, _| page.token(at.pair) + &"x".repeat(2048)),
+    ("one with spaces", false, |at, page, _| page.token(at.pair) + " x"),
+    ("garbage", true, |_, _, _| "garbage".to_owned()),
+    ("Cloudflare's dummy", true, |_, _, _| DUMMY.to_owned()),
+    ("one of another widget", true, |at, page, _| {
+        changed(at, page, |widget| widget.sitekey = WIDGETS[1].0.into())
+    }),
+    ("one of another site", true, |at, page, _| {
+        changed(at, page, |widget| widget.hostname = "evil.test".into())
+    }),
+    ("one with a port", true, |at, page, _| {
+        changed(at, page, |widget| widget.hostname = "localhost:8788".into())
+    }),
+    ("one for something else", true, |at, page, _| {
+        changed(at, page, |widget| widget.action = "pay".into())
+    }),
+    ("one without an action", true, |at, page, _| {
+        changed(at, page, |widget| widget.action = String::new())
+    }),
+    ("one of another browser", true, |at, _, stranger| given(at.pair, stranger.clone())),
+    ("one that was used", true, used),
+    ("one that is old", true, old),
+];
 
 #[test]
 fn a_token_that_does_not_count_gets_the_page_again_and_no_clearance() {
     let pair = pair("hybrid");
     let turnstile = gate(&pair).line.turnstile();
     let stranger = Page::of(&Guest::alice(&pair).navigate("/public/form/echo")).widget();
-    let used = |guest: &Guest<'_>, page: &Page| {
-        let token = page.token(&pair);
-        assert_eq!(page.post(&guest.copy(), &token).status(), StatusCode::SEE_OTHER);
-        token
-    };
-    let old = |_: &Guest<'_>, page: &Page| {
-        let token = page.token(&pair);
-        gate(&pair).pass(301);
-        token
-    };
-    let is = |change: fn(&mut Widget)| {
-        move |pair: &Pair, page: &Page| {
-            let mut widget = page.widget();
-            change(&mut widget);
-            given(pair, widget)
-        }
-    };
-    type Make<'m> = &'m dyn Fn(&Guest<'_>, &Page) -> String;
-    let table: [(&str, bool, Make<'_>); 13] = [
-        ("none", false, &|_, _| String::new()),
-        ("one that is too long", false, &|_, page| page.token(&pair) + &"x".repeat(2048)),
-        ("one with spaces", false, &|_, page| page.token(&pair) + " x"),
-        ("garbage", true, &|_, _| "garbage".to_owned()),
-        ("Cloudflare's dummy", true, &|_, _| DUMMY.to_owned()),
-        ("one of another widget", true, &|_, page| {
-            is(|widget| widget.sitekey = WIDGETS[1].0.to_owned())(&pair, page)
-        }),
-        ("one of another site", true, &|_, page| {
-            is(|widget| widget.hostname = "evil.test".to_owned())(&pair, page)
-        }),
-        ("one with a port", true, &|_, page| {
-            is(|widget| widget.hostname = "localhost:8788".to_owned())(&pair, page)
-        }),
-        ("one for something else", true, &|_, page| {
-            is(|widget| widget.action = "pay".to_owned())(&pair, page)
-        }),
-        ("one without an action", true, &|_, page| {
-            is(|widget| widget.action = String::new())(&pair, page)
-        }),
-        ("one of another browser", true, &|_, _| given(&pair, stranger.clone())),
-        ("one that was used", true, &used),
-        ("one that is old", true, &old),
-    ];
-    for (what, is_asked, make) in table {
+    for (what, is_asked, make) in TABLE {
         let guest = Guest::alice(&pair);
         let page = Page::of(&guest.navigate("/public/form/echo"));
-        let token = make(&guest, &page);
+        let token = make(&guest, &page, &stranger);
         let before = turnstile.asked_of_turnstile().len();
         let answer = page.post(&guest, &token);
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{what}");
