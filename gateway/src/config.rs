@@ -6,6 +6,7 @@ use crate::database::{self, DatabaseUrl};
 use crate::own_keys::OwnKeys;
 use crate::providers::{Providers, callback};
 use crate::route::Routes;
+use crate::turnstile::Turnstile;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::entry::Registered;
@@ -102,6 +103,8 @@ pub struct Config {
     pub server_timing: bool,
     /// How many sessions one person may have; beyond that the oldest ends.
     pub sessions_per_person: usize,
+    /// What the site has registered for challenges, where a route may require one.
+    pub turnstile: Option<Turnstile>,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
     /// Whether the object of a session follows its person to another continent.
@@ -209,6 +212,7 @@ impl Config {
             settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
+        let turnstile = Turnstile::read(&mut settings);
         let trusted_origins = trusted_origins(&mut settings);
         let follow_region =
             settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
@@ -253,6 +257,7 @@ impl Config {
                 request_log,
                 server_timing,
                 sessions_per_person,
+                turnstile,
                 trusted_origins,
                 follow_region,
             })

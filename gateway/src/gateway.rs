@@ -6,6 +6,7 @@
 //!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
 //!                                ── nobody ────> turn_away: to sign in, or 401
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
+//!        ── Browser ─ answer ───> forward to a public route that requires a challenge, or ask
 //! ```
 
 use crate::assertion::attach;
@@ -66,8 +67,8 @@ impl From<Next> for Decided {
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
-/// reads one is asked by [`hear`].
+/// Decides what happens to a request. Its body stays where it is; those of our own endpoints that
+/// read one are asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -92,6 +93,12 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
             let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
+        Arrival::Browser(browser) => {
+            let rule = Some(browser.route().position);
+            let trail = Trail { rule, session: Look::Unasked, refresh: None };
+            let next = browser.answer(now, rng);
+            Decided { next, cookies: HeaderMap::new(), trail, bound: None }
+        }
     }
 }
 
@@ -109,6 +116,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
         Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let page = if seams.config.follow_region { gate.page() } else { None };
+            let gate = gate.seen(Some(&visitor.logout_key), rng);
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let party = seams.parties.of(&visitor.snapshot.person);
             // Only who would be let in: everybody else is sent somewhere already.

@@ -11,6 +11,7 @@ pub mod logout;
 pub mod page;
 pub mod return_path;
 pub mod sessions;
+pub mod turnstile;
 pub mod whoami;
 
 #[cfg(test)]
@@ -63,10 +64,13 @@ pub const JWKS: &str = "/auth/jwks";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
+/// Where a browser shows that it is no machine's.
+pub const TURNSTILE: &str = "/auth/turnstile";
+
 /// Whether the gateway itself reads the body of a request.
 #[must_use]
 pub fn reads_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == BACK_CHANNEL
+    method == Method::POST && matches!(path, BACK_CHANNEL | TURNSTILE)
 }
 
 /// Whether somebody could sign in.
@@ -94,7 +98,11 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
         JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
         HEALTH | JWKS => not_allowed("GET, HEAD"),
         LOGIN | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
+        TURNSTILE if config.turnstile.is_none() => return None,
+        TURNSTILE if method == Method::GET || method == Method::POST => {
+            turnstile::turnstile(seams, request, now, rng).await?
+        }
+        LOGOUT | TURNSTILE => not_allowed("GET, POST"),
         path if path.starts_with(CALLBACK) => {
             let party =
                 seams.parties.iter().find(|party| providers::callback(&party.id) == path)?;
