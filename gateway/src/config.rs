@@ -2,6 +2,7 @@
 
 use crate::database::{self, DatabaseUrl};
 use crate::route::Routes;
+use http::HeaderValue;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
 use shared::scope::Scope;
@@ -16,6 +17,9 @@ const IDLE: RangeInclusive<u64> = 1..=2_592_000;
 const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
+
+/// How long a browser is to insist on `https`; two years, more than any list asks for.
+const HSTS: RangeInclusive<u64> = 0..=63_072_000;
 
 /// How many sessions one person may have. With each the row of their person grows, and a list or an end
 /// of all of them asks them one by one.
@@ -101,6 +105,8 @@ pub struct Config {
     pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
+    /// For how long browsers are told to come by `https` alone; 0 tells them nothing.
+    pub hsts_seconds: u64,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -203,6 +209,7 @@ impl Config {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
         let trusted_origins = trusted_origins(&mut settings);
+        let hsts_seconds = settings.seconds("HSTS_SECONDS", 31_536_000, HSTS);
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -241,6 +248,7 @@ impl Config {
                 server_timing,
                 sessions_per_person,
                 trusted_origins,
+                hsts_seconds,
             })
         };
         settings.finish(read())
@@ -248,6 +256,15 @@ impl Config {
 }
 
 impl Config {
+    /// What answers say about `https`, RFC 6797 §6.1; nothing in development, where there is none. Of
+    /// this host alone: others of the domain are not ours to speak for.
+    #[must_use]
+    pub fn hsts(&self) -> Option<HeaderValue> {
+        let spoken = self.hsts_seconds > 0 && !self.public_url.is_development();
+        let value = spoken.then(|| format!("max-age={}", self.hsts_seconds))?;
+        HeaderValue::from_str(&value).ok()
+    }
+
     /// How long what a session object said is believed: often enough that it sees who is there
     /// before the session idles out.
     #[must_use]

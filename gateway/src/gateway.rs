@@ -10,7 +10,9 @@
 
 use crate::auth;
 use crate::caller::judge;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
+use crate::cors;
+use crate::kept::LARGEST_SEALED;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
@@ -86,7 +88,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
             let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
-            let (next, bound) = judge(seams.party, &caller, now).await;
+            let (mut next, bound) = judge(seams.party, &caller, now).await;
+            readable(seams.config, incoming.headers, &mut next);
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
@@ -102,7 +105,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
 ) -> Decided {
     let rule = Some(gate.route().position);
     let mut bound = None;
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
+    let (mut next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
@@ -113,7 +116,15 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
         }
     };
+    readable(seams.config, headers, &mut next);
     Decided { next, cookies, trail: Trail { rule, session }, bound }
+}
+
+/// Lets a trusted origin read what we say ourselves on a route that needs a session.
+fn readable(config: &Config, headers: &HeaderMap, next: &mut Next) {
+    if let Next::Respond(response) = next {
+        cors::grant(config, headers, response);
+    }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
@@ -121,7 +132,8 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
 pub fn reads(method: &Method, url: &str) -> Option<usize> {
     // Few requests get past the method, and only those have their path read twice.
     let target = (*method == Method::POST).then(|| Target::read(url).ok()).flatten()?;
-    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+    let most = if target.path() == auth::RESUME { LARGEST_SEALED } else { LARGEST_BODY };
+    auth::reads_body(method, target.path()).then_some(most)
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.

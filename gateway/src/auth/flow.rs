@@ -118,6 +118,11 @@ pub struct UsedFlows(RefCell<BTreeMap<String, UnixTime>>);
 impl UsedFlows {
     /// Whether this is the first time.
     pub fn claim(&self, pending: &Pending, now: UnixTime) -> bool {
+        self.first(short(&pending.flow.state), now)
+    }
+
+    /// The same of anything else that works once: this is what it is called.
+    pub fn first(&self, name: String, now: UnixTime) -> bool {
         let mut used = self.0.borrow_mut();
         if used.len() >= MOST_USED {
             used.retain(|_, at| now.since(*at) < SECONDS);
@@ -125,6 +130,6 @@ impl UsedFlows {
         if used.len() >= MOST_USED {
             used.clear();
         }
-        used.insert(short(&pending.flow.state), now).is_none()
+        used.insert(name, now).is_none()
     }
 }

@@ -7,7 +7,9 @@ pub mod flow;
 pub mod health;
 pub mod login;
 pub mod logout;
+mod own_page;
 pub mod page;
+pub mod resume;
 pub mod return_path;
 pub mod sessions;
 pub mod whoami;
@@ -18,6 +20,8 @@ mod back_channel_tests;
 mod own_sessions_tests;
 #[cfg(test)]
 mod policy_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
@@ -46,13 +50,15 @@ pub const LOGOUT: &str = "/auth/logout";
 pub const SESSION: &str = "/auth/session";
 /// One's sessions; each of them has a path below it.
 pub const SESSIONS: &str = "/auth/sessions";
+/// Where somebody comes back to who sent a form and had to sign in first.
+pub const RESUME: &str = "/auth/resume";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
 /// Whether the gateway itself reads the body of a request.
 #[must_use]
 pub fn reads_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == BACK_CHANNEL
+    method == Method::POST && matches!(path, BACK_CHANNEL | RESUME)
 }
 
 /// Whether somebody could sign in.
@@ -78,8 +84,10 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
         EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
         HEALTH => not_allowed("GET, HEAD"),
+        RESUME if method == Method::GET => resume::resume(seams, request, now),
+        RESUME if method == Method::POST => resume::send(seams, request, now, rng).await,
         LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
+        LOGOUT | RESUME => not_allowed("GET, POST"),
         // Without objects there is nothing to list, and nothing that could be told.
         _ if seams.config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,

@@ -4,6 +4,9 @@ use super::handle;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
 use crate::fixture::{Peer, config, id_token_in, provider};
+use crate::gateway::{Decided, decide};
+use crate::kept;
+use crate::next::{Incoming, Next};
 use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::Visited;
@@ -11,6 +14,7 @@ use crate::session::exchange::Party;
 use crate::session::opened::Opened;
 use crate::session::state::{Farewell, Live, Session, Visit};
 use crate::session::{Lost, Sessions};
+use crate::signals::Edge;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use pollster::block_on;
@@ -212,6 +216,45 @@ impl<F: Fetch> World<F> {
         let Self { config, party, objects, used, opened, rng, .. } = self;
         let seams = Seams { config, party, sessions: objects, used, opened };
         block_on(handle(&seams, request, now, rng))
+    }
+
+    /// A form of a page of ours, to wherever; with these headers in place of the usual ones. The answer
+    /// to it, and whether it would have reached an origin.
+    pub(super) fn form(
+        &mut self,
+        target: &str,
+        body: &str,
+        more: &[(&'static str, &str)],
+        now: UnixTime,
+    ) -> Option<Response> {
+        let mut headers = self.headers();
+        let usual = [
+            ("origin", self.config.public_url.as_str().to_owned()),
+            ("sec-fetch-mode", "navigate".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        for (name, value) in usual.into_iter().chain(more) {
+            headers.insert(name, HeaderValue::from_str(&value).unwrap());
+        }
+        let Self { config, party, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, party, sessions: objects, used, opened };
+        let (method, edge) = (Method::POST, Edge::default());
+        let (url, headers) = (target, &headers);
+        let incoming = Incoming { method: &method, url, headers, client_ip: None, edge: &edge };
+        let Decided { next, cookies, .. } = block_on(decide(&seams, incoming, now, rng));
+        let response = match next {
+            Next::Forward(_) => None,
+            Next::Respond(response) => {
+                Some(kept::keep(config, response, (body.as_bytes(), headers), now, rng))
+            }
+        };
+        self.keep(&cookies);
+        if let Some(response) = &response {
+            self.keep(response.headers());
+        }
+        response
     }
 
     /// Whether a path is none of ours.

@@ -132,6 +132,16 @@ impl Contents {
         }
     }
 
+    /// Whose session it is, where the browser has that too.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Hybrid { snapshot, .. } => Some(&snapshot.person.subject),
+            Self::Sealed { session: Session::Live(live), .. } => Some(&live.person().subject),
+            Self::Sealed { session: Session::Ended { .. }, .. } | Self::Handle { .. } => None,
+        }
+    }
+
     /// The object's address, where there is an object.
     #[must_use]
     pub fn handle(&self, config: &Config) -> Option<Handle> {
