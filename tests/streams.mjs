@@ -16,7 +16,7 @@ const patience = 30_000;
 
 // A pair of ours whose client is told of logouts, and which has these settings besides.
 async function world(mode, settings = {}) {
-  const changed = { gateway: () => ({ SESSION_MODE: mode, ...settings }) };
+  const changed = { gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", ...settings }) };
   const { app, issuer } = await ourPair({ ...changed, told: true });
   const enter = async () => {
     const visitor = new Visitor();

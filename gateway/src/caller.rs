@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Map;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::jose::jws;
 use shared::lines::parts;
 use shared::rp::access_token::{AccessClaims, AccessRefused};
@@ -112,7 +112,7 @@ fn in_query(query: Option<&str>) -> bool {
 }
 
 /// Decides about a request by the token that it brings. What streams to it ends with the token.
-pub async fn judge<F: Fetch, V: Verifier>(
+pub async fn judge<F: Fetch, V: Signer>(
     party: &Party<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
@@ -130,7 +130,7 @@ pub async fn judge<F: Fetch, V: Verifier>(
     (caller.admit(&person, now), bound)
 }
 
-async fn verify<F: Fetch, V: Verifier>(
+async fn verify<F: Fetch, V: Signer>(
     party: &Party<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,

@@ -1,6 +1,9 @@
 //! The deployment's settings, read once and refused as a whole.
 
+mod refresh_tokens;
+
 use crate::database::{self, DatabaseUrl};
+use crate::own_keys::OwnKeys;
 use crate::route::Routes;
 use http::HeaderValue;
 use shared::origin::{Issuer, Origin};
@@ -89,6 +92,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// What seals cookies.
     pub keys: SealingKeys,
+    /// What we sign with.
+    pub own_keys: OwnKeys,
     /// Seconds without a request after which a session is over.
     pub idle_seconds: u64,
     /// Seconds after sign-in when a session is over, whatever happens.
@@ -172,7 +177,9 @@ impl Config {
         let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
             text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
         });
-        let client_auth = client_auth(&mut settings);
+        let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
+        let own_keys = OwnKeys::read(&mut settings, deployed);
+        let client_auth = client_auth(&mut settings, &own_keys);
         let scope = settings.optional(
             "SCOPE",
             "words separated by spaces, openid among them",
@@ -189,12 +196,12 @@ impl Config {
         if mode == Mode::Kv && settings.text(COPIES).is_none() {
             settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
         }
+        refresh_tokens::check(&mut settings, mode);
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
             SealingKeys::parse,
         );
-        let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
         if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
             settings.refuse("SEALING_KEYS", "your own: an example key is known to everybody");
         }
@@ -240,6 +247,7 @@ impl Config {
                 mode,
                 database,
                 keys: keys?,
+                own_keys,
                 idle_seconds,
                 absolute_seconds,
                 freshness_seconds,
@@ -292,26 +300,36 @@ fn origins(text: &str) -> Option<Vec<Origin>> {
     Some(read)
 }
 
-/// Secret and method have to agree; with neither, the client is a public one.
-fn client_auth<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Option<ClientAuth> {
+/// Secret, keys and method have to agree; with no secret and no method, the client is a public one.
+fn client_auth<V: Fn(&str) -> Option<String>>(
+    settings: &mut Settings<V>,
+    own_keys: &OwnKeys,
+) -> Option<ClientAuth> {
+    const NAMES: &str = "client_secret_basic, client_secret_post, private_key_jwt or none";
     let secret = settings.text("CLIENT_SECRET").map(ClientSecret::new);
-    match (settings.text("CLIENT_AUTH").as_deref(), secret) {
-        (None | Some("client_secret_basic"), Some(secret)) => Some(ClientAuth::Basic(secret)),
-        (Some("client_secret_post"), Some(secret)) => Some(ClientAuth::Post(secret)),
-        (None | Some("none"), None) => Some(ClientAuth::None),
+    let (name, wanted) = match (settings.text("CLIENT_AUTH").as_deref(), secret) {
+        (None | Some("client_secret_basic"), Some(secret)) => {
+            return Some(ClientAuth::Basic(secret));
+        }
+        (Some("client_secret_post"), Some(secret)) => return Some(ClientAuth::Post(secret)),
+        (None | Some("none"), None) => return Some(ClientAuth::None),
+        (Some("private_key_jwt"), None) => {
+            let key = own_keys.signing().cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt);
+            if key.is_none() {
+                settings.refuse("SIGNING_KEYS", "set, for CLIENT_AUTH says that we sign");
+            }
+            return key;
+        }
         (Some("client_secret_basic" | "client_secret_post"), None) => {
-            settings.refuse("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one");
-            None
+            ("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one")
         }
-        (Some("none"), Some(_)) => {
-            settings.refuse("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none");
-            None
+        (Some("none" | "private_key_jwt"), Some(_)) => {
+            ("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none")
         }
-        (Some(_), _) => {
-            settings.refuse("CLIENT_AUTH", "client_secret_basic, client_secret_post or none");
-            None
-        }
-    }
+        (Some(_), _) => ("CLIENT_AUTH", NAMES),
+    };
+    settings.refuse(name, wanted);
+    None
 }
 
 fn trusted_origins<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Vec<Origin> {

@@ -35,6 +35,7 @@ pub(crate) fn config_with(mode: &'static str, changes: &[(&str, &'static str)]) 
         "CLIENT_AUTH" => Some("none"),
         "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
         "SESSION_MODE" => Some(mode),
+        "REFRESH_TOKENS" => Some("repeated"),
         "ROUTES" => {
             Some(r#"[{"prefix":"/","origin":"http://localhost:8789","access":"signed-in"}]"#)
         }

@@ -22,7 +22,7 @@ use crate::trail::{Look, Trail};
 use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
@@ -68,7 +68,7 @@ impl From<Next> for Decided {
 
 /// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
 /// reads one is asked by [`hear`].
-pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
     now: UnixTime,
@@ -96,7 +96,7 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// Looks for the session of a request that needs one.
-pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     gate: Gate<'_>,
     headers: &HeaderMap,
@@ -137,7 +137,7 @@ pub fn reads(method: &Method, url: &str) -> Option<usize> {
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.
-pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn hear<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

@@ -15,6 +15,7 @@ pub mod hop;
 pub mod kept;
 pub mod negotiate;
 pub mod next;
+pub mod own_keys;
 pub mod path;
 pub mod person;
 pub mod policy;

@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::posted::{self, NoForm};
 use shared::rp::dialect::open_id::OpenId;
 use shared::rp::dialect::{Desk, Dialect, Ended};
@@ -59,7 +59,7 @@ impl Refused {
 }
 
 /// Ends what a logout token says has ended: `200` also when there was nothing to end.
-pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn told<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -75,7 +75,7 @@ pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
     cause::note(response, &refused)
 }
 
-async fn end<S: Sessions, F: Fetch, V: Verifier>(
+async fn end<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

@@ -20,10 +20,10 @@ use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
-use shared::rp::authorization::CallbackRefused;
+use shared::rp::authorization::{CallbackRefused, Flow};
 use shared::rp::discovery::Unusable;
 use shared::rp::id_token::IdTokenClaims;
 use shared::rp::sign_in::{SignInFailed, SignedIn};
@@ -96,7 +96,7 @@ impl Failed {
 }
 
 /// Signs somebody in, or says why not. A flow is used up either way.
-pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn callback<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -130,7 +130,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
 
 /// A response to nothing that this browser started. Somebody who reloads the callback that signed
 /// them in is sent on; everybody else is told, and no token call is made.
-async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
+async fn unknown<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     state: &str,
@@ -147,7 +147,7 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
     }
 }
 
-async fn complete<S: Sessions, F: Fetch, V: Verifier>(
+async fn complete<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     pending: &Pending,
@@ -168,7 +168,7 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
         return Err(Failed::NotEnough);
     }
     let sid = signed_in.claims.session_id.clone();
-    let live = live(seams, signed_in, told, short(&flow.state), now, rng);
+    let live = live(seams, signed_in, told, flow, now, rng);
     let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
@@ -206,11 +206,11 @@ async fn claims<F: Fetch>(
     Ok(claims)
 }
 
-fn live<S: Sessions, F: Fetch, V: Verifier>(
+fn live<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     signed_in: SignedIn,
     mut claims: Map<String, Value>,
-    flow: String,
+    flow: &Flow,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> (Live, [u8; 32]) {
@@ -226,7 +226,8 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
     // Without a word about it, RFC 6749 §5.1: what was asked for.
     let scope = tokens.scope.unwrap_or_else(|| seams.config.scope.clone());
     let IdTokenClaims { subject, auth_time, .. } = token_claims;
-    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow };
+    let (flow, nonce) = (short(&flow.state), Some(Digest::of(&flow.nonce)));
+    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow, nonce };
     let renewal = Renewal {
         access_token: tokens.access_token,
         expires_in: tokens.expires_in,
@@ -243,7 +244,7 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
 
 /// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
 /// Its name and secret are always new (GC-11).
-async fn open<S: Sessions, F: Fetch, V: Verifier>(
+async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),

@@ -22,7 +22,7 @@ use serde::Serialize;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -68,7 +68,7 @@ enum Decision {
 }
 
 /// Tells what would become of a request. 404 for who may not know.
-pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::Serialize;
 use shared::cause;
 use shared::fetch::{Fetch, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::discovery::NotReady;
 use shared::time::UnixTime;
@@ -20,7 +20,7 @@ struct Health {
 
 /// Ready when the provider's metadata and keys are at hand, fresh or of the last day. What is in the
 /// way is told in a word; the log has the rest.
-pub async fn health<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn health<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     now: UnixTime,
 ) -> Response {

@@ -13,7 +13,7 @@ use http::Method;
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
 use shared::time::UnixTime;
@@ -22,7 +22,7 @@ use shared::time::UnixTime;
 /// parameters `return_to` is read, and `for`: a method and a path of ours. How somebody has to sign in
 /// is what the route asks that has these, or the one that they return to; nothing of it comes from the
 /// request (GL-03).
-pub async fn login<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

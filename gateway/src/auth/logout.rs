@@ -11,13 +11,13 @@ use http::{HeaderMap, Method};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
 use shared::jar;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::secret::{Digest, IdToken};
 use shared::time::UnixTime;
 
 /// Signs out whoever meant to; asks whoever may not have (GS-30).
-pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn logout<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -52,7 +52,7 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
 
 /// RP-Initiated Logout 1.0 §2, where it is advertised. Without an ID token the provider asks the
 /// person. To go on to a page that needs a session would sign in again, silently.
-async fn next<S: Sessions, F: Fetch, V: Verifier>(
+async fn next<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     id_token: Option<&IdToken>,
     now: UnixTime,

@@ -36,7 +36,7 @@ use http::header::ALLOW;
 use http::{HeaderMap, Method, StatusCode};
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::time::UnixTime;
 
@@ -52,6 +52,8 @@ pub const SESSION: &str = "/auth/session";
 pub const SESSIONS: &str = "/auth/sessions";
 /// Where somebody comes back to who sent a form and had to sign in first.
 pub const RESUME: &str = "/auth/resume";
+/// The public halves of our keys.
+pub const JWKS: &str = "/auth/jwks";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
@@ -67,13 +69,13 @@ pub const HEALTH: &str = "/auth/health";
 pub const EXPLAIN: &str = "/auth/explain";
 
 /// Answers a request to one of our own paths; none when the path is not ours.
-pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Option<Response> {
-    let (method, path) = (request.method(), request.uri().path());
+    let (method, path, config) = (request.method(), request.uri().path(), seams.config);
     Some(match path {
         LOGIN if method == Method::GET => login::login(seams, request, now, rng).await,
         CALLBACK if method == Method::GET => callback::callback(seams, request, now, rng).await,
@@ -83,13 +85,15 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
         EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
-        HEALTH => not_allowed("GET, HEAD"),
         RESUME if method == Method::GET => resume::resume(seams, request, now),
         RESUME if method == Method::POST => resume::send(seams, request, now, rng).await,
+        JWKS if config.own_keys.signing().is_none() => return None,
+        JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
+        HEALTH | JWKS => not_allowed("GET, HEAD"),
         LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT | RESUME => not_allowed("GET, POST"),
         // Without objects there is nothing to list, and nothing that could be told.
-        _ if seams.config.mode == Mode::Sealed => return None,
+        _ if config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,
         BACK_CHANNEL => not_allowed("POST"),
         path => {

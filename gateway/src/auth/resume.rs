@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 use shared::cause;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 
@@ -43,7 +43,7 @@ impl Refused {
 }
 
 /// `GET`: the page that hands over what the tab has kept.
-pub fn resume<S: Sessions, F: Fetch, V: Verifier>(
+pub fn resume<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -58,7 +58,7 @@ pub fn resume<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// `POST`: opens what was kept and gives it to the browser to send, once.
-pub async fn send<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn send<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -88,7 +88,7 @@ pub async fn send<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// Everything is asked before anything is used up.
-async fn open<S: Sessions, F: Fetch, V: Verifier>(
+async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     form: &Form,

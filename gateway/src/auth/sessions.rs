@@ -21,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::fetch::{Fetch, Request, Response};
 use shared::handle::Handle;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::seal::Purpose;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
@@ -83,7 +83,7 @@ impl No {
 
 /// Lists sessions, or ends them: by `DELETE`, or by the `POST` of a form. `below` is what follows [`super::SESSIONS`] in the path; none when
 /// that is no path of ours.
-pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn sessions<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     below: &str,
@@ -107,7 +107,7 @@ pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
     Some(response)
 }
 
-async fn answer<S: Sessions, F: Fetch, V: Verifier>(
+async fn answer<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     (method, headers): (&Method, &HeaderMap),
     id: Option<&str>,
@@ -143,7 +143,7 @@ async fn answer<S: Sessions, F: Fetch, V: Verifier>(
     Ok(response)
 }
 
-async fn list<S: Sessions, F: Fetch, V: Verifier>(
+async fn list<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     asker: &Asker,
     now: UnixTime,
@@ -159,7 +159,7 @@ async fn list<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// Who asks, by the word of the session's object.
-async fn asker<S: Sessions, F: Fetch, V: Verifier>(
+async fn asker<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     headers: &HeaderMap,
     now: UnixTime,

@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::time::UnixTime;
 
@@ -36,7 +36,7 @@ struct About {
 
 /// Tells a page of ours about its session. 200 whether or not somebody is signed in, for a page
 /// asks in order to know; 503 only when that cannot be told.
-pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

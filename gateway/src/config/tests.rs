@@ -73,7 +73,7 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         ("PUBLIC_URL", "https://app.test/"),
         ("ISSUER", "issuer.test"),
         ("CLIENT_ID", "caf\u{e9}"),
-        ("CLIENT_AUTH", "private_key_jwt"),
+        ("CLIENT_AUTH", "client_secret_jwt"),
         ("SCOPE", "profile email"),
         ("SESSION_MODE", "Hybrid"),
         ("SEALING_KEYS", "c2hvcnQ"),
@@ -94,6 +94,9 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         assert_eq!(mistakes(&[(name, value)]), [name], "{value}");
     }
     assert_eq!(mistakes(&[("CLIENT_AUTH", "none")]), ["CLIENT_SECRET"]);
+    assert_eq!(mistakes(&[("CLIENT_AUTH", "private_key_jwt")]), ["CLIENT_SECRET"]);
+    let signing = [("CLIENT_AUTH", "private_key_jwt"), ("CLIENT_SECRET", "")];
+    assert_eq!(mistakes(&signing), ["SIGNING_KEYS"]);
     assert_eq!(mistakes(&[("SESSION_IDLE_SECONDS", "40000")]), ["SESSION_IDLE_SECONDS"]);
 }
 
@@ -189,4 +192,30 @@ fn copies_need_a_place() {
     let kv = ("SESSION_MODE", "kv");
     assert_eq!(mistakes(&[kv]), ["SESSIONS"]);
     assert_eq!(with(&[kv, ("SESSIONS", "{}")]).unwrap().mode, Mode::Kv);
+}
+
+#[test]
+fn sealed_sessions_are_refused_with_refresh_tokens_that_work_once_or_of_which_nothing_is_said() {
+    let sealed = ("SESSION_MODE", "sealed");
+    for said in ["", "once", "never", "Repeated"] {
+        let problems = with(&[sealed, ("REFRESH_TOKENS", said)]).unwrap_err();
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("REFRESH_TOKENS: must be "), "{lines:?}");
+        let is_word = ["", "once"].contains(&said);
+        assert_eq!(lines[0].contains("take SESSION_MODE hybrid"), is_word, "{lines:?}");
+    }
+    for said in ["repeated", "reusable"] {
+        assert_eq!(with(&[sealed, ("REFRESH_TOKENS", said)]).unwrap().mode, Mode::Sealed);
+    }
+}
+
+#[test]
+fn other_sessions_take_refresh_tokens_of_every_kind() {
+    for mode in ["hybrid", "durable"] {
+        for said in ["", "once", "repeated", "reusable"] {
+            let settings = [("SESSION_MODE", mode), ("REFRESH_TOKENS", said)];
+            assert!(with(&settings).is_ok(), "{mode} {said}");
+        }
+        assert_eq!(mistakes(&[("REFRESH_TOKENS", "rotating")]), ["REFRESH_TOKENS"]);
+    }
 }

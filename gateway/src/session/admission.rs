@@ -15,7 +15,7 @@ use rand_core::CryptoRng;
 use shared::fetch::Fetch;
 use shared::handle::{Handle, Kind};
 use shared::jar;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
 use std::rc::Rc;
@@ -107,7 +107,7 @@ fn anonymous(headers: &HeaderMap) -> Authentication {
     Authentication::Anonymous(cookies)
 }
 
-impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
+impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     /// Who sent a request with these headers. In hybrid mode the answer is in the cookie nearly
     /// always, and nobody is asked.
     pub async fn authenticate(

@@ -14,7 +14,7 @@ use crate::person::{Answer, Command, Name, People};
 use futures_channel::oneshot;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::{Digest, RefreshToken, random};
 use shared::time::UnixTime;
 use std::cell::RefCell;
@@ -105,7 +105,7 @@ where
     P: Spawn + Pause + 'static,
     R: CryptoRng + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     /// The sessions on `shelf`. Whose they are, `people` know.
     #[must_use]
@@ -208,7 +208,7 @@ where
     }
 }
 
-impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, V> {
+impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V> {
     fn draw(&self) -> Version {
         Version(i64::from_be_bytes(random(&mut *self.rng.borrow_mut())))
     }
@@ -294,7 +294,7 @@ where
     P: Spawn + Pause + 'static,
     R: CryptoRng + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
         let (next, session) = (self.0.draw(), Session::Live(Box::new(live)));

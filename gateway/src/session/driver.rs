@@ -9,7 +9,7 @@ use super::turn::{Call, Next, Turn, first, impatient, settle};
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
@@ -79,7 +79,7 @@ where
     S: Store + 'static,
     P: Spawn + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     /// The object over `store`.
     #[must_use]
@@ -240,15 +240,11 @@ where
 }
 
 /// Ends the call that it stands for, also when the task is dropped.
-struct Calling<
-    'd,
-    S: Store + 'static,
-    P: Spawn + 'static,
-    F: Fetch + 'static,
-    V: Verifier + 'static,
->(&'d Rc<Driver<S, P, F, V>>);
+struct Calling<'d, S: Store + 'static, P: Spawn + 'static, F: Fetch + 'static, V: Signer + 'static>(
+    &'d Rc<Driver<S, P, F, V>>,
+);
 
-impl<S: Store, P: Spawn, F: Fetch, V: Verifier> Drop for Calling<'_, S, P, F, V> {
+impl<S: Store, P: Spawn, F: Fetch, V: Signer> Drop for Calling<'_, S, P, F, V> {
     fn drop(&mut self) {
         self.0.wake();
     }

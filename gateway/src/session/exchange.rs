@@ -7,7 +7,7 @@ use crate::route::Routes;
 use serde_json::Map;
 use shared::error::ErrorCode;
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::rp::client::{Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
@@ -35,7 +35,7 @@ pub struct Party<F, V> {
     routes: Routes,
 }
 
-impl<F: Fetch, V: Verifier> Party<F, V> {
+impl<F: Fetch, V: Signer> Party<F, V> {
     /// The party that a configuration describes.
     #[must_use]
     pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
@@ -67,7 +67,8 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let tokens = self.client.refresh(&metadata, token, &self.fetch).await.map_err(failure)?;
+        let ways = (&self.fetch, &self.verifier);
+        let tokens = self.client.refresh(&metadata, token, ways, now).await.map_err(failure)?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
@@ -82,7 +83,8 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
         let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
-            let before = Before { subject: &person.subject, auth_time: person.auth_time };
+            let Person { subject, auth_time, nonce, .. } = person;
+            let before = Before { subject, auth_time: *auth_time, nonce: *nonce };
             let occasion = Occasion::Refresh(before);
             let keys = (&*self.provider, metadata.jwks_uri.as_str());
             let (fetch, verifier) = (&self.fetch, &self.verifier);
@@ -112,7 +114,7 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     /// Revokes a refresh token, as well as that goes.
     pub async fn revoke(&self, token: &RefreshToken, now: UnixTime) {
         if let Ok(metadata) = self.provider.metadata(&self.fetch, now).await {
-            self.client.revoke(&metadata, token, &self.fetch).await;
+            self.client.revoke(&metadata, token, (&self.fetch, &self.verifier), now).await;
         }
     }
 }

@@ -22,6 +22,8 @@ mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
 #[cfg(test)]
+mod refreshed_tests;
+#[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
 mod state_tests;

@@ -7,7 +7,7 @@ use crate::person::{Answer, Command, Due, Name, Noted, Which, Word};
 use futures_util::future::join;
 use futures_util::stream::{StreamExt, iter};
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::time::UnixTime;
 
 /// How many objects are asked at the same time: a Worker has no more connections than that.
@@ -28,7 +28,7 @@ impl From<Lost> for NotEnrolled {
     }
 }
 
-impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
+impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     /// The names of a person's object.
     #[must_use]
     pub fn names(&self, subject: &str) -> Vec<Name> {

@@ -83,6 +83,10 @@ pub struct Person {
     pub told: Map<String, Value>,
     /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
     pub flow: String,
+    /// Digest of that flow's nonce, which an ID token of a refresh may repeat. Unknown of sessions
+    /// that are older than this member, and in what requests are decided by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Digest>,
 }
 
 /// The tokens of a session.
@@ -310,7 +314,8 @@ impl Live {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            person: self.person.clone(),
+            // Only refreshes look at the nonce, and a cookie has to carry this.
+            person: Person { nonce: None, ..self.person.clone() },
             access_token: self.tokens.access_token.clone(),
             access_ends_at: self.tokens.ends_at,
             refresh_at: self.tokens.refresh_at,

@@ -6,7 +6,7 @@ use super::client::RelyingParty;
 use super::dialect::Desk;
 use super::token::{TokenError, successful};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 use serde_json::{Map, Value};
@@ -121,7 +121,7 @@ impl RelyingParty {
         token: &str,
         audience: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<AccessClaims, NotAccepted> {
         let [_, most] = REST;
         let endpoint = at.metadata.introspection_endpoint.as_ref();
@@ -146,12 +146,12 @@ impl RelyingParty {
         mark: String,
         endpoint: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Said, NotAccepted> {
         if let Some(retry_after) = known.resting(at.now) {
             return Err(NotAccepted::Unavailable { retry_after });
         }
-        let answer = self.answer(token, endpoint, at.fetch).await;
+        let answer = self.answer(token, endpoint, at).await;
         let said = answer.map(|body| match body.get("active") {
             Some(Value::Bool(true)) => Some(Said::Active(Rc::new(body))),
             Some(Value::Bool(false)) => Some(Said::Inactive),
@@ -176,10 +176,11 @@ impl RelyingParty {
         &self,
         token: &str,
         endpoint: &str,
-        fetch: &impl Fetch,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Map<String, Value>, TokenError> {
         let form = vec![("token", token), ("token_type_hint", "access_token")];
-        let answer = fetch.fetch(self.request(endpoint, form)?).await;
+        let request = self.request(endpoint, form, at.verifier, at.now).await?;
+        let answer = at.fetch.fetch(request).await;
         successful(&answer.map_err(|_| TokenError::Unavailable { retry_after: None })?)
     }
 }

@@ -4,6 +4,7 @@
 //! The gateway is one towards its issuer, and the issuer is one towards an upstream.
 
 pub mod access_token;
+pub mod assertion;
 pub mod authorization;
 pub mod client;
 pub mod dialect;

@@ -76,6 +76,7 @@ fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> V
     let (method, secret) = match &gateway.client_auth {
         ClientAuth::Basic(secret) => ("client_secret_basic", Some(secret)),
         ClientAuth::Post(secret) => ("client_secret_post", Some(secret)),
+        ClientAuth::PrivateKeyJwt(_) => ("private_key_jwt", None),
         ClientAuth::None => ("none", None),
     };
     if client.authentication.method().as_str() != method {

@@ -4,7 +4,7 @@
 use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Desk, NotVouched, Vouched, rename, text};
 use crate::fetch::{Fetch, Request, Response};
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::jose::claims::date;
 use crate::jose::jws::Unverified;
 use crate::rp::authorization::Flow;
@@ -30,7 +30,7 @@ pub struct AuthKit {
 impl AuthKit {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
@@ -94,7 +94,7 @@ impl AuthKit {
 
     pub(super) async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &RefreshToken,
         person: &str,
     ) -> Rechecked {
@@ -128,7 +128,7 @@ impl AuthKit {
         &self,
         token: &AccessToken,
         subject: &str,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<(Option<String>, UnixTime), NotVouched> {
         let Desk { provider, metadata, fetch, verifier, now, .. } = at;
         let refused = NotVouched::IdToken;

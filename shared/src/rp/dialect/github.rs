@@ -3,7 +3,7 @@
 use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Desk, NotVouched, Vouched, ask, rename, text};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::json::Object;
 use crate::rp::authorization::Flow;
 use crate::rp::token::TokenError;
@@ -23,12 +23,12 @@ pub struct GitHub {
 impl GitHub {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
-        let Desk { party, metadata, fetch, .. } = at;
-        let tokens = party.redeem(metadata, code, &flow.verifier, *fetch).await;
+        let Desk { party, metadata, fetch, verifier, now, .. } = at;
+        let tokens = party.redeem(metadata, code, &flow.verifier, (*fetch, *verifier), *now).await;
         let tokens = tokens.map_err(NotVouched::Token)?;
         let token = &tokens.access_token;
         let answer = ask(&format!("{}/user", self.api), token, ACCEPT, *fetch).await?;
@@ -64,18 +64,20 @@ impl GitHub {
 
     pub(super) async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         kept: &Kept,
         person: &str,
     ) -> Rechecked {
-        let Desk { party, metadata, fetch, .. } = at;
+        let Desk { party, metadata, fetch, verifier, now, .. } = at;
         let (token, next) = match kept {
             Kept::Access(token) => (token.clone(), None),
-            Kept::Refresh(token) => match party.refresh(metadata, token, *fetch).await {
-                Ok(tokens) => (tokens.access_token, tokens.refresh_token.map(Kept::Refresh)),
-                Err(TokenError::Refused) => return Verdict::Gone.into(),
-                Err(_) => return Verdict::Unknown.into(),
-            },
+            Kept::Refresh(token) => {
+                match party.refresh(metadata, token, (*fetch, *verifier), *now).await {
+                    Ok(tokens) => (tokens.access_token, tokens.refresh_token.map(Kept::Refresh)),
+                    Err(TokenError::Refused) => return Verdict::Gone.into(),
+                    Err(_) => return Verdict::Unknown.into(),
+                }
+            }
         };
         Rechecked { verdict: self.verdict(&token, person, *fetch).await, next }
     }
