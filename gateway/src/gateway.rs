@@ -13,7 +13,9 @@ use crate::assertion::attach;
 use crate::auth;
 use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
+use crate::cors;
+use crate::kept::LARGEST_SEALED;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
@@ -90,7 +92,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
             let trail = Trail { rule, session: Look::Bearer, refresh: None };
-            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
+            let (mut next, bound) = judge(seams.config, seams.parties, &caller, now).await;
+            readable(seams.config, incoming.headers, &mut next);
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
         Arrival::Browser(browser) => {
@@ -112,7 +115,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 ) -> Decided {
     let route = gate.route();
     let mut bound = None;
-    let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
+    let (mut next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let page = if seams.config.follow_region { gate.page() } else { None };
@@ -151,8 +154,16 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
+    readable(seams.config, headers, &mut next);
     let trail = Trail { rule: Some(route.position), session, refresh };
     Decided { next, cookies, trail, bound }
+}
+
+/// Lets a trusted origin read what we say ourselves on a route that needs a session.
+fn readable(config: &Config, headers: &HeaderMap, next: &mut Next) {
+    if let Next::Respond(response) = next {
+        cors::grant(config, headers, response);
+    }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
@@ -160,7 +171,8 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 pub fn reads(method: &Method, url: &str) -> Option<usize> {
     // Few requests get past the method, and only those have their path read twice.
     let target = (*method == Method::POST).then(|| Target::read(url).ok()).flatten()?;
-    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+    let most = if target.path() == auth::RESUME { LARGEST_SEALED } else { LARGEST_BODY };
+    auth::reads_body(method, target.path()).then_some(most)
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.

@@ -14,6 +14,7 @@ use crate::caller::{self, Accepts};
 use crate::config::Config;
 use crate::forward::{self, Bearer};
 use crate::hop::{Edits, is_websocket};
+use crate::kept::Offer;
 use crate::path::Target;
 use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
@@ -23,7 +24,7 @@ use crate::session::state::Person;
 use crate::signals::Edge;
 use crate::turnstile::Action;
 use crate::turnstile::clearance::{Cleared, Standing};
-use crate::{auth, csrf, negotiate};
+use crate::{answer, auth, cors, csrf, negotiate};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rand_core::CryptoRng;
 use shared::fetch::Response;
@@ -56,6 +57,8 @@ pub struct Forward {
     pub url: String,
     /// What to change about the request's headers.
     pub edits: Edits,
+    /// What to change about the answer besides, whatever it is: [`crate::answer::edits`] looks at it.
+    pub answer: Edits,
     /// Whether somebody's token is in them, which [`crate::answer::edits`] wants to know.
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
@@ -142,7 +145,13 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
         Err(refused) => return refuse(refused),
     };
     if let Err(signal) = route.requirement.edge.check(edge) {
-        return refuse(Refused::Edge(signal));
+        let mut refused = refuse(Refused::Edge(signal));
+        if let (Arrival::Next(Next::Respond(response)), true) =
+            (&mut refused, route.access != Access::Public)
+        {
+            cors::grant(config, headers, response);
+        }
+        return refused;
     }
     let gate = Gate { config, request, route, target, upgrade, standing: None };
     if route.access == Access::Public {
@@ -153,15 +162,17 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     }
 
     // From here on the browser's cookies may give authority.
-    if asked.is_some() {
-        return Arrival::Next(Next::Respond(negotiate::no_grant()));
+    if let Some(asked) = &asked {
+        return Arrival::Next(Next::Respond(cors::preflight(config, headers, asked)));
     }
     if let Some(accepts) = &route.bearer {
         match caller::read(headers, gate.target.query()) {
             Ok(Some(token)) => return Arrival::Caller(Caller { gate, accepts, token }),
             Ok(None) => {}
             Err(refused) => {
-                return Arrival::Next(Next::Respond(refused.response(&route.requirement)));
+                let mut response = refused.response(&route.requirement);
+                cors::grant(config, headers, &mut response);
+                return Arrival::Next(Next::Respond(response));
             }
         }
     }
@@ -213,7 +224,7 @@ impl<'a> Gate<'a> {
                 Err(action) => self.challenge(action),
             },
             (Ok(_), None) => self.refuse(Refused::Unsendable),
-            (Err(Unmet::StepUp), _) => self.step_up(),
+            (Err(Unmet::StepUp), _) => self.step_up(person),
             (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
             (Err(Unmet::Claim), _) => self.refuse(Refused::Claim),
         }
@@ -236,18 +247,18 @@ impl<'a> Gate<'a> {
     }
 
     /// Sends somebody to prove who they are in the way that the route asks for.
-    fn step_up(&self) -> Next {
+    fn step_up(&self, person: &Person) -> Next {
         let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
         let upgrade = &self.upgrade;
         let why = &route.requirement.step_up;
         let step_up = Some(why);
-        Next::Respond(negotiate::login_required(
-            config,
-            route.access,
-            (method, headers, *upgrade),
-            target,
-            step_up,
-        ))
+        let request = (*method, *headers, *upgrade);
+        let mut response =
+            negotiate::login_required(config, route.access, request, target, step_up);
+        if let Some(offer) = response.extensions_mut().get_mut::<Offer>() {
+            offer.subject = Some(person.digest());
+        }
+        Next::Respond(response)
     }
 
     /// Turns away somebody who is not signed in.
@@ -296,6 +307,7 @@ impl<'a> Gate<'a> {
                 names,
                 told.chain(signals),
             ),
+            answer: self.answer(),
             authenticated: bearer.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
@@ -318,6 +330,19 @@ impl Browser<'_> {
             Ok(cleared) => Next::Forward(gate.forward(None, &cleared)),
             Err(action) => gate.challenge(action),
         }
+    }
+}
+
+impl Gate<'_> {
+    /// What every answer of its route has.
+    fn answer(&self) -> Edits {
+        let mut edits = answer::always(self.config);
+        if self.route.access != Access::Public {
+            let Edits { set, append, .. } = cors::edits(self.config, self.request.headers);
+            edits.set.extend(set);
+            edits.append.extend(append);
+        }
+        edits
     }
 }
 

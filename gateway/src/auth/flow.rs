@@ -158,7 +158,8 @@ impl UsedFlows {
         self.first(Digest::of(token).to_text(), now)
     }
 
-    fn first(&self, name: String, now: UnixTime) -> bool {
+    /// The same of anything else that works once: this is what it is called.
+    pub fn first(&self, name: String, now: UnixTime) -> bool {
         let mut used = self.0.borrow_mut();
         if used.len() >= MOST_USED {
             used.retain(|_, at| now.since(*at) < SECONDS);

@@ -52,7 +52,7 @@ pub fn required(
             respond::json(StatusCode::FORBIDDEN, &Required { error, url })
         }
     };
-    response.headers_mut().insert(VARY, DEPENDS);
+    respond::put(&mut response, VARY, DEPENDS);
     response.extensions_mut().insert(Why::Turnstile);
     cause::note(response, &Why::Turnstile)
 }

@@ -2,7 +2,7 @@
 //! its end inside (a cookie's own expiry is only a request to the browser).
 
 use super::place::Place;
-use super::state::{Session, Snapshot};
+use super::state::{Person, Session, Snapshot};
 use crate::config::{Config, Mode};
 use http::HeaderMap;
 use rand_core::CryptoRng;
@@ -155,6 +155,16 @@ impl Contents {
             *place = place.take().map(|place| place.tried(now));
         }
         self
+    }
+
+    /// Whose session it is, where the browser has that too.
+    #[must_use]
+    pub fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Hybrid { snapshot, .. } => Some(&snapshot.person),
+            Self::Sealed { session: Session::Live(live), .. } => Some(live.person()),
+            Self::Sealed { session: Session::Ended { .. }, .. } | Self::Handle { .. } => None,
+        }
     }
 
     /// The object's address, where there is an object.
