@@ -145,14 +145,14 @@ pub struct Whose<'p> {
     pub ends_at: Option<UnixTime>,
 }
 
-/// Puts the assertion that `asks` is about on a request that goes to an origin. Where it cannot be
-/// signed nothing goes there.
+/// Puts the assertion that `asks` is about on a request that goes to an origin. `party` is of the
+/// provider that vouches for the person. Where it cannot be signed nothing goes there.
 pub async fn attach<F: Fetch, V: Signer>(
     next: Next,
     asks: Option<&Asserts>,
     whose: Whose<'_>,
     config: &Config,
-    party: &Party<F, V>,
+    party: Option<&Party<F, V>>,
     now: UnixTime,
 ) -> Next {
     match (next, asks) {
@@ -173,10 +173,10 @@ async fn assert<F: Fetch, V: Signer>(
     asks: &Asserts,
     Whose { person, session, ends_at }: Whose<'_>,
     config: &Config,
-    party: &Party<F, V>,
+    party: Option<&Party<F, V>>,
     now: UnixTime,
 ) -> Option<HeaderValue> {
-    let key = config.own_keys.signing()?;
+    let (key, party) = (config.own_keys.signing()?, party?);
     let told = asks.claims().filter_map(|name| Some((name, person.told.get(name)?)));
     let lasting = Lasting {
         iss: config.public_url.as_str(),

@@ -10,6 +10,7 @@ use crate::policy::{Requirement, Unmet};
 use crate::refused::Why;
 use crate::session::admission::Bound;
 use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use crate::session::state::Person;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
@@ -18,10 +19,9 @@ use serde_json::Map;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
 use shared::jose::Signer;
-use shared::jose::jws;
+use shared::jose::jws::{self, Unverified};
 use shared::lines::parts;
 use shared::rp::access_token::{AccessClaims, AccessRefused};
-use shared::rp::dialect::Desk;
 use shared::rp::introspection::NotAccepted;
 use shared::rp::keys::NoKey;
 use shared::secret::{AccessToken, Digest};
@@ -116,12 +116,12 @@ fn in_query(query: Option<&str>) -> bool {
 /// Decides about a request by the token that it brings. What streams to it ends with the token.
 pub async fn judge<F: Fetch, V: Signer>(
     config: &Config,
-    party: &Party<F, V>,
+    parties: &Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
 ) -> (Next, Option<Bound>) {
-    let claims = match verify(party, caller, now).await {
-        Ok(claims) => claims,
+    let (claims, party) = match verify(parties, caller, now).await {
+        Ok(verified) => verified,
         Err(refused) => return (caller.refuse(refused), None),
     };
     let AccessClaims { subject, expires_at, scope, acr, auth_time, all } = claims;
@@ -135,32 +135,43 @@ pub async fn judge<F: Fetch, V: Signer>(
     let whose = Whose { person: &person, session: &session, ends_at: expires_at };
     // A token that speaks for nobody tells of nobody.
     let asks = caller.route().assertion.as_ref().filter(|_| !person.subject.is_empty());
-    (attach(next, asks, whose, config, party, now).await, bound)
+    (attach(next, asks, whose, config, Some(party), now).await, bound)
 }
 
-async fn verify<F: Fetch, V: Signer>(
-    party: &Party<F, V>,
+async fn verify<'p, F: Fetch, V: Signer>(
+    parties: &'p Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
-) -> Result<AccessClaims, Refused> {
-    let Party { client, provider, fetch, verifier, introspected, .. } = party;
+) -> Result<(AccessClaims, &'p Party<F, V>), Refused> {
     let Accepts { audience, opaque } = caller.accepts();
     let token = caller.token().expose();
     let signed = jws::is_meant(token);
     if !signed && !opaque {
         return Err(Refused::Token(AccessRefused::Signature(jws::Refused::Malformed)));
     }
+    let party = party(parties, caller).ok_or(Refused::Token(AccessRefused::Issuer))?;
+    let Party { client, provider, fetch, introspected, .. } = party;
     let metadata = provider.metadata(fetch, now).await;
     let metadata = &*metadata.map_err(|_| Refused::Unavailable(WAIT_SECONDS))?;
-    let at = Desk { party: client, provider, metadata, fetch, verifier, now };
+    let at = party.desk(metadata, now);
     if signed {
-        return Ok(client.verify_access(token, audience, &at).await?);
+        return Ok((client.verify_access(token, audience, &at).await?, party));
     }
     let said = client.introspect(token, audience, introspected, &at).await;
-    said.map_err(|not| match not {
+    said.map(|claims| (claims, party)).map_err(|not| match not {
         NotAccepted::Refused(refused) => refused.into(),
         NotAccepted::Unavailable { retry_after } => Refused::Unavailable(retry_after),
     })
+}
+
+/// Whose token it has to be: of the only provider, or of the one that it says it is from. One that
+/// says nothing is shown to none of several.
+fn party<'p, F, V>(parties: &'p Parties<F, V>, caller: &Caller<'_>) -> Option<&'p Party<F, V>> {
+    if let Some(only) = parties.only() {
+        return Some(only);
+    }
+    let issuer = Unverified::parse(caller.token().expose()).ok()?.claimed_issuer()?;
+    parties.iter().find(|party| party.client.may_be(&issuer))
 }
 
 /// The only words a caller reads.

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::fixture::{NOON, Peer, config_with, provider, sign};
 use crate::next::{Arrival, Incoming, Next, arrive};
 use crate::own_keys::tests::KEYS;
-use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use pollster::block_on;
@@ -38,7 +38,7 @@ const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept"
 struct World {
     config: Config,
     peer: Peer,
-    party: Party<Line, Native>,
+    parties: Parties<Line, Native>,
 }
 
 /// The way to the provider.
@@ -60,8 +60,8 @@ fn worlds() -> [World; 2] {
             ("SIGNING_KEYS", KEYS),
         ];
         let (config, peer) = (config_with("hybrid", &settings), Peer::new());
-        let party = Party::new(&config, provider(), Line(peer.clone()), Native);
-        World { config, peer, party }
+        let parties = Parties::new(&config, |_| (provider(), Line(peer.clone()), Native));
+        World { config, peer, parties }
     })
 }
 
@@ -91,9 +91,10 @@ impl World {
         let (by, next) = match arrive(&self.config, incoming) {
             Arrival::Ours(_) => panic!("{url} is an origin's"),
             Arrival::Next(next) => (By::Nothing, next),
+            Arrival::Browser(_) => panic!("{url} requires no challenge"),
             Arrival::Gate(gate) => (By::Session, gate.turn_away()),
             Arrival::Caller(caller) => {
-                (By::Token, block_on(judge(&self.config, &self.party, &caller, now)).0)
+                (By::Token, block_on(judge(&self.config, &self.parties, &caller, now)).0)
             }
         };
         match next {

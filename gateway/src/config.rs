@@ -1,10 +1,15 @@
 //! The deployment's settings, read once and refused as a whole.
 
+mod refresh_tokens;
+
 use crate::database::{self, DatabaseUrl};
 use crate::own_keys::OwnKeys;
+use crate::providers::{Providers, callback};
 use crate::route::Routes;
+use crate::turnstile::Turnstile;
 use shared::origin::{Issuer, Origin};
-use shared::rp::client::ClientAuth;
+use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
+use shared::rp::entry::Registered;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
 use shared::secret::{ClientSecret, Digest};
@@ -70,16 +75,10 @@ pub enum RequestLog {
 pub struct Config {
     /// The gateway's own origin: what browsers see. Where there are several, each has a configuration.
     pub public_url: Origin,
-    /// Whom we trust to sign people in.
-    pub issuer: Issuer,
-    /// Who we are to the issuer.
-    pub client_id: String,
-    /// How we prove it.
-    pub client_auth: ClientAuth,
+    /// Whom we trust to sign people in, and who we are to them.
+    pub providers: Providers,
     /// Whether authorization requests are pushed (RFC 9126), and go no other way.
     pub par: bool,
-    /// What we ask for; `openid` is in it.
-    pub scope: Scope,
     /// Who has which paths.
     pub routes: Routes,
     /// Where sessions live.
@@ -104,8 +103,12 @@ pub struct Config {
     pub server_timing: bool,
     /// How many sessions one person may have; beyond that the oldest ends.
     pub sessions_per_person: usize,
+    /// What the site has registered for challenges, where a route may require one.
+    pub turnstile: Option<Turnstile>,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
+    /// Whether the object of a session follows its person to another continent.
+    pub follow_region: bool,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -121,11 +124,16 @@ impl Sites {
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::new(var);
         let public_urls = settings.required("PUBLIC_URL", ORIGINS, origins).unwrap_or_default();
-        let routes = Routes::read(&mut settings, &public_urls);
+        let own_keys = OwnKeys::read(&mut settings, is_deployed(public_urls.first()));
+        let named = Providers::named(&mut settings, public_urls.first(), &own_keys);
+        let routes = Routes::read(&mut settings, &public_urls, named.as_deref());
         let first = public_urls.first().cloned();
-        let first = Config::common(settings, first)?;
+        let first = Config::common(settings, first, own_keys, named)?;
         let sites = public_urls.into_iter().zip(routes);
-        let site = |(public_url, routes)| Config { public_url, routes, ..first.clone() };
+        let site = |(public_url, routes)| {
+            let providers = first.providers.at(&public_url);
+            Config { public_url, providers, routes, ..first.clone() }
+        };
         Ok(Self(sites.map(site).collect()))
     }
 
@@ -166,21 +174,15 @@ impl Config {
     fn common<V: Fn(&str) -> Option<String>>(
         mut settings: Settings<V>,
         public_url: Option<Origin>,
+        own_keys: OwnKeys,
+        named: Option<Vec<Registered>>,
     ) -> Result<Self, Vec<Problem>> {
-        let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
-        let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
-            text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
-        });
-        let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
-        let own_keys = OwnKeys::read(&mut settings, deployed);
-        let client_auth = client_auth(&mut settings, &own_keys);
+        let deployed = is_deployed(public_url.as_ref());
+        let providers = match named {
+            Some(named) => Providers::new(named),
+            None => only(&mut settings, public_url.as_ref(), &own_keys),
+        };
         let par = settings.optional("PAR", "true or false", false, |text| text.parse().ok());
-        let scope = settings.optional(
-            "SCOPE",
-            "words separated by spaces, openid among them",
-            Scope::parse("openid profile email offline_access").unwrap_or_default(),
-            |text| Scope::parse(text).filter(|scope| scope.has("openid")),
-        );
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
             Mode::Postgres => {
@@ -191,6 +193,7 @@ impl Config {
         if mode == Mode::Kv && settings.text(COPIES).is_none() {
             settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
         }
+        refresh_tokens::check(&mut settings, mode);
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
@@ -209,7 +212,15 @@ impl Config {
             settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
+        let turnstile = Turnstile::read(&mut settings);
         let trusted_origins = trusted_origins(&mut settings);
+        let follow_region =
+            settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
+        if follow_region && matches!(mode, Mode::Sealed | Mode::Postgres) {
+            let wanted =
+                "false or absent: with SESSION_MODE sealed or postgres no session is near anybody";
+            settings.refuse("FOLLOW_REGION", wanted);
+        }
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -232,11 +243,8 @@ impl Config {
         let read = || {
             Some(Self {
                 public_url: public_url?,
-                issuer: issuer?,
-                client_id: client_id?,
-                client_auth: client_auth?,
+                providers: providers?,
                 par,
-                scope,
                 routes: Routes::default(),
                 mode,
                 database,
@@ -249,7 +257,9 @@ impl Config {
                 request_log,
                 server_timing,
                 sessions_per_person,
+                turnstile,
                 trusted_origins,
+                follow_region,
             })
         };
         settings.finish(read())
@@ -263,6 +273,17 @@ impl Config {
     pub fn believed_seconds(&self) -> u64 {
         self.freshness_seconds.min(self.idle_seconds / 10)
     }
+
+    /// Whether anything depends on where a request comes from.
+    #[must_use]
+    pub fn looks_at_edge(&self) -> bool {
+        self.follow_region || self.routes.look_at_edge()
+    }
+}
+
+/// Whether it is somewhere else than on the machine of who develops it.
+fn is_deployed(public_url: Option<&Origin>) -> bool {
+    public_url.is_some_and(|url| !url.is_development())
 }
 
 const ORIGIN: &str = "an origin like https://app.example, without a path (http on loopback only)";
@@ -282,6 +303,33 @@ fn origins(text: &str) -> Option<Vec<Origin>> {
         read.push(origin);
     }
     Some(read)
+}
+
+/// The provider of the short form.
+fn only<V: Fn(&str) -> Option<String>>(
+    settings: &mut Settings<V>,
+    public_url: Option<&Origin>,
+    own_keys: &OwnKeys,
+) -> Option<Providers> {
+    let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
+    let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
+        text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
+    });
+    let client_auth = client_auth(settings, own_keys);
+    let scope = settings.optional(
+        "SCOPE",
+        "words separated by spaces, openid among them",
+        Scope::parse("openid profile email offline_access").unwrap_or_default(),
+        |text| Scope::parse(text).filter(|scope| scope.has("openid")),
+    );
+    Providers::new(vec![Registered::openid(RelyingParty {
+        issuer: issuer?,
+        issuers: Issuers::Exact,
+        client_id: client_id?,
+        auth: client_auth?,
+        redirect_uri: public_url?.at(&callback("")),
+        scope,
+    })])
 }
 
 /// Secret, keys and method have to agree; with no secret and no method, the client is a public one.

@@ -44,7 +44,7 @@ const BELIEVED: [&str; 19] = [
 ];
 
 /// The same, by how they begin.
-const BELIEVED_PREFIXES: [&str; 23] = [
+const BELIEVED_PREFIXES: [&str; 24] = [
     "cf-",
     "oidc-",
     "remote-",
@@ -67,6 +67,7 @@ const BELIEVED_PREFIXES: [&str; 23] = [
     "x-remote-",
     "x-rewrite-",
     "x-ssl-",
+    "x-turnstile-",
     "x-user",
 ];
 
@@ -99,7 +100,7 @@ const OTHERWISE: [&str; 23] = [
 ];
 
 /// The same, by how they begin.
-const OTHERWISE_PREFIXES: [&str; 11] = [
+const OTHERWISE_PREFIXES: [&str; 12] = [
     "remote-addr",
     "remote-host",
     "remote-port",
@@ -111,6 +112,7 @@ const OTHERWISE_PREFIXES: [&str; 11] = [
     "x-http-method",
     "x-original-",
     "x-rewrite-",
+    "x-turnstile-",
 ];
 
 /// A token that a header can hold, as one.
@@ -276,6 +278,7 @@ mod tests {
             "X-Edge-Colo",
             "X-Client-Cert-Verified",
             "X-Client-Cert-Sha256",
+            "X-Turnstile-Action",
             "Expect",
         ] {
             assert!(sent(&[(name, "forged")]).is_empty(), "{name}");
@@ -292,6 +295,7 @@ mod tests {
             "X_Forwarded_For",
             "Remote_User",
             "CF_Connecting_IP",
+            "X_Turnstile.Action",
             "x_gatelatch.identity",
             "Transfer_Encoding",
         ] {

@@ -6,10 +6,12 @@
 //!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
 //!                                ── nobody ────> turn_away: to sign in, or 401
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
+//!        ── Browser ─ answer ───> forward to a public route that requires a challenge, or ask
 //! ```
 
 use crate::assertion::attach;
 use crate::auth;
+use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
@@ -59,14 +61,14 @@ impl From<Next> for Decided {
         Self {
             next,
             cookies: HeaderMap::new(),
-            trail: Trail { rule, session: Look::Unasked },
+            trail: Trail { rule, ..Trail::default() },
             bound: None,
         }
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
-/// reads one is asked by [`hear`].
+/// Decides what happens to a request. Its body stays where it is; those of our own endpoints that
+/// read one are asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -86,9 +88,16 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
-            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
-            let (next, bound) = judge(seams.config, seams.party, &caller, now).await;
+            let rule = Some(caller.route().position);
+            let trail = Trail { rule, session: Look::Bearer, refresh: None };
+            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
+        }
+        Arrival::Browser(browser) => {
+            let rule = Some(browser.route().position);
+            let trail = Trail { rule, session: Look::Unasked, refresh: None };
+            let next = browser.answer(now, rng);
+            Decided { next, cookies: HeaderMap::new(), trail, bound: None }
         }
     }
 }
@@ -103,20 +112,47 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 ) -> Decided {
     let route = gate.route();
     let mut bound = None;
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
-        Authentication::Authenticated(visitor) => {
+    let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
+        Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let page = if seams.config.follow_region { gate.page() } else { None };
+            let gate = gate.seen(Some(&visitor.logout_key), rng);
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            let (asks, whose) = (route.assertion.as_ref(), visitor.whose());
-            let next = attach(next, asks, whose, seams.config, seams.party, now).await;
-            (next, visitor.cookies, visitor.found)
+            let party = seams.parties.of(&visitor.snapshot.person);
+            // Only who would be let in: everybody else is sent somewhere already.
+            let followed = match (page.filter(|_| matches!(next, Next::Forward(_))), party) {
+                (Some(page), Some(party)) => follow(seams, party, headers, page, now, rng).await,
+                _ => Followed::Stays,
+            };
+            let next = match followed {
+                Followed::Goes(response) => {
+                    let next = Next::Respond(response);
+                    let trail = Trail {
+                        rule: Some(route.position),
+                        session: visitor.found,
+                        refresh: visitor.refresh,
+                    };
+                    return Decided { next, cookies: HeaderMap::new(), trail, bound: None };
+                }
+                Followed::Cannot(marked) => {
+                    visitor.cookies = marked;
+                    next
+                }
+                Followed::Stays => next,
+            };
+            let asks = route.assertion.as_ref();
+            let next = attach(next, asks, visitor.whose(), seams.config, party, now).await;
+            (next, visitor.cookies, visitor.found, visitor.refresh)
         }
-        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
-        Authentication::Unavailable { retry_after, cookies } => {
-            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        Authentication::Anonymous(cookies, refresh) => {
+            (gate.turn_away(), cookies, Look::Nobody, refresh)
+        }
+        Authentication::Unavailable { retry_after, cookies, refresh } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
-    Decided { next, cookies, trail: Trail { rule: Some(route.position), session }, bound }
+    let trail = Trail { rule: Some(route.position), session, refresh };
+    Decided { next, cookies, trail, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

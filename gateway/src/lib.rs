@@ -18,6 +18,7 @@ pub mod own_keys;
 pub mod path;
 pub mod person;
 pub mod policy;
+pub mod providers;
 mod reading;
 pub mod refused;
 pub mod route;
@@ -25,6 +26,7 @@ pub mod session;
 pub mod signals;
 pub mod told;
 pub mod trail;
+pub mod turnstile;
 
 #[cfg(test)]
 mod caller_tests;

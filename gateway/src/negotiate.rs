@@ -16,6 +16,8 @@ use shared::fetch::Response;
 use shared::{form, respond};
 
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Where a person signs in.
@@ -25,7 +27,7 @@ pub const LOGIN: &str = "/auth/login";
 const LONGEST_RETURN: usize = 2048;
 
 /// What the answer depends on; no cache may give it to anybody who differs in one of them.
-const DEPENDS: HeaderValue =
+pub(crate) const DEPENDS: HeaderValue =
     HeaderValue::from_static("Cookie, Origin, Accept, Sec-Fetch-Mode, X-Requested-With");
 
 /// Whether a person goes to a page, rather than a script fetching something. Browsers say so in
@@ -43,6 +45,14 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> boo
         kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
     });
     *method == Method::GET && html && !headers.contains_key(REQUESTED_WITH)
+}
+
+/// Whether what is navigated is a window of its own, as far as the browser tells, and somebody looks
+/// at it: not a frame, nor a page that is fetched in case it is wanted.
+#[must_use]
+pub fn is_whole_page(headers: &HeaderMap) -> bool {
+    headers.get_all(FETCH_DEST).iter().all(|place| place == "document")
+        && !headers.contains_key(PURPOSE)
 }
 
 /// What a browser asks about that wants to know what another site's page may send (Fetch §4.8); none
@@ -129,7 +139,7 @@ fn login_url(return_to: &str, wanted: Option<&str>) -> String {
 
 /// The page that a script runs on, as far as the browser tells: there a person wants to be after
 /// signing in, not at what the script fetched.
-fn page_of(headers: &HeaderMap, public_url: &str) -> String {
+pub(crate) fn page_of(headers: &HeaderMap, public_url: &str) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let path = referer.and_then(|url| url.strip_prefix(public_url));
     let target = path.filter(|path| path.starts_with('/')).and_then(|path| Target::read(path).ok());

@@ -58,6 +58,10 @@ pub enum Why {
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.
     StepUp,
+    /// Somebody is signed in whose session is to be opened again, nearer to them.
+    Far,
+    /// The browser has to show first that it is no machine's.
+    Turnstile,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }

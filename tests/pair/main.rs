@@ -52,3 +52,4 @@ mod return_to;
 mod sign_in;
 mod sign_out;
 mod together;
+mod turnstile;

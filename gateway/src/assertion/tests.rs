@@ -52,7 +52,7 @@ fn world(keys: &str) -> World<impl Fetch + use<>> {
     let config = with(&[("ROUTES", ROUTES), ("SIGNING_KEYS", keys)]).unwrap();
     let signed = Counting::default();
     let fetch = async |_: Request| -> Result<Response, Unreachable> { panic!("nobody is asked") };
-    let party = Party::new(&config, provider(), fetch, signed.clone());
+    let party = Party::new(&config, config.providers.first(), provider(), fetch, signed.clone());
     World { config, party, signed }
 }
 
@@ -68,7 +68,7 @@ impl<F: Fetch> World<F> {
         };
         let asks = self.config.routes.iter().nth(route).unwrap().assertion.as_ref();
         let Self { config, party, .. } = self;
-        block_on(attach(Next::Forward(forward), asks, whose, config, party, now))
+        block_on(attach(Next::Forward(forward), asks, whose, config, Some(party), now))
     }
 
     /// What the origin of a route is told of alice in a session.

@@ -96,9 +96,10 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
         Arrival::Caller(caller) => {
-            let (next, _) = judge(config, seams.party, &caller, now).await;
+            let (next, _) = judge(config, seams.parties, &caller, now).await;
             (decision(next), None)
         }
+        Arrival::Browser(browser) => (decision(browser.answer(now, rng)), None),
         Arrival::Gate(gate) => {
             let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))

@@ -4,16 +4,22 @@ pub mod back_channel;
 pub mod callback;
 pub mod explain;
 pub mod flow;
+pub mod following;
 pub mod health;
 pub mod login;
 pub mod logout;
 pub mod page;
 pub mod return_path;
 pub mod sessions;
+pub mod turnstile;
 pub mod whoami;
 
 #[cfg(test)]
 mod back_channel_tests;
+#[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod id_token_tests;
 #[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
@@ -21,13 +27,18 @@ mod par_tests;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
+mod providers_tests;
+#[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod sign_in_tests;
 #[cfg(test)]
+mod silent_tests;
+#[cfg(test)]
 mod world;
 
 use crate::config::Mode;
+use crate::providers;
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::header::ALLOW;
@@ -40,7 +51,7 @@ use shared::time::UnixTime;
 
 /// Starts a sign-in.
 pub const LOGIN: &str = "/auth/login";
-/// Where the provider sends the browser.
+/// Where the provider sends the browser; where there are several, each has a path below it.
 pub const CALLBACK: &str = "/auth/callback";
 /// Signs out.
 pub const LOGOUT: &str = "/auth/logout";
@@ -53,10 +64,13 @@ pub const JWKS: &str = "/auth/jwks";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
+/// Where a browser shows that it is no machine's.
+pub const TURNSTILE: &str = "/auth/turnstile";
+
 /// Whether the gateway itself reads the body of a request.
 #[must_use]
 pub fn reads_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == BACK_CHANNEL
+    method == Method::POST && matches!(path, BACK_CHANNEL | TURNSTILE)
 }
 
 /// Whether somebody could sign in.
@@ -74,7 +88,6 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
     let (method, path, config) = (request.method(), request.uri().path(), seams.config);
     Some(match path {
         LOGIN if method == Method::GET => login::login(seams, request, now, rng).await,
-        CALLBACK if method == Method::GET => callback::callback(seams, request, now, rng).await,
         LOGOUT if method == Method::GET || method == Method::POST => {
             logout::logout(seams, request, now).await
         }
@@ -84,8 +97,20 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
         JWKS if config.own_keys.signing().is_none() => return None,
         JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
         HEALTH | JWKS => not_allowed("GET, HEAD"),
-        LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
+        LOGIN | SESSION | EXPLAIN => not_allowed("GET"),
+        TURNSTILE if config.turnstile.is_none() => return None,
+        TURNSTILE if method == Method::GET || method == Method::POST => {
+            turnstile::turnstile(seams, request, now, rng).await?
+        }
+        LOGOUT | TURNSTILE => not_allowed("GET, POST"),
+        path if path.starts_with(CALLBACK) => {
+            let party =
+                seams.parties.iter().find(|party| providers::callback(&party.id) == path)?;
+            if method != Method::GET {
+                return Some(not_allowed("GET"));
+            }
+            callback::callback(seams, party, request, now, rng).await
+        }
         // Without objects there is nothing to list, and nothing that could be told.
         _ if config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,

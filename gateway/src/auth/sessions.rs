@@ -8,6 +8,7 @@ use crate::person::{Noted, Which};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
 use crate::session::driver::Visited;
+use crate::session::state::Person;
 use crate::session::{Sessions, cookie};
 use crate::{csrf, negotiate};
 use http::header::{RETRY_AFTER, VARY};
@@ -43,7 +44,7 @@ struct Listed {
 /// Who asks.
 struct Asker {
     object: Uuid,
-    subject: String,
+    person: Person,
 }
 
 /// Lists sessions, or ends them. `below` is what follows [`super::SESSIONS`] in the path; none when
@@ -85,7 +86,7 @@ async fn answer<S: Sessions, F: Fetch, V: Signer>(
         None => Which::AllBut(asker.object),
         Some(id) => Which::One(asker.opened(seams, id).ok_or_else(nothing)?),
     };
-    let ended = seams.end(&seams.names(&asker.subject), which, None, now).await;
+    let ended = seams.end(&seams.names(&asker.person), which, None, now).await;
     let ended = ended.map_err(|_| unavailable(1))?;
     if id.is_some() && ended == Some(0) {
         return Err(nothing());
@@ -102,7 +103,7 @@ async fn list<S: Sessions, F: Fetch, V: Signer>(
     asker: &Asker,
     now: UnixTime,
 ) -> Result<Response, Response> {
-    let noted = seams.listed(&asker.subject, now).await.map_err(|_| unavailable(1))?;
+    let noted = seams.listed(&asker.person, now).await.map_err(|_| unavailable(1))?;
     let sessions = seams.seen(noted, now).await;
     let sessions = sessions.into_iter().map(|(noted, seen_at)| {
         let Noted { object, sid: _, opened_at, until: ends_at, agent } = noted;
@@ -127,22 +128,34 @@ async fn asker<S: Sessions, F: Fetch, V: Signer>(
         handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
     let [jitter] = random::<1>(rng);
     match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
-        Ok(Visited::Present(snapshot)) => Ok(Asker { object, subject: snapshot.person.subject }),
-        Ok(Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
+        Ok(Visited::Present(snapshot, _)) if seams.parties.of(&snapshot.person).is_some() => {
+            Ok(Asker { object, person: snapshot.person })
+        }
+        Ok(Visited::Present(..) | Visited::Refused | Visited::Gone) => {
+            Err(negotiate::unauthorized(LOGIN, None))
+        }
         Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
         Err(_) => Err(unavailable(1)),
     }
 }
 
 impl Asker {
+    /// A space is in neither of the first two.
+    fn whose(&self) -> String {
+        let Person { provider, authority, subject, .. } = &self.person;
+        format!("{provider} {} {subject}", authority.as_deref().unwrap_or_default())
+    }
+
     /// A session's name for its person: to nobody else it is one.
     fn sealed<S, F, V>(&self, seams: &Seams<'_, S, F, V>, object: Uuid) -> String {
-        let purpose = Purpose::new("own session", &self.subject);
+        let whose = self.whose();
+        let purpose = Purpose::new("own session", &whose);
         seams.config.keys.seal_the_same(purpose, object.as_bytes())
     }
 
     fn opened<S, F, V>(&self, seams: &Seams<'_, S, F, V>, id: &str) -> Option<Uuid> {
-        let purpose = Purpose::new("own session", &self.subject);
+        let whose = self.whose();
+        let purpose = Purpose::new("own session", &whose);
         Uuid::from_slice(&seams.config.keys.open(purpose, id)?).ok()
     }
 }

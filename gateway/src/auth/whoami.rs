@@ -26,6 +26,9 @@ struct Answer {
 #[derive(Debug, Serialize)]
 struct About {
     subject: String,
+    /// Whose word that is, where there are several providers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    provider: String,
     claims: Map<String, Value>,
     ends_at: UnixTime,
     idle_ends_at: UnixTime,
@@ -46,13 +49,15 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
         |session: Option<About>| Answer { signed_in: session.is_some(), login_url: LOGIN, session };
     let (mut response, cookies) = match seams.authenticate(request.headers(), now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let about = about(&visitor.snapshot, &visitor.logout_key.token(seams.config));
+            let provider = seams.parties.of(&visitor.snapshot.person).map(|party| &*party.id);
+            let token = visitor.logout_key.token(seams.config);
+            let about = about(&visitor.snapshot, provider.unwrap_or_default(), &token);
             (respond::json(StatusCode::OK, &answer(Some(about))), visitor.cookies)
         }
-        Authentication::Anonymous(cookies) => {
+        Authentication::Anonymous(cookies, _) => {
             (respond::json(StatusCode::OK, &answer(None)), cookies)
         }
-        Authentication::Unavailable { retry_after, cookies } => {
+        Authentication::Unavailable { retry_after, cookies, refresh: _ } => {
             let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
             (response, cookies)
@@ -63,11 +68,12 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
     response
 }
 
-fn about(snapshot: &Snapshot, logout_token: &str) -> About {
+fn about(snapshot: &Snapshot, provider: &str, logout_token: &str) -> About {
     let Snapshot { person, access_token: _, access_ends_at, refresh_at, idle_ends_at, ends_at } =
         snapshot;
     About {
         subject: person.subject.clone(),
+        provider: provider.to_owned(),
         claims: person.claims.clone(),
         ends_at: *ends_at,
         idle_ends_at: *idle_ends_at,

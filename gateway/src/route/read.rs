@@ -11,12 +11,15 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::origin::Origin;
+use shared::rp::client::ClientAuth;
+use shared::rp::entry::Registered;
 use shared::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PREFIX: &str = "\"/\", or plain segments like \"/a/b\" without a slash at the end";
 const METHODS: &str = "methods in capitals, like [\"GET\", \"POST\"]; GET has HEAD along";
 const HOST: &str = "the host of one of PUBLIC_URL, with its port if it has one";
+const UNREGISTERED: &str = "absent without TURNSTILE_SITE_KEY and TURNSTILE_SECRET";
 const ORIGIN: &str = "an https origin (http on loopback) that is none of PUBLIC_URL";
 
 #[derive(Deserialize)]
@@ -49,14 +52,22 @@ impl Routes {
     pub(crate) fn read<V: Fn(&str) -> Option<String>>(
         settings: &mut Settings<V>,
         public_urls: &[Origin],
+        providers: Option<&[Registered]>,
     ) -> Vec<Self> {
         let entries: Vec<Entry> = settings.json("ROUTES", "a JSON array of prefix, origin, access");
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
             settings.refuse("ROUTES", "at least one route");
         }
-        let public = settings.text("CLIENT_SECRET").is_none()
-            && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
+        let public = match providers {
+            None => {
+                settings.text("CLIENT_SECRET").is_none()
+                    && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"))
+            }
+            Some(providers) => providers.iter().all(|one| one.client.auth == ClientAuth::None),
+        };
         let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
+        let keys = ["TURNSTILE_SITE_KEY", "TURNSTILE_SECRET"];
+        let registered = keys.iter().all(|name| settings.text(name).is_some());
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -75,6 +86,13 @@ impl Routes {
             }
             if keyless && entry.assertion.is_some() {
                 refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
+            }
+            let challenge = entry.require.as_ref().is_some_and(policy::Entry::has_challenge);
+            if challenge && !registered {
+                refuse("require.turnstile", UNREGISTERED);
+            }
+            if challenge && entry.bearer.is_some() {
+                refuse("require.turnstile", "absent: who brings a token has no browser to show");
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -137,7 +155,10 @@ fn one(
     }
     let of_person = |entry: &policy::Entry| !entry.is_for_anybody();
     if access == Some(Access::Public) && require.as_ref().is_some_and(of_person) {
-        refuse("require", "edge alone: of a public route nobody's session is looked at");
+        refuse(
+            "require",
+            "edge and turnstile alone: of a public route nobody's session is looked at",
+        );
     }
     if access == Some(Access::Public) && !headers.is_empty() {
         refuse("headers", "absent: of a public route nobody's session is looked at");

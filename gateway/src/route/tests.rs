@@ -11,7 +11,7 @@ fn routes() -> Routes {
         {"prefix": "/", "origin": "https://site.test", "access": "public"}
     ]"#;
     let mut settings = Settings::new(|_: &str| Some(text.to_owned()));
-    let sites = Routes::read(&mut settings, &[Origin::parse("https://app.test").unwrap()]);
+    let sites = Routes::read(&mut settings, &[Origin::parse("https://app.test").unwrap()], None);
     settings.finish(sites.into_iter().next()).unwrap()
 }
 

@@ -6,8 +6,8 @@
 //! lease runs out by its time.
 
 use super::driver::{PATIENCE_SECONDS, Spawn, Visited};
-use super::exchange::Party;
-use super::state::{Failure, Farewell, Lease, Live, Renewal, Session, Visit};
+use super::parties::Parties;
+use super::state::{Failure, Farewell, Lease, Live, Person, Renewal, Session, Snapshot, Visit};
 use super::turn::{Call, Next, Turn, first, impatient, settle};
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Name, People};
@@ -82,7 +82,7 @@ struct Parts<K, P, R, F, V> {
     /// Runs tasks, and waits.
     around: P,
     rng: RefCell<R>,
-    party: Rc<Party<F, V>>,
+    parties: Rc<Parties<F, V>>,
 }
 
 impl<K, P, R, F, V, O> fmt::Debug for Contended<K, P, R, F, V, O> {
@@ -109,8 +109,8 @@ where
 {
     /// The sessions on `shelf`. Whose they are, `people` know.
     #[must_use]
-    pub fn new(shelf: K, around: P, rng: R, party: Rc<Party<F, V>>, people: O) -> Self {
-        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), party }), people)
+    pub fn new(shelf: K, around: P, rng: R, parties: Rc<Parties<F, V>>, people: O) -> Self {
+        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), parties }), people)
     }
 
     /// Ends a session by a step that says what it leaves, or writes down that there is none, until
@@ -138,8 +138,10 @@ where
                 continue;
             }
             // Also when it is not known whether the end was written: they want to be gone.
-            let (parts, token) = (Rc::clone(&self.0), farewell.refresh_token.clone());
-            self.0.around.spawn(async move { parts.revoke(token, now).await });
+            let (parts, left) = (Rc::clone(&self.0), farewell.clone());
+            self.0.around.spawn(async move {
+                parts.revoke(left.refresh_token, &left.person, now).await;
+            });
             return written.map(|_| Some(farewell));
         }
         Err(Lost)
@@ -199,9 +201,10 @@ where
             // Whoever no longer listens has gone away.
             let _ = told.send(result);
             if ours {
+                let person = call.live.person().clone();
                 let orphan = parts.refresh(id, call, jitter, now).await;
                 drop(over);
-                parts.revoke(orphan, now).await;
+                parts.revoke(orphan, &person, now).await;
             }
         });
         Watched { leased: written, settled }
@@ -236,7 +239,7 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         now: UnixTime,
     ) -> Option<RefreshToken> {
         let Call { lease, token, live } = call;
-        let answer = self.party.refresh(&token, live.person(), jitter, now).await;
+        let answer = self.parties.refresh(&token, live.person(), jitter, now).await;
         let mut pause = PAUSES.0;
         for _ in 0..MOST_TRIES {
             match self.settle(id, lease, answer.clone(), now).await {
@@ -270,9 +273,9 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         Ok(written.then_some(orphan))
     }
 
-    async fn revoke(&self, token: Option<RefreshToken>, now: UnixTime) {
+    async fn revoke(&self, token: Option<RefreshToken>, person: &Person, now: UnixTime) {
         if let Some(token) = token {
-            self.party.revoke(&token, now).await;
+            self.parties.revoke(&token, person, now).await;
         }
     }
 }
@@ -321,15 +324,22 @@ where
     ) -> Result<Visited, Lost> {
         let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
         let (mut pause, mut waited) = (PAUSES.0, 0);
+        // Whether it waited for a token call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, Option<Box<Snapshot>>)> = None;
         loop {
             // Time goes on by the pauses at least: what others receive meanwhile is not from a
             // future that never came.
             let now = now.plus(u64::from(waited / 1000));
             let (next, ours) = self.step(id, secret, jitter, now).await?;
-            let meanwhile = match next {
-                Next::Done(visited) => return Ok(visited),
-                Next::Wait(meanwhile) => meanwhile,
+            let meanwhile = match (next, &before) {
+                (Next::Done(visited), None) => return Ok(visited),
+                (Next::Done(visited), Some((own, until_then))) => {
+                    return Ok(visited.after(*own, until_then.as_deref()));
+                }
+                (Next::Wait(meanwhile), _) => meanwhile,
             };
+            let own = ours.is_some() || before.as_ref().is_some_and(|(own, _)| *own);
+            before = Some((own, meanwhile.clone()));
             let again = async {
                 match ours {
                     Some(settled) => drop(settled.await),

@@ -2,7 +2,6 @@
 
 use super::state::{Failure, Person, Renewal};
 use crate::assertion::Asserted;
-use crate::auth::CALLBACK;
 use crate::config::Config;
 use crate::route::Routes;
 use serde_json::Map;
@@ -10,18 +9,31 @@ use shared::error::ErrorCode;
 use shared::fetch::Fetch;
 use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
-use shared::rp::client::{Issuers, RelyingParty};
+use shared::rp::client::RelyingParty;
+use shared::rp::dialect::renew::NotRenewed;
+use shared::rp::dialect::{Desk, Dialect};
 use shared::rp::discovery::Provider;
-use shared::rp::id_token::{Before, Occasion};
+use shared::rp::entry::Registered;
+use shared::rp::id_token::Before;
 use shared::rp::introspection::Introspected;
 use shared::rp::token::{TokenError, Tokens};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
 use std::rc::Rc;
 
-/// Us towards our provider: the registration, what is known of the provider, and the ways out.
+/// Us towards one provider: the registration, what is known of the provider, and the ways out.
 #[derive(Debug)]
 pub struct Party<F, V> {
+    /// What we call the provider; nothing where it is the only one.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// What it is asked for besides, when somebody signs in.
+    pub parameters: Vec<(String, String)>,
+    /// How it says who somebody is.
+    pub dialect: Dialect,
+    /// Whether its userinfo endpoint is asked where something is missing.
+    pub asks_userinfo: bool,
     /// Who we are.
     pub client: RelyingParty,
     /// What is remembered of the provider, by the whole isolate.
@@ -41,18 +53,52 @@ pub struct Party<F, V> {
 impl<F: Fetch, V: Signer> Party<F, V> {
     /// The party that a configuration describes.
     #[must_use]
-    pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
-        let client = RelyingParty {
-            issuer: config.issuer.clone(),
-            issuers: Issuers::Exact,
-            client_id: config.client_id.clone(),
-            auth: config.client_auth.clone(),
-            redirect_uri: config.public_url.at(CALLBACK),
-            scope: config.scope.clone(),
-        };
+    pub fn new(
+        config: &Config,
+        registered: &Registered,
+        provider: Rc<Provider>,
+        fetch: F,
+        verifier: V,
+    ) -> Self {
+        let Registered { id, label, client, way, preset: _, has_scope: _ } = registered.clone();
+        let (dialect, asks_userinfo) = way.dialect.without_userinfo();
         let routes = config.routes.clone();
         let (introspected, asserted) = <(Introspected, Asserted)>::default();
-        Self { client, provider, fetch, verifier, introspected, asserted, routes }
+        let parameters = way.parameters;
+        Self {
+            id,
+            label,
+            parameters,
+            dialect,
+            asks_userinfo,
+            client,
+            provider,
+            fetch,
+            verifier,
+            introspected,
+            asserted,
+            routes,
+        }
+    }
+
+    /// The provider as it is asked at `now`, by what it says about itself.
+    #[must_use]
+    pub fn desk<'d>(&'d self, metadata: &'d ProviderMetadata, now: UnixTime) -> Desk<'d, F, V> {
+        let Self { client: party, provider, fetch, verifier, .. } = self;
+        Desk { party, provider, metadata, fetch, verifier, now }
+    }
+
+    /// Whether it knows how to sign somebody in without a page, or to say that it cannot: OpenID Connect
+    /// Core §3.1.2.1.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.client.scope.has("openid")
+    }
+
+    /// Who calls somebody by their name: with that, they are one person for ever.
+    #[must_use]
+    pub fn authority<'p>(&'p self, person: &'p Person) -> &'p str {
+        person.authority.as_deref().unwrap_or(self.client.issuer.as_str())
     }
 
     /// Redeems `token` for the session of `person`.
@@ -70,8 +116,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let ways = (&self.fetch, &self.verifier);
-        let tokens = self.client.refresh(&metadata, token, ways, now).await.map_err(failure)?;
+        let desk = self.desk(&metadata, now);
+        let tokens = self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
@@ -86,13 +132,17 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
         let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
-            let before = Before { subject: &person.subject, auth_time: person.auth_time };
-            let occasion = Occasion::Refresh(before);
+            let Person { subject, auth_time, nonce, .. } = person;
+            let before = Before { subject, auth_time: *auth_time, nonce: *nonce };
+            let occasion = self.dialect.occasion(before);
             let keys = (&*self.provider, metadata.jwks_uri.as_str());
             let (fetch, verifier) = (&self.fetch, &self.verifier);
             let claims =
                 self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
             match claims.await {
+                Ok(claims) if !self.dialect.is_about(&claims, self.names(person)) => {
+                    return Err(Failure::Definitive);
+                }
                 Ok(claims) => {
                     weighed = self.routes.weigh(&claims.other);
                     told = self.routes.tell(&claims.other);
@@ -113,6 +163,10 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         })
     }
 
+    fn names<'p>(&'p self, person: &'p Person) -> (&'p str, &'p str) {
+        (self.authority(person), &person.subject)
+    }
+
     /// Revokes a refresh token, as well as that goes.
     pub async fn revoke(&self, token: &RefreshToken, now: UnixTime) {
         if let Ok(metadata) = self.provider.metadata(&self.fetch, now).await {
@@ -121,7 +175,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
     }
 }
 
-fn failure(error: TokenError) -> Failure {
+fn failure(not: NotRenewed) -> Failure {
+    let NotRenewed::Token(error) = not else { return Failure::Definitive };
     match error {
         TokenError::Refused
         | TokenError::Misconfigured(Some(

@@ -45,6 +45,18 @@ pub enum Issuers {
 }
 
 impl RelyingParty {
+    /// Whether a token that says it is from `issuer` may be one of this provider's, whichever tenant
+    /// of it that is.
+    #[must_use]
+    pub fn may_be(&self, issuer: &str) -> bool {
+        match &self.issuers {
+            Issuers::Exact | Issuers::Also(_) => self.is_from(issuer, None),
+            Issuers::Tenants(tenants) => {
+                tenants.iter().any(|tenant| self.is_from(issuer, Some(tenant)))
+            }
+        }
+    }
+
     /// Whether a token may say that it is from `issuer`.
     #[must_use]
     pub fn is_from(&self, issuer: &str, tenant: Option<&str>) -> bool {

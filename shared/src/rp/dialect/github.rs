@@ -6,8 +6,9 @@ use crate::fetch::Fetch;
 use crate::jose::Signer;
 use crate::json::Object;
 use crate::rp::authorization::Flow;
-use crate::rp::token::TokenError;
-use crate::secret::{AccessToken, Code};
+use crate::rp::token::{TokenError, Tokens};
+use crate::scope::Scope;
+use crate::secret::{AccessToken, Code, RefreshToken};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -29,7 +30,7 @@ impl GitHub {
     ) -> Result<Vouched, NotVouched> {
         let Desk { party, metadata, fetch, verifier, now, .. } = at;
         let tokens = party.redeem(metadata, code, &flow.verifier, (*fetch, *verifier), *now).await;
-        let tokens = tokens.map_err(NotVouched::Token)?;
+        let tokens = spaced(tokens.map_err(NotVouched::Token)?);
         let token = &tokens.access_token;
         let answer = ask(&format!("{}/user", self.api), token, ACCEPT, *fetch).await?;
         if answer.status() != StatusCode::OK {
@@ -60,6 +61,15 @@ impl GitHub {
             claims,
             tokens,
         })
+    }
+
+    pub(super) async fn refresh(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Signer>,
+        token: &RefreshToken,
+    ) -> Result<Tokens, TokenError> {
+        let ways = (at.fetch, at.verifier);
+        at.party.refresh(at.metadata, token, ways, at.now).await.map(spaced)
     }
 
     pub(super) async fn recheck(
@@ -116,6 +126,12 @@ impl GitHub {
         let primary = listed.iter().find(|entry| is(entry, "primary") && is(entry, "verified"));
         Ok(primary.and_then(|entry| text(entry, "email")).map(str::to_owned))
     }
+}
+
+/// Words of scope stand between commas there, not spaces.
+fn spaced(tokens: Tokens) -> Tokens {
+    let scope = tokens.scope.and_then(|scope| Scope::parse(&scope.to_string().replace(',', " ")));
+    Tokens { scope, ..tokens }
 }
 
 /// The login can be changed, and taken by somebody else (FD-20). The number cannot, and it is a number:

@@ -5,6 +5,7 @@ pub mod authkit;
 pub mod github;
 pub mod open_id;
 pub mod recheck;
+pub mod renew;
 pub mod workos_sso;
 
 use super::authorization::Flow;

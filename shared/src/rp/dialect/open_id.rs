@@ -70,7 +70,7 @@ impl OpenId {
         // As the token says: whoever answers for userinfo does not say how somebody signed in.
         let (amr, acr) = (amr(&told), text(&told, "acr").map(str::to_owned));
         if let Some(endpoint) = metadata.userinfo_endpoint.as_ref().filter(|_| self.asks_userinfo) {
-            let more = userinfo(endpoint, &tokens.access_token, &claims, *fetch).await;
+            let more = userinfo(endpoint, &tokens.access_token, &claims.subject, *fetch).await;
             let more = more.map_err(NotVouched::Userinfo)?;
             // An address is verified by who tells it (FD-14).
             if more.contains_key("email") {
