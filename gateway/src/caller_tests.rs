@@ -88,6 +88,7 @@ impl World {
         let (by, next) = match arrive(&self.config, incoming) {
             Arrival::Ours(_) => panic!("{url} is an origin's"),
             Arrival::Next(next) => (By::Nothing, next),
+            Arrival::Browser(_) => panic!("{url} requires no challenge"),
             Arrival::Gate(gate) => (By::Session, gate.turn_away()),
             Arrival::Caller(caller) => (By::Token, block_on(judge(&self.party, &caller, now)).0),
         };

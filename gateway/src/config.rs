@@ -2,6 +2,7 @@
 
 use crate::database::{self, DatabaseUrl};
 use crate::route::Routes;
+use crate::turnstile::Turnstile;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
 use shared::scope::Scope;
@@ -99,6 +100,8 @@ pub struct Config {
     pub server_timing: bool,
     /// How many sessions one person may have; beyond that the oldest ends.
     pub sessions_per_person: usize,
+    /// What the site has registered for challenges, where a route may require one.
+    pub turnstile: Option<Turnstile>,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
 }
@@ -202,6 +205,7 @@ impl Config {
             settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
+        let turnstile = Turnstile::read(&mut settings);
         let trusted_origins = trusted_origins(&mut settings);
         let request_log = settings.optional(
             "REQUEST_LOG",
@@ -240,6 +244,7 @@ impl Config {
                 request_log,
                 server_timing,
                 sessions_per_person,
+                turnstile,
                 trusted_origins,
             })
         };

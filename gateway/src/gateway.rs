@@ -6,6 +6,7 @@
 //!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
 //!                                ── nobody ────> turn_away: to sign in, or 401
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
+//!        ── Browser ─ answer ───> forward to a public route that requires a challenge, or ask
 //! ```
 
 use crate::auth;
@@ -64,8 +65,8 @@ impl From<Next> for Decided {
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
-/// reads one is asked by [`hear`].
+/// Decides what happens to a request. Its body stays where it is; those of our own endpoints that
+/// read one are asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -89,6 +90,11 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
             let (next, bound) = judge(seams.party, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
+        Arrival::Browser(browser) => {
+            let trail = Trail { rule: Some(browser.route().position), session: Look::Unasked };
+            let next = browser.answer(now, rng);
+            Decided { next, cookies: HeaderMap::new(), trail, bound: None }
+        }
     }
 }
 
@@ -105,6 +111,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
     let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let gate = gate.seen(Some(&visitor.logout_key), rng);
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             (next, visitor.cookies, visitor.found)
         }

@@ -23,6 +23,7 @@ pub mod session;
 pub mod signals;
 pub mod told;
 pub mod trail;
+pub mod turnstile;
 
 #[cfg(test)]
 mod caller_tests;

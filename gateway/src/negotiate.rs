@@ -25,7 +25,7 @@ pub const LOGIN: &str = "/auth/login";
 const LONGEST_RETURN: usize = 2048;
 
 /// What the answer depends on; no cache may give it to anybody who differs in one of them.
-const DEPENDS: HeaderValue =
+pub(crate) const DEPENDS: HeaderValue =
     HeaderValue::from_static("Cookie, Origin, Accept, Sec-Fetch-Mode, X-Requested-With");
 
 /// Whether a person goes to a page, rather than a script fetching something. Browsers say so in
@@ -129,7 +129,7 @@ fn login_url(return_to: &str, wanted: Option<&str>) -> String {
 
 /// The page that a script runs on, as far as the browser tells: there a person wants to be after
 /// signing in, not at what the script fetched.
-fn page_of(headers: &HeaderMap, public_url: &str) -> String {
+pub(crate) fn page_of(headers: &HeaderMap, public_url: &str) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let path = referer.and_then(|url| url.strip_prefix(public_url));
     let target = path.filter(|path| path.starts_with('/')).and_then(|path| Target::read(path).ok());

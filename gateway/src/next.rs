@@ -7,6 +7,7 @@
 //!        -> Gate -> admit(bearer)      somebody is signed in: forward with their token
 //!                -> turn_away()        nobody is: to sign in, or 401
 //!        -> Caller -> admit(person)    a token came along that the route takes, and it decides
+//!        -> Browser -> answer          a public route wants to know whether it is a machine's
 //! ```
 
 use crate::caller::{self, Accepts};
@@ -17,14 +18,21 @@ use crate::path::Target;
 use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
 use crate::route::{Access, Owner, Route};
+use crate::session::cookie::LogoutKey;
 use crate::session::state::Person;
 use crate::signals::Edge;
-use crate::{csrf, negotiate};
-use http::{HeaderMap, Method, StatusCode};
+use crate::turnstile::Action;
+use crate::turnstile::clearance::{Cleared, Standing};
+use crate::{auth, csrf, negotiate};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use rand_core::CryptoRng;
 use shared::fetch::Response;
 use shared::secret::AccessToken;
 use shared::time::UnixTime;
 use std::net::IpAddr;
+
+/// Which challenge its browser has passed, for an origin that is told where a request comes from.
+const TURNSTILE_ACTION: HeaderName = HeaderName::from_static("x-turnstile-action");
 
 /// The head of a request; its body stays in the runtime.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +84,8 @@ pub enum Arrival<'a> {
     Gate(Gate<'a>),
     /// It depends on the token that it brings.
     Caller(Caller<'a>),
+    /// It depends on what its browser has passed.
+    Browser(Browser<'a>),
 }
 
 /// A request that another site did not cause, for a route that needs a session. Only [`arrive`]
@@ -87,6 +97,8 @@ pub struct Gate<'a> {
     route: &'a Route,
     target: Target,
     upgrade: bool,
+    /// Its browser, where the route requires that to have passed a challenge.
+    standing: Option<Standing>,
 }
 
 /// A request that brings a token to a route that takes one. It gives no [`Gate`] away, for nobody has
@@ -96,6 +108,13 @@ pub struct Caller<'a> {
     gate: Gate<'a>,
     accepts: &'a Accepts,
     token: AccessToken,
+}
+
+/// A request for a public route that requires its browser to have passed a challenge. It gives no
+/// [`Gate`] away: nobody's session may be looked for.
+#[derive(Debug)]
+pub struct Browser<'a> {
+    gate: Gate<'a>,
 }
 
 /// Decides what can be decided from the request alone.
@@ -125,9 +144,12 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     if let Err(signal) = route.requirement.edge.check(edge) {
         return refuse(Refused::Edge(signal));
     }
-    let gate = Gate { config, request, route, target, upgrade };
+    let gate = Gate { config, request, route, target, upgrade, standing: None };
     if route.access == Access::Public {
-        return Arrival::Next(Next::Forward(gate.forward(None)));
+        return match Cleared::unasked(&route.requirement) {
+            Ok(cleared) => Arrival::Next(Next::Forward(gate.forward(None, &cleared))),
+            Err(_) => Arrival::Browser(Browser { gate }),
+        };
     }
 
     // From here on the browser's cookies may give authority.
@@ -156,14 +178,28 @@ impl Gate<'_> {
         self.route
     }
 
+    /// The same with its browser, in the session that it is in, where the route requires that to have
+    /// passed a challenge.
+    #[must_use]
+    pub fn seen(self, session: Option<&LogoutKey>, rng: &mut impl CryptoRng) -> Self {
+        let Self { config, request: Incoming { headers, .. }, route, .. } = &self;
+        let required = route.requirement.turnstile.is_some();
+        let standing = required.then(|| Standing::read(config, headers, session, rng));
+        Self { standing, ..self }
+    }
+
     /// Lets somebody through who has what the route asks for, and whose live access token this is;
     /// one that no header can hold goes nowhere.
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
         match (self.route.requirement.check(person, now), bearer) {
-            (Ok(permit), Some(bearer)) => {
-                Next::Forward(self.forward(Some((permit, bearer, person))))
-            }
+            // Last, so that nobody is asked who may not pass anyway.
+            (Ok(permit), Some(bearer)) => match self.cleared(now) {
+                Ok(cleared) => {
+                    Next::Forward(self.forward(Some((permit, bearer, person)), &cleared))
+                }
+                Err(action) => self.challenge(action),
+            },
             (Ok(_), None) => self.refuse(Refused::Unsendable),
             (Err(Unmet::StepUp), _) => self.step_up(),
             (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
@@ -171,10 +207,26 @@ impl Gate<'_> {
         }
     }
 
+    /// That its browser has passed what the route requires, if anything.
+    fn cleared(&self, now: UnixTime) -> Result<Cleared, &Action> {
+        Cleared::unasked(&self.route.requirement).or_else(|action| {
+            let standing = self.standing.as_ref();
+            standing.and_then(|standing| standing.check(action, now)).ok_or(action)
+        })
+    }
+
+    /// Asks its browser to.
+    fn challenge(&self, action: &Action) -> Next {
+        let Self { config, request, route: _, target, upgrade, standing } = self;
+        let Incoming { method, headers, .. } = request;
+        let (request, standing) = ((*method, *headers, *upgrade), standing.as_ref());
+        Next::Respond(auth::turnstile::required(config, action, request, target, standing))
+    }
+
     /// Sends somebody to prove who they are in the way that the route asks for.
     fn step_up(&self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
-            self;
+        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
+        let upgrade = &self.upgrade;
         let why = &route.requirement.step_up;
         let step_up = Some(why);
         Next::Respond(negotiate::login_required(
@@ -189,8 +241,8 @@ impl Gate<'_> {
     /// Turns away somebody who is not signed in.
     #[must_use]
     pub fn turn_away(self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
-            self;
+        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
+        let upgrade = self.upgrade;
         let access = route.access;
         let request = (method, headers, upgrade);
         let mut response = negotiate::login_required(config, access, request, &target, None);
@@ -210,12 +262,16 @@ impl Gate<'_> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, permitted: Option<(Permit, &Bearer, &Person)>) -> Forward {
+    fn forward(&self, permitted: Option<(Permit, &Bearer, &Person)>, cleared: &Cleared) -> Forward {
         let bearer = permitted.map(|(_, bearer, _)| bearer);
         let told = permitted.into_iter().flat_map(|(_, _, person)| self.route.told.lines(person));
         let names = self.config.routes.names();
         let Incoming { headers, client_ip, edge, .. } = self.request;
-        let signals = self.route.signals.then(|| edge.lines()).into_iter().flatten();
+        let action = cleared.action().and_then(|action| {
+            Some((TURNSTILE_ACTION, HeaderValue::from_str(action.as_str()).ok()?))
+        });
+        let signals = self.route.signals.then(|| edge.lines().chain(action));
+        let signals = signals.into_iter().flatten();
         let public_url = &self.config.public_url;
         Forward {
             url: self.route.url(&self.target),
@@ -231,6 +287,24 @@ impl Gate<'_> {
             authenticated: bearer.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
+        }
+    }
+}
+
+impl Browser<'_> {
+    /// The route that waits behind it.
+    #[must_use]
+    pub const fn route(&self) -> &Route {
+        self.gate.route
+    }
+
+    /// Lets a browser through that has passed what the route requires, and asks every other to.
+    #[must_use]
+    pub fn answer(self, now: UnixTime, rng: &mut impl CryptoRng) -> Next {
+        let gate = self.gate.seen(None, rng);
+        match gate.cleared(now) {
+            Ok(cleared) => Next::Forward(gate.forward(None, &cleared)),
+            Err(action) => gate.challenge(action),
         }
     }
 }
@@ -265,7 +339,11 @@ impl Caller<'_> {
         let Some(bearer) = Bearer::new(&self.token) else {
             return self.refuse(caller::Refused::Malformed);
         };
-        let forward = self.gate.forward(Some((permit, &bearer, person)));
+        // A caller has no browser to show; the settings have no route that takes both.
+        let Ok(cleared) = Cleared::unasked(&self.route().requirement) else {
+            return self.refuse(caller::Refused::Claim);
+        };
+        let forward = self.gate.forward(Some((permit, &bearer, person)), &cleared);
         // No page is of use to a caller, not even when the origin does not answer.
         Next::Forward(Forward { navigation: false, ..forward })
     }

@@ -56,6 +56,8 @@ pub enum Why {
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.
     StepUp,
+    /// The browser has to show first that it is no machine's.
+    Turnstile,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }

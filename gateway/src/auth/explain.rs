@@ -96,6 +96,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
         Arrival::Caller(caller) => (decision(judge(seams.party, &caller, now).await.0), None),
+        Arrival::Browser(browser) => (decision(browser.answer(now, rng)), None),
         Arrival::Gate(gate) => {
             let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))

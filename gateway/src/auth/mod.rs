@@ -10,6 +10,7 @@ pub mod logout;
 pub mod page;
 pub mod return_path;
 pub mod sessions;
+pub mod turnstile;
 pub mod whoami;
 
 #[cfg(test)]
@@ -49,10 +50,13 @@ pub const SESSIONS: &str = "/auth/sessions";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
+/// Where a browser shows that it is no machine's.
+pub const TURNSTILE: &str = "/auth/turnstile";
+
 /// Whether the gateway itself reads the body of a request.
 #[must_use]
 pub fn reads_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == BACK_CHANNEL
+    method == Method::POST && matches!(path, BACK_CHANNEL | TURNSTILE)
 }
 
 /// Whether somebody could sign in.
@@ -79,7 +83,11 @@ pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
         HEALTH => not_allowed("GET, HEAD"),
         LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
+        TURNSTILE if seams.config.turnstile.is_none() => return None,
+        TURNSTILE if method == Method::GET || method == Method::POST => {
+            turnstile::turnstile(seams, request, now, rng).await?
+        }
+        LOGOUT | TURNSTILE => not_allowed("GET, POST"),
         // Without objects there is nothing to list, and nothing that could be told.
         _ if seams.config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,

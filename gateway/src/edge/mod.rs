@@ -139,7 +139,12 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     };
     if let Some(most) = reads(&method, &url) {
         let response = match request_in(&request, most).await {
-            Ok(request) => hear(&seams, &request, began, &mut rng).await,
+            Ok(mut request) => {
+                if let Some(who) = client_ip {
+                    request.extensions_mut().insert(who);
+                }
+                hear(&seams, &request, began, &mut rng).await
+            }
             Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
             Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
         };

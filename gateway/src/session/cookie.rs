@@ -164,6 +164,18 @@ impl LogoutKey {
         &self.0
     }
 
+    /// What tells this session from every other for as long as it lives, and is no secret.
+    #[must_use]
+    pub fn session(&self, config: &Config) -> Digest {
+        // A handle is sealed anew when the keys change; what it says stays.
+        match Handle::open(Kind::Session, &self.0, &config.keys) {
+            Some(Handle { object, secret, .. }) => {
+                Digest::of([&object.as_bytes()[..], &secret].concat())
+            }
+            None => Digest::of(&self.0),
+        }
+    }
+
     /// What a link that signs out has to carry: known only to who can read our own pages.
     #[must_use]
     pub fn token(&self, config: &Config) -> String {

@@ -1,10 +1,11 @@
 //! The frame of every page that a person sees, at both Workers: no script but the one of
-//! [`form_post`], the style in the page and its hash in the [`policy`]. Whatever others wrote goes
+//! [`form_post`] and that of [`widget`], the style in the page and its hash in the [`policy`]. Whatever others wrote goes
 //! through [`escape`].
 
 mod escape;
 mod form_post;
 mod policy;
+pub mod widget;
 
 pub use escape::escape;
 pub use form_post::form_post;
