@@ -51,3 +51,4 @@ mod return_to;
 mod sign_in;
 mod sign_out;
 mod together;
+mod turnstile;
