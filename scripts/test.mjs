@@ -55,6 +55,7 @@ const stages = {
   },
   relying: (run) => run("node", "tests/relying.mjs"),
   signals: (run) => run("node", "tests/signals.mjs"),
+  turnstile: (run) => run("node", "tests/turnstile.mjs"),
   streams: (run) => run("node", "tests/streams.mjs"),
   operations: (run) => run("node", "tests/operations.mjs"),
   async foreign(run) {
