@@ -72,7 +72,10 @@ fn names(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// Lets a trusted origin read an answer of ours to a request for a route that needs a session.
 pub fn grant(config: &Config, headers: &HeaderMap, response: &mut Response) {
-    let edits = edits(config, headers);
+    let mut edits = edits(config, headers);
+    if words(response.headers(), &VARY).any(|word| word.eq_ignore_ascii_case(b"origin")) {
+        edits.append.clear();
+    }
     edits.apply(response.headers_mut());
     if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, OUR_OWN);

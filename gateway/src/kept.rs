@@ -48,6 +48,8 @@ pub struct Offer {
     to: String,
     /// What has to be signed in for: a method and a path.
     wanted: String,
+    /// Where to sign in, should the browser keep nothing after all.
+    login: String,
     /// Whose session it was sent in, if that is known.
     pub subject: Option<Digest>,
 }
@@ -67,7 +69,7 @@ pub struct Kept {
 #[must_use]
 pub fn refuse(config: &Config, headers: &HeaderMap, target: &Target, login: &str) -> Response {
     let mut response = pages::not_sent(target.path(), login, None);
-    if let Some(offer) = Offer::of(config, headers, target) {
+    if let Some(offer) = Offer::of(config, headers, target, login) {
         response.extensions_mut().insert(offer);
     }
     response
@@ -101,7 +103,7 @@ pub fn keep(
 
 impl Offer {
     /// Only a page of this very origin: the browser would send it again as one of ours, whoever wrote it.
-    fn of(config: &Config, headers: &HeaderMap, target: &Target) -> Option<Self> {
+    fn of(config: &Config, headers: &HeaderMap, target: &Target, login: &str) -> Option<Self> {
         let to = target.path_and_query();
         let only = |name| csrf::only(headers, name).and_then(|value| value.to_str().ok());
         let kind = only(&CONTENT_TYPE)?.split(';').next()?.trim();
@@ -112,7 +114,8 @@ impl Offer {
             && length <= LARGEST
             && to.len() <= LONGEST_PATH;
         let wanted = format!("POST {}", target.path());
-        keepable.then(|| Self { to, wanted, subject: previous(config, headers) })
+        let login = login.to_owned();
+        keepable.then(|| Self { to, wanted, login, subject: previous(config, headers) })
     }
 
     fn keep(
@@ -123,15 +126,15 @@ impl Offer {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Option<Response> {
-        let Self { to, wanted, subject } = self;
+        let Self { to, wanted, login, subject } = self;
         let body = repeatable(body)?;
         let ticket = Ticket::new(now, rng);
         let back = form::append(RESUME, [("form", ticket.name().as_str())]);
-        let login = login_url(&back, Some(&wanted));
+        let next = login_url(&back, Some(&wanted));
         let path = to.split('?').next().unwrap_or_default().to_owned();
         let sealed = Kept { to, subject, body }.seal(config, &ticket, rng);
         let name = pages::stored(&ticket.name());
-        let script = pages::Keep { name: &name, kept: &sealed, next: &login };
+        let script = pages::Keep { name: &name, kept: &sealed, next: &next };
         let mut response = pages::not_sent(&path, &login, Some(&script));
         ticket.write(config, (response.headers_mut(), sent), now, rng);
         Some(response)

@@ -70,7 +70,8 @@ fn s14_a_form_is_kept_across_the_sign_in_and_arrives_once(pair: &Pair) {
     let again = shared::form::encode(fields);
     assert_eq!(again, FORM);
     let echo = Echo::of(&post(&guest, &again, URLENCODED));
-    assert_eq!((echo.url.as_str(), echo.body.sha256), (PATH, sha256(FORM.as_bytes())));
+    assert_eq!(echo.body.sha256.as_str(), sha256(FORM.as_bytes()));
+    assert_eq!(echo.url, PATH);
     assert!(echo.token().is_some());
 
     // A second time, as somebody does who goes back.

@@ -68,9 +68,9 @@ pub fn not_sent(path: &str, login: &str, keep: Option<&Keep<'_>>) -> Response {
     let title = "Sign in first";
     let mut main = format!(
         "<h1>{title}</h1>\n\
-         <p>What you sent to <b>{shown}</b> was not passed on, for you are not signed in, or not in \
-         the way that it needs. It could not be kept either: go back and copy what you typed before \
-         you sign in.</p>\n\
+         <p>What you sent to <b>{shown}</b> was not passed on: you are not signed in, or not in the way \
+         that it needs. It can\u{2019}t be kept for you either. Go back and copy what you typed, \
+         then sign in.</p>\n\
          <p><a class=\"button\" href=\"{login}\">Sign in</a></p>\n"
     );
     if let Some(Keep { name, kept, next }) = keep {
