@@ -13,7 +13,7 @@ use crate::session::state::Person;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde::Serialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
 use shared::jose::Signer;
@@ -117,24 +117,27 @@ pub async fn judge<F: Fetch, V: Signer>(
     caller: &Caller<'_>,
     now: UnixTime,
 ) -> (Next, Option<Bound>) {
-    let claims = match verify(parties, caller, now).await {
-        Ok(claims) => claims,
+    let (claims, party) = match verify(parties, caller, now).await {
+        Ok(verified) => verified,
         Err(refused) => return (caller.refuse(refused), None),
     };
     let AccessClaims { subject, expires_at, scope, acr, auth_time, all } = claims;
     let mut weighed = Map::new();
     caller.route().requirement.weigh(&all, &mut weighed);
     let subject = subject.unwrap_or_default();
-    let person = Person { subject, auth_time, acr, scope, weighed, ..Person::default() };
+    let issuer = Value::from(party.client.issuer.as_str());
+    let (told, provider) = (Map::from_iter([("iss".to_owned(), issuer)]), party.id.clone());
+    let person =
+        Person { subject, auth_time, acr, scope, weighed, told, provider, ..Person::default() };
     let bound = expires_at.map(|ends_at| Bound { handle: None, ends_at });
     (caller.admit(&person, now), bound)
 }
 
-async fn verify<F: Fetch, V: Signer>(
-    parties: &Parties<F, V>,
+async fn verify<'p, F: Fetch, V: Signer>(
+    parties: &'p Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
-) -> Result<AccessClaims, Refused> {
+) -> Result<(AccessClaims, &'p Party<F, V>), Refused> {
     let Accepts { audience, opaque } = caller.accepts();
     let token = caller.token().expose();
     let signed = jws::is_meant(token);
@@ -147,18 +150,22 @@ async fn verify<F: Fetch, V: Signer>(
     let metadata = &*metadata.map_err(|_| Refused::Unavailable(WAIT_SECONDS))?;
     let at = party.desk(metadata, now);
     if signed {
-        return Ok(client.verify_access(token, audience, &at).await?);
+        return Ok((client.verify_access(token, audience, &at).await?, party));
     }
     let said = client.introspect(token, audience, introspected, &at).await;
-    said.map_err(|not| match not {
+    let claims = said.map_err(|not| match not {
         NotAccepted::Refused(refused) => refused.into(),
         NotAccepted::Unavailable { retry_after } => Refused::Unavailable(retry_after),
-    })
+    })?;
+    Ok((claims, party))
 }
 
-/// Whose token it has to be: of the only provider, or of the one that it says it is from. One that
-/// says nothing is shown to none of several.
+/// Whose token it has to be: of the route's provider, of the only one, or of the one that it says it
+/// is from. One that says nothing is shown to none of several.
 fn party<'p, F, V>(parties: &'p Parties<F, V>, caller: &Caller<'_>) -> Option<&'p Party<F, V>> {
+    if let Some(id) = &caller.route().provider {
+        return parties.find(id);
+    }
     if let Some(only) = parties.only() {
         return Some(only);
     }

@@ -58,7 +58,7 @@ impl From<Next> for Decided {
         Self {
             next,
             cookies: HeaderMap::new(),
-            trail: Trail { rule, session: Look::Unasked },
+            trail: Trail { rule, ..Trail::default() },
             bound: None,
         }
     }
@@ -85,7 +85,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
-            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
+            let rule = Some(caller.route().position);
+            let trail = Trail { rule, session: Look::Bearer, provider: None };
             let (next, bound) = judge(seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
@@ -101,10 +102,12 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     rng: &mut impl CryptoRng,
 ) -> Decided {
     let rule = Some(gate.route().position);
-    let mut bound = None;
+    let (mut bound, mut provider) = (None, None);
     let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let party = seams.parties.of(&visitor.snapshot.person);
+            provider = party.map(|party| party.id.clone()).filter(|id| !id.is_empty());
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             (next, visitor.cookies, visitor.found)
         }
@@ -113,7 +116,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session }, bound }
+    Decided { next, cookies, trail: Trail { rule, session, provider }, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

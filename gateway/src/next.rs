@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::forward::{self, Bearer};
 use crate::hop::{Edits, is_websocket};
 use crate::path::Target;
-use crate::policy::{Permit, Unmet};
-use crate::refused::Refused;
+use crate::policy::{Permit, StepUp, Unmet};
+use crate::refused::{Refused, Why};
 use crate::route::{Access, Owner, Route};
 use crate::session::state::Person;
 use crate::signals::Edge;
@@ -160,6 +160,9 @@ impl Gate<'_> {
     /// one that no header can hold goes nowhere.
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
+        if !self.is_for(person) {
+            return self.elsewhere();
+        }
         match (self.route.requirement.check(person, now), bearer) {
             (Ok(permit), Some(bearer)) => {
                 Next::Forward(self.forward(Some((permit, bearer, person))))
@@ -171,33 +174,41 @@ impl Gate<'_> {
         }
     }
 
-    /// Sends somebody to prove who they are in the way that the route asks for.
-    fn step_up(&self) -> Next {
+    /// Whether the route is for people of the provider that says who somebody is.
+    fn is_for(&self, person: &Person) -> bool {
+        let Some(wanted) = &self.route.provider else { return true };
+        self.config.providers.find(&person.provider).is_some_and(|one| one.id == *wanted)
+    }
+
+    /// Sends somebody to sign in with the provider that the route is for.
+    fn elsewhere(&self) -> Next {
+        self.sign_in(Why::OtherProvider, None)
+    }
+
+    fn sign_in(&self, why: Why, step_up: Option<&StepUp>) -> Next {
         let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
             self;
-        let why = &route.requirement.step_up;
-        let step_up = Some(why);
-        Next::Respond(negotiate::login_required(
-            config,
-            route.access,
-            (method, headers, *upgrade),
-            target,
-            step_up,
-        ))
+        let request = (*method, *headers, *upgrade);
+        let mut response = negotiate::login_required(config, route, request, target, step_up);
+        if route.bearer.is_some()
+            && step_up.is_none()
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            caller::invite(response.headers_mut());
+        }
+        response.extensions_mut().insert(why);
+        Next::Respond(response)
+    }
+
+    /// Sends somebody to prove who they are in the way that the route asks for.
+    fn step_up(&self) -> Next {
+        self.sign_in(Why::StepUp, Some(&self.route.requirement.step_up))
     }
 
     /// Turns away somebody who is not signed in.
     #[must_use]
     pub fn turn_away(self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
-            self;
-        let access = route.access;
-        let request = (method, headers, upgrade);
-        let mut response = negotiate::login_required(config, access, request, &target, None);
-        if route.bearer.is_some() && response.status() == StatusCode::UNAUTHORIZED {
-            caller::invite(response.headers_mut());
-        }
-        Next::Respond(response)
+        self.sign_in(Why::LoginRequired, None)
     }
 
     /// Refuses somebody who may well be signed in.

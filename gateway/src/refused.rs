@@ -56,6 +56,8 @@ pub enum Why {
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.
     StepUp,
+    /// Somebody is, with another provider than the route is for.
+    OtherProvider,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }

@@ -9,13 +9,16 @@ use serde::Serialize;
 const LONGEST_PATH: usize = 256;
 
 /// How a request was decided.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Trail {
     /// The route, by its place in `ROUTES`, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<usize>,
     /// Where its session was looked for.
     pub session: Look,
+    /// Whose word the session is, where there are several providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 /// Where a session was looked for, and whether it was there.
@@ -97,7 +100,7 @@ mod tests {
     fn told(url: &str, traceparent: &str) -> String {
         let value = HeaderValue::from_str(traceparent).unwrap();
         let headers = [("traceparent".parse().unwrap(), value)].into_iter().collect();
-        let trail = Trail { rule: Some(2), session: Look::Cookie };
+        let trail = Trail { rule: Some(2), session: Look::Cookie, provider: None };
         line(&with(&[]).unwrap(), (&Method::GET, url, &headers), trail, "Forward")
     }
 

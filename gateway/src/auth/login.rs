@@ -1,27 +1,27 @@
-//! `GET /auth/login?return_to=&for=`: sends the browser to the provider.
+//! `GET /auth/login?provider=&return_to=&for=`: sends the browser to a provider.
 
+use super::LOGIN;
 use super::flow::Pending;
 use super::page::{self, Page};
 use super::return_path::guard;
 use crate::config::Config;
 use crate::path::Target;
-use crate::policy::StepUp;
-use crate::route::Owner;
+use crate::route::{Owner, Route};
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::Method;
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::form::Form;
+use shared::form::{Form, append};
 use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
 use shared::time::UnixTime;
 
 /// Starts a flow. Whatever session there is stays until the new one is there (GL-10, GL-11). Of the
-/// parameters `return_to` is read, and `for`: a method and a path of ours. How somebody has to sign in
-/// is what the route asks that has these, or the one that they return to; nothing of it comes from the
-/// request (GL-03).
+/// parameters `return_to` is read, `for`: a method and a path of ours, and `provider`: one of ours.
+/// How somebody has to sign in, and if it says so with whom, is what the route asks that has these, or
+/// the one that they return to; nothing of it comes from the request (GL-03).
 pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
@@ -32,13 +32,22 @@ pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     let query = request.uri().query().unwrap_or_default();
     let form = Form::parse(query.as_bytes()).unwrap_or_default();
     let return_to = guard(form.get("return_to"), &config.public_url);
-    let Some(party) = seams.parties.find(form.get("provider").unwrap_or_default()) else {
-        return page::page(Page::UnknownProvider);
+    let wanted = form.get("for");
+    let route = route(config, wanted, return_to.as_str());
+    let asked = form.get("provider").or(route.and_then(|route| route.provider.as_deref()));
+    let party = match asked {
+        Some(id) => seams.parties.iter().find(|party| party.id == id),
+        None if form.has("provider") => None,
+        None => match seams.parties.only() {
+            Some(only) => Some(only),
+            None => return choice(seams, return_to.as_str(), wanted),
+        },
     };
+    let Some(party) = party else { return page::page(Page::UnknownProvider) };
     let Ok(metadata) = party.provider.metadata(&party.fetch, now).await else {
         return page::page(Page::ProviderAway);
     };
-    let step_up = step_up(config, form.get("for"), return_to.as_str());
+    let step_up = route.map(|route| route.requirement.step_up.clone()).unwrap_or_default();
     let flow = Flow::new(step_up.max_age, rng);
     // Who speaks another protocol has no such parameter.
     let acr = Some(step_up.acr.join(" "))
@@ -53,14 +62,23 @@ pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     response
 }
 
-/// What is asked of a sign-in for the sake of `wanted`, a method and a path, or else of the page that
-/// it returns to.
-fn step_up(config: &Config, wanted: Option<&str>, return_to: &str) -> StepUp {
+/// Lets the person choose with whom to sign in.
+fn choice<S, F, V>(seams: &Seams<'_, S, F, V>, return_to: &str, wanted: Option<&str>) -> Response {
+    let ways = seams.parties.iter().map(|party| {
+        let more = wanted.map(|wanted| ("for", wanted));
+        let query = [("provider", &*party.id), ("return_to", return_to)].into_iter().chain(more);
+        (&*party.label, append(LOGIN, query))
+    });
+    page::choice(ways)
+}
+
+/// The route for whose sake somebody signs in: that of `wanted`, a method and a path, or else of the
+/// page that they return to.
+fn route<'c>(config: &'c Config, wanted: Option<&str>, return_to: &str) -> Option<&'c Route> {
     let (method, path) = wanted.and_then(|text| text.split_once(' ')).unwrap_or(("GET", return_to));
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-    let owner = Target::read(path).ok().map(|target| config.routes.find(&method, &target));
-    match owner {
-        Some(Ok(Owner::Route(route))) => route.requirement.step_up.clone(),
-        _ => StepUp::default(),
+    match config.routes.find(&method, &Target::read(path).ok()?) {
+        Ok(Owner::Route(route)) => Some(route),
+        Ok(Owner::Ours | Owner::Nobody) | Err(_) => None,
     }
 }

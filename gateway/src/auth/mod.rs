@@ -15,6 +15,10 @@ pub mod whoami;
 #[cfg(test)]
 mod back_channel_tests;
 #[cfg(test)]
+mod choice_tests;
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
 mod policy_tests;
@@ -22,6 +26,8 @@ mod policy_tests;
 mod providers_tests;
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod sign_in_tests;
 #[cfg(test)]

@@ -87,6 +87,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         requirement: Requirement::default(),
         told: Told::default(),
         signals: false,
+        provider: None,
         bearer: None,
         origin: Origin::parse("https://site.test").unwrap(),
         access: Access::Public,
