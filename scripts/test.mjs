@@ -57,6 +57,7 @@ const stages = {
   signals: (run) => run("node", "tests/signals.mjs"),
   streams: (run) => run("node", "tests/streams.mjs"),
   operations: (run) => run("node", "tests/operations.mjs"),
+  providers: (run) => run("node", "tests/providers.mjs"),
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");
     return without(apache());
