@@ -3,6 +3,8 @@
 //! Such a request is judged by its token alone: no cookie is looked at, nothing is redirected, and no
 //! other site can have caused it, for a browser puts a token on nothing by itself.
 
+use crate::assertion::{Whose, attach};
+use crate::config::Config;
 use crate::next::{Caller, Next};
 use crate::policy::{Requirement, Unmet};
 use crate::refused::Why;
@@ -22,7 +24,7 @@ use shared::lines::parts;
 use shared::rp::access_token::{AccessClaims, AccessRefused};
 use shared::rp::introspection::NotAccepted;
 use shared::rp::keys::NoKey;
-use shared::secret::AccessToken;
+use shared::secret::{AccessToken, Digest};
 use shared::time::UnixTime;
 use shared::{cause, respond};
 use std::fmt::Write;
@@ -113,6 +115,7 @@ fn in_query(query: Option<&str>) -> bool {
 
 /// Decides about a request by the token that it brings. What streams to it ends with the token.
 pub async fn judge<F: Fetch, V: Signer>(
+    config: &Config,
     parties: &Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
@@ -130,7 +133,12 @@ pub async fn judge<F: Fetch, V: Signer>(
     let person =
         Person { subject, auth_time, acr, scope, weighed, told, provider, ..Person::default() };
     let bound = expires_at.map(|ends_at| Bound { handle: None, ends_at });
-    (caller.admit(&person, now), bound)
+    let next = caller.admit(&person, now);
+    let session = Digest::of(caller.token().expose()).to_text();
+    let whose = Whose { person: &person, session: &session, ends_at: expires_at };
+    // A token that speaks for nobody tells of nobody.
+    let asks = caller.route().assertion.as_ref().filter(|_| !person.subject.is_empty());
+    (attach(next, asks, whose, config, Some(party), now).await, bound)
 }
 
 async fn verify<'p, F: Fetch, V: Signer>(

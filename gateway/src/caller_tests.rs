@@ -89,7 +89,9 @@ impl World {
             Arrival::Ours(_) => panic!("{url} is an origin's"),
             Arrival::Next(next) => (By::Nothing, next),
             Arrival::Gate(gate) => (By::Session, gate.turn_away()),
-            Arrival::Caller(caller) => (By::Token, block_on(judge(&self.parties, &caller, now)).0),
+            Arrival::Caller(caller) => {
+                (By::Token, block_on(judge(&self.config, &self.parties, &caller, now)).0)
+            }
         };
         match next {
             Next::Respond(response) => (by, Err(response.into())),

@@ -76,6 +76,8 @@ pub struct Config {
     pub public_url: Origin,
     /// Whom we trust to sign people in, and who we are to them.
     pub providers: Providers,
+    /// Whether authorization requests are pushed (RFC 9126), and go no other way.
+    pub par: bool,
     /// Who has which paths.
     pub routes: Routes,
     /// Where sessions live.
@@ -102,6 +104,8 @@ pub struct Config {
     pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
+    /// Whether the object of a session follows its person to another continent.
+    pub follow_region: bool,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -175,6 +179,7 @@ impl Config {
             Some(named) => Providers::new(named),
             None => only(&mut settings, public_url.as_ref(), &own_keys),
         };
+        let par = settings.optional("PAR", "true or false", false, |text| text.parse().ok());
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
             Mode::Postgres => {
@@ -205,6 +210,13 @@ impl Config {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
         let trusted_origins = trusted_origins(&mut settings);
+        let follow_region =
+            settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
+        if follow_region && matches!(mode, Mode::Sealed | Mode::Postgres) {
+            let wanted =
+                "false or absent: with SESSION_MODE sealed or postgres no session is near anybody";
+            settings.refuse("FOLLOW_REGION", wanted);
+        }
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -228,6 +240,7 @@ impl Config {
             Some(Self {
                 public_url: public_url?,
                 providers: providers?,
+                par,
                 routes: Routes::default(),
                 mode,
                 database,
@@ -241,6 +254,7 @@ impl Config {
                 server_timing,
                 sessions_per_person,
                 trusted_origins,
+                follow_region,
             })
         };
         settings.finish(read())
@@ -253,6 +267,12 @@ impl Config {
     #[must_use]
     pub fn believed_seconds(&self) -> u64 {
         self.freshness_seconds.min(self.idle_seconds / 10)
+    }
+
+    /// Whether anything depends on where a request comes from.
+    #[must_use]
+    pub fn looks_at_edge(&self) -> bool {
+        self.follow_region || self.routes.look_at_edge()
     }
 }
 

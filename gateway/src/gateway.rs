@@ -8,7 +8,9 @@
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
 //! ```
 
+use crate::assertion::attach;
 use crate::auth;
+use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
@@ -86,8 +88,8 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
-            let trail = Trail { rule, session: Look::Bearer, provider: None };
-            let (next, bound) = judge(seams.parties, &caller, now).await;
+            let trail = Trail { rule, session: Look::Bearer, refresh: None, provider: None };
+            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
@@ -101,22 +103,50 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let rule = Some(gate.route().position);
+    let route = gate.route();
     let (mut bound, mut provider) = (None, None);
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
-        Authentication::Authenticated(visitor) => {
+    let (next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
+        Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let page = if seams.config.follow_region { gate.page() } else { None };
+            let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let party = seams.parties.of(&visitor.snapshot.person);
             provider = party.map(|party| party.id.clone()).filter(|id| !id.is_empty());
-            let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            (next, visitor.cookies, visitor.found)
+            // Only who would be let in: everybody else is sent somewhere already.
+            let followed = match (page.filter(|_| matches!(next, Next::Forward(_))), party) {
+                (Some(page), Some(party)) => follow(seams, party, headers, page, now, rng).await,
+                _ => Followed::Stays,
+            };
+            let next = match followed {
+                Followed::Goes(response) => {
+                    let next = Next::Respond(response);
+                    let trail = Trail {
+                        rule: Some(route.position),
+                        session: visitor.found,
+                        refresh: visitor.refresh,
+                        provider,
+                    };
+                    return Decided { next, cookies: HeaderMap::new(), trail, bound: None };
+                }
+                Followed::Cannot(marked) => {
+                    visitor.cookies = marked;
+                    next
+                }
+                Followed::Stays => next,
+            };
+            let asks = route.assertion.as_ref();
+            let next = attach(next, asks, visitor.whose(), seams.config, party, now).await;
+            (next, visitor.cookies, visitor.found, visitor.refresh)
         }
-        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
-        Authentication::Unavailable { retry_after, cookies } => {
-            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        Authentication::Anonymous(cookies, refresh) => {
+            (gate.turn_away(), cookies, Look::Nobody, refresh)
+        }
+        Authentication::Unavailable { retry_after, cookies, refresh } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session, provider }, bound }
+    let trail = Trail { rule: Some(route.position), session, refresh, provider };
+    Decided { next, cookies, trail, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].

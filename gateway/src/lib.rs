@@ -3,6 +3,7 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod answer;
+pub mod assertion;
 pub mod auth;
 pub mod caller;
 pub mod config;

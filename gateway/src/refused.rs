@@ -30,6 +30,8 @@ pub enum Refused {
     CrossSite,
     /// The issuer's access token has characters that no header may hold, RFC 6750 §2.1.
     Unsendable,
+    /// What the origin is to be told about somebody cannot be signed: our key does not sign.
+    Unsigned,
     /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
     /// may.
     NoToken(u64),
@@ -58,6 +60,8 @@ pub enum Why {
     StepUp,
     /// Somebody is, with another provider than the route is for.
     OtherProvider,
+    /// Somebody is signed in whose session is to be opened again, nearer to them.
+    Far,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }
@@ -95,6 +99,9 @@ impl Refused {
             ),
             Self::Unsendable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the access token cannot be sent")
+            }
+            Self::Unsigned => {
+                (StatusCode::BAD_GATEWAY, "bad_gateway", "who you are cannot be told")
             }
             Self::NoToken(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -148,7 +155,7 @@ impl Refused {
                  happening, sign in again.",
                 "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
             ),
-            Self::Unreachable | Self::Unsendable => (
+            Self::Unreachable | Self::Unsendable | Self::Unsigned => (
                 "The application doesn\u{2019}t answer",
                 "Nothing is wrong with your session. Wait a moment and reload the page.",
                 "",

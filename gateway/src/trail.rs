@@ -2,6 +2,7 @@
 //! found and what came of it. Never a token, a cookie or a query.
 
 use crate::config::{Config, Mode};
+use crate::session::driver::Refreshed;
 use http::{HeaderMap, Method};
 use serde::Serialize;
 
@@ -16,6 +17,9 @@ pub struct Trail {
     pub rule: Option<usize>,
     /// Where its session was looked for.
     pub session: Look,
+    /// What came of the token call that it caused or waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refreshed>,
     /// Whose word the session is, where there are several providers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
@@ -100,7 +104,7 @@ mod tests {
     fn told(url: &str, traceparent: &str) -> String {
         let value = HeaderValue::from_str(traceparent).unwrap();
         let headers = [("traceparent".parse().unwrap(), value)].into_iter().collect();
-        let trail = Trail { rule: Some(2), session: Look::Cookie, provider: None };
+        let trail = Trail { rule: Some(2), session: Look::Cookie, refresh: None, provider: None };
         line(&with(&[]).unwrap(), (&Method::GET, url, &headers), trail, "Forward")
     }
 
@@ -115,6 +119,15 @@ mod tests {
                 r#"{{"method":"GET","path":"/x/y","rule":2,"session":"cookie","mode":"hybrid","outcome":"Forward","trace":"{trace}"}}"#
             )
         );
+    }
+
+    #[test]
+    fn a_line_says_what_came_of_a_token_call() {
+        let refresh = Some(Refreshed::Waited);
+        let trail = Trail { rule: None, session: Look::Store, refresh, provider: None };
+        let config = with(&[]).unwrap();
+        let line = line(&config, (&Method::GET, "https://a.test/", &HeaderMap::new()), trail, "x");
+        assert!(line.contains(r#""session":"store","refresh":"waited","#), "{line}");
     }
 
     #[test]

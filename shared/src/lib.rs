@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod bearer;
+pub mod budget;
 pub mod cause;
 pub mod cookie;
 pub mod error;

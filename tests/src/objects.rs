@@ -3,6 +3,7 @@
 
 use crate::fault::Faults;
 use crate::line::Line;
+use crate::stores::Beside;
 use crate::turns::{Tasks, turns};
 use gateway::person::{self as people, Answer, Name, People, Person};
 use gateway::session::driver::{Broken, Driver, Store, Visited};
@@ -63,7 +64,7 @@ impl Store for Row {
 
 /// What every row was at some moment.
 #[derive(Clone, Debug)]
-pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>);
+pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>, Beside);
 
 /// All session objects.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ pub struct Objects {
     instances: RefCell<BTreeMap<Uuid, Instance>>,
     /// The sessions of people, and whose the issuer's sessions are.
     people: RefCell<BTreeMap<String, String>>,
+    /// What another store than these keeps beside the rows.
+    pub(crate) beside: RefCell<Beside>,
     asked: Cell<usize>,
     failures: Rc<Cell<u32>>,
     lost: Cell<bool>,
@@ -93,6 +96,7 @@ impl Objects {
             rows: RefCell::default(),
             instances: RefCell::default(),
             people: RefCell::default(),
+            beside: RefCell::default(),
             asked: Cell::default(),
             failures: Rc::default(),
             lost: Cell::default(),
@@ -163,13 +167,14 @@ impl Objects {
     pub fn moment(&self) -> Moment {
         let rows = self.rows.borrow();
         let texts = rows.iter().map(|(object, row)| (*object, row.text.borrow().clone()));
-        Moment(texts.collect(), self.people.borrow().clone())
+        Moment(texts.collect(), self.people.borrow().clone(), self.beside.borrow().clone())
     }
 
     /// Every row is as it was, and nobody is doing anything.
-    pub fn undo(&self, Moment(moment, people): &Moment) {
+    pub fn undo(&self, Moment(moment, people, beside): &Moment) {
         self.evict();
         self.people.borrow_mut().clone_from(people);
+        self.beside.borrow_mut().clone_from(beside);
         self.rows.borrow_mut().retain(|object, row| {
             let text = moment.get(object);
             row.text.replace(text.cloned().flatten());

@@ -2,7 +2,8 @@
 //! back from one of them.
 
 use super::carry;
-use super::flow::{Pending, short};
+use super::flow::{Manner, Pending, short};
+use super::following;
 use super::page::{self, Page};
 use crate::config::{Config, Mode};
 use crate::person::Noted;
@@ -11,6 +12,7 @@ use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::cookie::Contents;
 use crate::session::exchange::Party;
+use crate::session::place::Place;
 use crate::session::roll::NotEnrolled;
 use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
@@ -60,6 +62,8 @@ enum Failed {
     NotVouched(NotVouched),
     Userinfo(NoUserinfo),
     NotEnough,
+    /// Somebody who was followed is somebody else there, or nobody here any more.
+    NotFollowed,
     Roll(NotEnrolled),
     Store,
     TooLarge,
@@ -83,6 +87,7 @@ impl Failed {
                 | CallbackRefused::NoCode,
             )
             | Self::OtherProvider
+            | Self::NotFollowed
             | Self::NotVouched(NotVouched::Token(TokenError::Refused))
             | Self::Roll(NotEnrolled::Over) => Page::Stale,
             Self::NotVouched(
@@ -97,6 +102,28 @@ impl Failed {
             Self::NotEnough => Page::NotEnough,
             Self::Store | Self::Roll(NotEnrolled::Lost) => Page::Busy,
             Self::TooLarge => Page::TooLarge,
+        }
+    }
+
+    /// Whether the provider would have had to show a page: OpenID Connect Core §3.1.2.6.
+    fn wants_page(self) -> bool {
+        matches!(
+            self,
+            Self::Callback(CallbackRefused::Provider(Some(
+                ErrorCode::LoginRequired
+                    | ErrorCode::InteractionRequired
+                    | ErrorCode::ConsentRequired
+                    | ErrorCode::AccountSelectionRequired
+            )))
+        )
+    }
+
+    /// Whether whoever began a sign-in in this manner goes back as they came, and sees no page of it.
+    fn is_quiet(self, manner: Manner) -> bool {
+        match manner {
+            Manner::Shown => false,
+            Manner::Silent => self.wants_page(),
+            Manner::Following => true,
         }
     }
 }
@@ -119,6 +146,17 @@ pub async fn callback<S: Sessions, F: Fetch, V: Signer>(
             Ok(cookies) => {
                 let mut response = respond::see_other(&pending.return_to);
                 carry(&mut response, &cookies);
+                response
+            }
+            Err(failed) if failed.is_quiet(pending.manner) => {
+                let mut response = respond::see_other(&pending.return_to);
+                if !failed.wants_page() {
+                    response = cause::note(response, &failed);
+                }
+                if pending.manner == Manner::Following {
+                    let cookies = (response.headers_mut(), request.headers());
+                    following::remember(seams, cookies, now, rng);
+                }
                 response
             }
             Err(failed) => {
@@ -170,8 +208,21 @@ async fn complete<S: Sessions, F: Fetch, V: Signer>(
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let metadata = party.provider.metadata(&party.fetch, now).await.map_err(Failed::Provider)?;
     let code = flow.callback(query, &metadata).map_err(Failed::Callback)?;
+    let followed = match pending.manner {
+        Manner::Shown | Manner::Silent => None,
+        Manner::Following => {
+            let whom = following::whom(seams, request.headers(), now, rng).await;
+            Some(whom.ok_or(Failed::NotFollowed)?)
+        }
+    };
     let vouched = party.dialect.vouch(&party.desk(&metadata, now), &code, flow).await;
     let vouched = vouched.map_err(Failed::NotVouched)?;
+    if followed.is_some_and(|whom| whom != (party.id.clone(), vouched.subject.clone())) {
+        if let Some(token) = &vouched.tokens.refresh_token {
+            party.revoke(token, now).await;
+        }
+        return Err(Failed::NotFollowed);
+    }
     let told = claims(seams.config, party, &vouched, &metadata).await?;
     let acr = told.get("acr").and_then(Value::as_str);
     // A provider may ignore what it was asked for: coming back without it, one would go round for ever.
@@ -182,7 +233,8 @@ async fn complete<S: Sessions, F: Fetch, V: Signer>(
     }
     let sid = vouched.session_id.clone();
     let live = live(seams, party, vouched, told, flow, now, rng);
-    let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
+    let place = following::place(seams.config, request, pending.manner, now);
+    let cookies = open(seams, request, live, (sid.as_deref(), place), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
         // It is replaced in the browser whether or not its object can be told.
@@ -280,7 +332,7 @@ async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),
-    sid: Option<&str>,
+    (sid, place): (Option<&str>, Option<Place>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
@@ -312,9 +364,9 @@ async fn open<S: Sessions, F: Fetch, V: Signer>(
     // One that cannot be told now goes on until its own end.
     let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
-        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
+        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now, place },
         Mode::Durable | Mode::Kv | Mode::Postgres | Mode::Sealed => {
-            Contents::Handle { handle, ends_at }
+            Contents::Handle { handle, ends_at, place }
         }
     };
     contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;

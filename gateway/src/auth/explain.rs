@@ -101,7 +101,10 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
     let (decision, cookies) = match arrive(config, incoming) {
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
-        Arrival::Caller(caller) => (decision(judge(seams.parties, &caller, now).await.0), None),
+        Arrival::Caller(caller) => {
+            let (next, _) = judge(config, seams.parties, &caller, now).await;
+            (decision(next), None)
+        }
         Arrival::Gate(gate) => {
             let decided = enter(seams, gate, &headers, now, rng).await;
             let Decided { next, cookies, trail, .. } = decided;

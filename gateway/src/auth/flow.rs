@@ -23,13 +23,26 @@ const LARGEST: usize = 5_000;
 /// How many flows an isolate remembers as used.
 const MOST_USED: usize = 4096;
 
+/// How a sign-in was begun, which decides what becomes of one that fails.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Manner {
+    /// The provider shows what pages it likes, and so do we.
+    #[default]
+    Shown,
+    /// Without a page of the provider: whoever would need one goes back as they came.
+    Silent,
+    /// The same for somebody who is signed in, and never asked for it: see [`super::following`].
+    /// Whatever goes wrong, they go back as they came.
+    Following,
+}
+
 /// A sign-in under way.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Pending {
     /// What the response is checked against.
     pub flow: Flow,
-    /// What we call the provider that it goes to.
-    #[serde(default)]
+    /// What we call the provider that it goes to; empty where it has no name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub provider: String,
     /// What the sign-in has to be: one of these; anything when there are none.
     #[serde(default)]
@@ -37,6 +50,9 @@ pub struct Pending {
     /// Where the browser goes in the end. Guarded before it was sealed.
     pub return_to: String,
     started_at: UnixTime,
+    /// How it was begun.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 /// What names a flow without telling its state.
@@ -60,7 +76,13 @@ impl Pending {
         now: UnixTime,
     ) -> Self {
         let (provider, return_to) = (provider.to_owned(), return_to.as_str().to_owned());
-        Self { flow, provider, acr, return_to, started_at: now }
+        Self { flow, provider, acr, return_to, started_at: now, manner: Manner::Shown }
+    }
+
+    /// The same, begun in a manner of its own.
+    #[must_use]
+    pub fn begun(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     /// The flow that `state` belongs to, if this browser started it less than ten minutes ago.

@@ -4,6 +4,7 @@ pub mod back_channel;
 pub mod callback;
 pub mod explain;
 pub mod flow;
+pub mod following;
 pub mod health;
 pub mod login;
 pub mod logout;
@@ -17,9 +18,15 @@ mod back_channel_tests;
 #[cfg(test)]
 mod choice_tests;
 #[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod id_token_tests;
+#[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
 mod own_sessions_tests;
+#[cfg(test)]
+mod par_tests;
 #[cfg(test)]
 mod policy_tests;
 #[cfg(test)]
@@ -30,6 +37,8 @@ mod session_tests;
 mod several;
 #[cfg(test)]
 mod sign_in_tests;
+#[cfg(test)]
+mod silent_tests;
 #[cfg(test)]
 mod world;
 

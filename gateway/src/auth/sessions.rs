@@ -128,10 +128,12 @@ async fn asker<S: Sessions, F: Fetch, V: Signer>(
         handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
     let [jitter] = random::<1>(rng);
     match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
-        Ok(Visited::Present(snapshot)) if seams.parties.of(&snapshot.person).is_some() => {
+        Ok(Visited::Present(snapshot, _)) if seams.parties.of(&snapshot.person).is_some() => {
             Ok(Asker { object, person: snapshot.person })
         }
-        Ok(Visited::Present(_) | Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
+        Ok(Visited::Present(..) | Visited::Refused | Visited::Gone) => {
+            Err(negotiate::unauthorized(LOGIN, None))
+        }
         Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
         Err(_) => Err(unavailable(1)),
     }

@@ -54,10 +54,10 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
             let about = about(&visitor.snapshot, provider.unwrap_or_default(), &token);
             (respond::json(StatusCode::OK, &answer(Some(about))), visitor.cookies)
         }
-        Authentication::Anonymous(cookies) => {
+        Authentication::Anonymous(cookies, _) => {
             (respond::json(StatusCode::OK, &answer(None)), cookies)
         }
-        Authentication::Unavailable { retry_after, cookies } => {
+        Authentication::Unavailable { retry_after, cookies, refresh: _ } => {
             let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
             (response, cookies)

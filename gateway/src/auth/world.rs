@@ -4,6 +4,8 @@ use super::handle;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
 use crate::fixture::{Peer, config, id_token_in};
+use crate::gateway::{Decided, decide};
+use crate::next::{Incoming, Next};
 use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::Visited;
@@ -11,6 +13,7 @@ use crate::session::opened::Opened;
 use crate::session::parties::Parties;
 use crate::session::state::{Farewell, Live, Session, Visit};
 use crate::session::{Lost, Sessions};
+use crate::signals::Edge;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use pollster::block_on;
@@ -98,7 +101,7 @@ impl Sessions for Objects {
         let (session, visit) = session.visit(secret, now);
         self.rows.borrow_mut().insert(object, session);
         Ok(match visit {
-            Visit::Serve(snapshot) => Visited::Present(snapshot),
+            Visit::Serve(snapshot) => Visited::Present(snapshot, None),
             Visit::Gone => Visited::Gone,
             _ => Visited::Unavailable { retry_after: 3 },
         })
@@ -223,6 +226,29 @@ impl<F: Fetch> World<F> {
         block_on(handle(&seams, request, now, rng))
     }
 
+    /// A request from somewhere, for whatever path.
+    pub(super) fn visit(
+        &mut self,
+        (method, url): (&Method, &str),
+        more: &[(&'static str, &str)],
+        edge: &Edge,
+        now: UnixTime,
+    ) -> Decided {
+        let mut headers = self.headers();
+        for (name, value) in more {
+            headers.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let incoming = Incoming { method, url, headers: &headers, client_ip: None, edge };
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
+        let decided = block_on(decide(&seams, incoming, now, rng));
+        self.keep(&decided.cookies);
+        if let Next::Respond(response) = &decided.next {
+            self.keep(response.headers());
+        }
+        decided
+    }
+
     /// Whether a path is none of ours.
     pub(super) fn unserved(&mut self, method: &Method, target: &str, now: UnixTime) -> bool {
         let mut request = Request::default();
@@ -307,7 +333,7 @@ impl<F: Fetch> World<F> {
         let found = block_on(seams.authenticate(&headers, now, rng));
         let cookies = match &found {
             Authentication::Authenticated(visitor) => visitor.cookies.clone(),
-            Authentication::Anonymous(cookies) | Authentication::Unavailable { cookies, .. } => {
+            Authentication::Anonymous(cookies, _) | Authentication::Unavailable { cookies, .. } => {
                 cookies.clone()
             }
         };

@@ -226,3 +226,20 @@ fn other_sessions_take_refresh_tokens_of_every_kind() {
         assert_eq!(mistakes(&[("REFRESH_TOKENS", "rotating")]), ["REFRESH_TOKENS"]);
     }
 }
+
+#[test]
+fn only_sessions_in_objects_can_follow_their_person() {
+    let follow = ("FOLLOW_REGION", "true");
+    let (kv, copies) = (("SESSION_MODE", "kv"), ("SESSIONS", "{}"));
+    let url = ("DATABASE_URL", "postgres://bob:hunter2@db.test/shop");
+    assert!(!with(&[]).unwrap().follow_region && !with(&[]).unwrap().looks_at_edge());
+    for changes in [&[follow][..], &[follow, ("SESSION_MODE", "durable")], &[follow, kv, copies]] {
+        let config = with(changes).unwrap();
+        assert!(config.follow_region && config.looks_at_edge(), "{changes:?}");
+    }
+    assert_eq!(mistakes(&[follow, ("SESSION_MODE", "postgres"), url]), ["FOLLOW_REGION"]);
+    let sealed = [("SESSION_MODE", "sealed"), ("REFRESH_TOKENS", "repeated")];
+    assert_eq!(mistakes(&[follow, sealed[0], sealed[1]]), ["FOLLOW_REGION"]);
+    assert!(with(&[("FOLLOW_REGION", "false"), sealed[0], sealed[1]]).is_ok());
+    assert_eq!(mistakes(&[("FOLLOW_REGION", "yes")]), ["FOLLOW_REGION"]);
+}

@@ -110,7 +110,7 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let Deployment { config, parties, used, opened, known } = deployment;
-    let edge = if config.routes.look_at_edge() { proxy::edge(&request) } else { Edge::default() };
+    let edge = if config.looks_at_edge() { proxy::edge(&request) } else { Edge::default() };
     let incoming =
         Incoming { method: &method, url: &url, headers: &headers, client_ip, edge: &edge };
     let book = Book {

@@ -1,6 +1,7 @@
 //! The setting `ROUTES`.
 
 use super::{Access, OURS, Route, Routes, begins};
+use crate::assertion::{self, Asserts};
 use crate::caller::Accepts;
 use crate::forward::plain;
 use crate::path::Target;
@@ -31,6 +32,7 @@ struct Entry {
     require: Option<policy::Entry>,
     #[serde(default)]
     headers: BTreeMap<String, Value>,
+    assertion: Option<assertion::Entry>,
     #[serde(default)]
     signals: bool,
     provider: Option<String>,
@@ -58,6 +60,7 @@ impl Routes {
         }
         let public = settings.text("CLIENT_SECRET").is_none()
             && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
+        let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -74,6 +77,9 @@ impl Routes {
                 None if entry.provider.is_some() => refuse("provider", "absent without PROVIDERS"),
                 None => {}
                 Some(providers) => of_providers(&entry, providers, &mut refuse),
+            }
+            if keyless && entry.assertion.is_some() {
+                refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -144,6 +150,7 @@ fn one(
         access,
         require,
         headers,
+        assertion,
         signals,
         provider,
         bearer,
@@ -183,6 +190,10 @@ fn one(
         refuse("headers", "absent: of a public route nobody's session is looked at");
     }
     let told = Told::read(headers, refuse);
+    if access == Some(Access::Public) && assertion.is_some() {
+        refuse("assertion", "absent: of a public route nobody's session is looked at");
+    }
+    let assertion = assertion.map(|entry| Asserts::read(entry, refuse));
     let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
         refuse(&format!("require.{member}"), wanted);
     });
@@ -203,6 +214,7 @@ fn one(
         access,
         requirement,
         told,
+        assertion,
         signals,
         provider,
         bearer,

@@ -86,6 +86,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         methods: Vec::new(),
         requirement: Requirement::default(),
         told: Told::default(),
+        assertion: None,
         signals: false,
         provider: None,
         bearer: None,

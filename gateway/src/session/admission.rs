@@ -1,11 +1,12 @@
 //! From the headers of a request to the person who sent it.
 
 use super::cookie::{self, Contents, LogoutKey};
-use super::driver::Visited;
+use super::driver::{Refreshed, Visited};
 use super::opened::Opened;
 use super::parties::Parties;
-use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
+use super::state::{Failure, Farewell, Renewed, Session, Snapshot, Visit};
 use super::{Lost, Sessions};
+use crate::assertion::Whose;
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
 use crate::forward::Bearer;
@@ -40,14 +41,17 @@ pub struct Seams<'s, S, F, V> {
 pub enum Authentication {
     /// Somebody who is signed in.
     Authenticated(Box<Visitor>),
-    /// Nobody we know. The `Set-Cookie` lines, if any, clean up after a session that is over.
-    Anonymous(HeaderMap),
+    /// Nobody we know. The `Set-Cookie` lines, if any, clean up after a session that is over; and what
+    /// came of a token call, if that is why.
+    Anonymous(HeaderMap, Option<Refreshed>),
     /// Somebody who is signed in, but there is no access token to be had for now.
     Unavailable {
         /// Seconds.
         retry_after: u64,
         /// `Set-Cookie` lines for the response.
         cookies: HeaderMap,
+        /// What came of a token call, if that is why.
+        refresh: Option<Refreshed>,
     },
 }
 
@@ -64,12 +68,14 @@ pub struct Visitor {
     pub logout_key: LogoutKey,
     /// Where they were found.
     pub found: Look,
+    /// What came of the token call that this request caused or waited for.
+    pub refresh: Option<Refreshed>,
 }
 
 /// What a stream to somebody's browser ends with.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Bound {
-    /// The sealed handle of their session, where it has an object.
+    /// The sealed handle of their session, where it has an object, be it for a bell.
     pub handle: Option<String>,
     /// When it ends in any case.
     pub ends_at: UnixTime,
@@ -79,14 +85,27 @@ impl Visitor {
     /// What a stream to them ends with.
     #[must_use]
     pub fn bound(&self, mode: Mode) -> Bound {
-        let has_object = matches!(mode, Mode::Hybrid | Mode::Durable | Mode::Kv);
+        let has_object = mode != Mode::Sealed;
         let handle = has_object.then(|| self.logout_key.as_str().to_owned());
         Bound { handle, ends_at: self.snapshot.ends_at }
     }
 
-    fn of(snapshot: Rc<Snapshot>, cookies: HeaderMap, logout_key: LogoutKey) -> Authentication {
+    /// Whose identity an origin is told.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        let Snapshot { person, idle_ends_at, ends_at, .. } = &*self.snapshot;
+        let ends_at = Some(*idle_ends_at.min(ends_at));
+        Whose { person, session: self.logout_key.as_str(), ends_at }
+    }
+
+    fn of(
+        snapshot: Rc<Snapshot>,
+        cookies: HeaderMap,
+        logout_key: LogoutKey,
+        refresh: Option<Refreshed>,
+    ) -> Authentication {
         let bearer = Bearer::new(&snapshot.access_token);
-        let visitor = Self { snapshot, bearer, cookies, logout_key, found: Look::Store };
+        let visitor = Self { snapshot, bearer, cookies, logout_key, found: Look::Store, refresh };
         Authentication::Authenticated(Box::new(visitor))
     }
 }
@@ -98,13 +117,13 @@ fn jitter(rng: &mut impl CryptoRng) -> u8 {
 }
 
 /// Nobody, and the cookie goes.
-fn anonymous(headers: &HeaderMap) -> Authentication {
+fn anonymous(headers: &HeaderMap, refresh: Option<Refreshed>) -> Authentication {
     let mut cookies = HeaderMap::new();
     // Remains of a session are cleaned up; who has none gets no `Set-Cookie` at all.
     if shared::cookie::all(headers).any(|(name, _)| name.starts_with(cookie::NAME)) {
         jar::delete(&mut cookies, headers, cookie::NAME);
     }
-    Authentication::Anonymous(cookies)
+    Authentication::Anonymous(cookies, refresh)
 }
 
 impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
@@ -117,7 +136,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         rng: &mut impl CryptoRng,
     ) -> Authentication {
         let Some(opened) = self.opened.read(self.config, headers, now) else {
-            return anonymous(headers);
+            return anonymous(headers, None);
         };
         let contents = &opened.contents;
         let logout_key = contents.logout_key();
@@ -136,18 +155,20 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             {
                 let bearer = opened.bearer(&snapshot.access_token);
                 let (snapshot, cookies) = (Rc::clone(snapshot), HeaderMap::new());
-                let found = Look::Cookie;
-                let visitor = Visitor { snapshot, bearer, cookies, logout_key, found };
+                let (found, refresh) = (Look::Cookie, None);
+                let visitor = Visitor { snapshot, bearer, cookies, logout_key, found, refresh };
                 return Authentication::Authenticated(Box::new(visitor));
             }
             Contents::Hybrid { handle, .. } | Contents::Handle { handle, .. } => handle.clone(),
         };
-        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
+        let Some(address) = contents.handle(self.config) else { return anonymous(headers, None) };
         let Handle { object, secret, .. } = &address;
         let secret = Digest::of(secret);
         match self.sessions.visit(*object, secret, jitter(rng), now).await {
-            Ok(Visited::Present(snapshot)) if !self.vouched_for(&snapshot) => anonymous(headers),
-            Ok(Visited::Present(snapshot)) => {
+            Ok(Visited::Present(snapshot, refresh)) if !self.vouched_for(&snapshot) => {
+                anonymous(headers, refresh)
+            }
+            Ok(Visited::Present(snapshot, refresh)) => {
                 let snapshot: Rc<Snapshot> = snapshot.into();
                 let mut cookies = HeaderMap::new();
                 // Sealed again under the newest key, so that an older one can be dropped.
@@ -156,26 +177,32 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
                     if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
                 let next = match self.config.mode {
                     Mode::Hybrid => {
-                        let snapshot = Rc::clone(&snapshot);
-                        Some(Contents::Hybrid { handle, snapshot, checked_at: now })
+                        let (snapshot, place) = (Rc::clone(&snapshot), contents.place().cloned());
+                        Some(Contents::Hybrid { handle, snapshot, checked_at: now, place })
                     }
-                    Mode::Durable | Mode::Kv | Mode::Postgres => {
-                        resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
-                    }
+                    Mode::Durable | Mode::Kv | Mode::Postgres => resealed.then(|| {
+                        let (ends_at, place) = (snapshot.ends_at, contents.place().cloned());
+                        Contents::Handle { handle, ends_at, place }
+                    }),
                     Mode::Sealed => None,
                 };
                 if let Some(next) = next {
                     // It shrinks to a handle, and a handle always fits.
                     let _ = next.write(self.config, (&mut cookies, headers), rng);
                 }
-                Visitor::of(snapshot, cookies, logout_key)
+                Visitor::of(snapshot, cookies, logout_key, refresh)
             }
-            Ok(Visited::Gone) => anonymous(headers),
+            Ok(Visited::Refused) => anonymous(headers, Some(Refreshed::Refused)),
+            Ok(Visited::Gone) => anonymous(headers, None),
             Ok(Visited::Unavailable { retry_after }) => {
-                Authentication::Unavailable { retry_after, cookies: HeaderMap::new() }
+                let (cookies, refresh) = (HeaderMap::new(), Some(Refreshed::Unavailable));
+                Authentication::Unavailable { retry_after, cookies, refresh }
             }
             // Whether the session still lives is not known, so nothing is served.
-            Err(Lost) => Authentication::Unavailable { retry_after: 1, cookies: HeaderMap::new() },
+            Err(Lost) => {
+                let cookies = HeaderMap::new();
+                Authentication::Unavailable { retry_after: 1, cookies, refresh: None }
+            }
         }
     }
 
@@ -196,8 +223,14 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         rng: &mut impl CryptoRng,
     ) -> Authentication {
         let (mut session, mut visit) = before.clone().visit(secret, now);
+        let mut refresh = None;
         if let (Visit::Refresh(lease, token), Session::Live(live)) = (&visit, &session) {
             let answer = self.parties.refresh(token, live.person(), jitter(rng), now).await;
+            refresh = Some(match &answer {
+                Ok(_) => Refreshed::Renewed,
+                Err(Failure::Definitive) => Refreshed::Refused,
+                Err(Failure::Transient { .. }) => Refreshed::Unavailable,
+            });
             session = match answer {
                 Ok(renewal) => match session.renew(*lease, renewal, now) {
                     (session, Renewed::Committed | Renewed::Late | Renewed::Orphaned(_)) => session,
@@ -210,25 +243,27 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         if session != before && matches!(session, Session::Live(_)) {
             let next = Contents::Sealed { session, secret };
             if next.write(self.config, (&mut cookies, headers), rng).is_err() {
-                return anonymous(headers);
+                return anonymous(headers, refresh);
             }
         }
         match visit {
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot))
                 if !self.vouched_for(&snapshot) =>
             {
-                anonymous(headers)
+                anonymous(headers, refresh)
             }
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot)) => {
-                Visitor::of(snapshot.into(), cookies, logout_key)
+                Visitor::of(snapshot.into(), cookies, logout_key, refresh)
             }
             Visit::Unavailable { retry_after } => {
-                Authentication::Unavailable { retry_after, cookies }
+                // Perhaps the provider is being left alone.
+                let refresh = Some(Refreshed::Unavailable);
+                Authentication::Unavailable { retry_after, cookies, refresh }
             }
             Visit::Refresh(..) | Visit::Wait(_, None) => {
-                Authentication::Unavailable { retry_after: 1, cookies }
+                Authentication::Unavailable { retry_after: 1, cookies, refresh }
             }
-            Visit::Gone => anonymous(headers),
+            Visit::Gone => anonymous(headers, refresh),
         }
     }
 

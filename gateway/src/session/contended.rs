@@ -7,7 +7,7 @@
 
 use super::driver::{PATIENCE_SECONDS, Spawn, Visited};
 use super::parties::Parties;
-use super::state::{Failure, Farewell, Lease, Live, Person, Renewal, Session, Visit};
+use super::state::{Failure, Farewell, Lease, Live, Person, Renewal, Session, Snapshot, Visit};
 use super::turn::{Call, Next, Turn, first, impatient, settle};
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Name, People};
@@ -324,15 +324,22 @@ where
     ) -> Result<Visited, Lost> {
         let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
         let (mut pause, mut waited) = (PAUSES.0, 0);
+        // Whether it waited for a token call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, Option<Box<Snapshot>>)> = None;
         loop {
             // Time goes on by the pauses at least: what others receive meanwhile is not from a
             // future that never came.
             let now = now.plus(u64::from(waited / 1000));
             let (next, ours) = self.step(id, secret, jitter, now).await?;
-            let meanwhile = match next {
-                Next::Done(visited) => return Ok(visited),
-                Next::Wait(meanwhile) => meanwhile,
+            let meanwhile = match (next, &before) {
+                (Next::Done(visited), None) => return Ok(visited),
+                (Next::Done(visited), Some((own, until_then))) => {
+                    return Ok(visited.after(*own, until_then.as_deref()));
+                }
+                (Next::Wait(meanwhile), _) => meanwhile,
             };
+            let own = ours.is_some() || before.as_ref().is_some_and(|(own, _)| *own);
+            before = Some((own, meanwhile.clone()));
             let again = async {
                 match ours {
                     Some(settled) => drop(settled.await),

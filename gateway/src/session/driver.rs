@@ -46,15 +46,51 @@ pub trait Spawn {
 /// What a visit comes to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Visited {
-    /// Somebody is signed in.
-    Present(Box<Snapshot>),
+    /// Somebody is signed in. And what came of the token call that this visit caused or waited for.
+    Present(Box<Snapshot>, Option<Refreshed>),
     /// Somebody is, but there is no usable access token for now.
     Unavailable {
         /// Seconds.
         retry_after: u64,
     },
+    /// Nobody is any more: the token call that this visit waited for ended the session, or it was ended
+    /// meanwhile.
+    Refused,
     /// Nobody is.
     Gone,
+}
+
+/// What came of a token call, for whoever caused it or waited for it. The operator reads it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refreshed {
+    /// It was begun, and is not waited for.
+    Begun,
+    /// It brought what this request goes on with.
+    Renewed,
+    /// Somebody else's did.
+    Waited,
+    /// It ended the session.
+    Refused,
+    /// It brought nothing, now or a moment ago; or not in time.
+    Unavailable,
+}
+
+impl Visited {
+    /// The same found out after a token call, which was this visit's own or somebody else's. Until then
+    /// there was `before`.
+    #[must_use]
+    pub(super) fn after(self, own: bool, before: Option<&Snapshot>) -> Self {
+        match self {
+            Self::Present(now, None) => {
+                let is_new = before.is_none_or(|then| then.access_token != now.access_token);
+                let brought = if own { Refreshed::Renewed } else { Refreshed::Waited };
+                Self::Present(now, Some(if is_new { brought } else { Refreshed::Unavailable }))
+            }
+            Self::Gone => Self::Refused,
+            other => other,
+        }
+    }
 }
 
 /// One session's object.
@@ -71,7 +107,8 @@ pub struct Driver<S, P, F, V> {
 /// What the synchronous part of a visit decided.
 enum Step {
     Done(Visited),
-    Wait(oneshot::Receiver<()>, Option<Box<Snapshot>>),
+    /// It waits for a token call, perhaps its own, and has something if it loses patience.
+    Wait(oneshot::Receiver<()>, bool, Option<Box<Snapshot>>),
 }
 
 impl<S, P, F, V> Driver<S, P, F, V>
@@ -115,15 +152,15 @@ where
         now: UnixTime,
         patience: impl Future<Output = ()>,
     ) -> Visited {
-        let (receiver, meanwhile) = match self.step(secret, jitter, now) {
+        let (receiver, own, meanwhile) = match self.step(secret, jitter, now) {
             Step::Done(visited) => return visited,
-            Step::Wait(receiver, meanwhile) => (receiver, meanwhile),
+            Step::Wait(receiver, own, meanwhile) => (receiver, own, meanwhile),
         };
         if first(receiver, patience).await {
             // The result is written. Time stands still for this request, so that what was just
             // received is not found stale again.
             if let Step::Done(visited) = self.step(secret, jitter, now) {
-                return visited;
+                return visited.after(own, meanwhile.as_deref());
             }
         }
         impatient(meanwhile)
@@ -147,7 +184,7 @@ where
             Next::Wait(meanwhile) => {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting.borrow_mut().push(sender);
-                Step::Wait(receiver, meanwhile)
+                Step::Wait(receiver, call.is_some(), meanwhile)
             }
         };
         if let Some(call) = call {

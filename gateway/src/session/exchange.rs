@@ -1,6 +1,7 @@
 //! The token call of a refresh, and what its answer means for the session.
 
 use super::state::{Failure, Person, Renewal};
+use crate::assertion::Asserted;
 use crate::config::Config;
 use crate::route::Routes;
 use serde_json::Map;
@@ -43,6 +44,8 @@ pub struct Party<F, V> {
     pub verifier: V,
     /// What is remembered of tokens that somebody brought, by the whole isolate.
     pub introspected: Introspected,
+    /// What was signed for origins lately, by the whole isolate.
+    pub asserted: Asserted,
     /// What is looked at of what the provider says.
     routes: Routes,
 }
@@ -60,7 +63,7 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let Registered { id, label, client, way, preset: _, has_scope: _ } = registered.clone();
         let (dialect, asks_userinfo) = way.dialect.without_userinfo();
         let routes = config.routes.clone();
-        let introspected = Introspected::default();
+        let (introspected, asserted) = <(Introspected, Asserted)>::default();
         let parameters = way.parameters;
         Self {
             id,
@@ -73,6 +76,7 @@ impl<F: Fetch, V: Signer> Party<F, V> {
             fetch,
             verifier,
             introspected,
+            asserted,
             routes,
         }
     }
@@ -82,6 +86,13 @@ impl<F: Fetch, V: Signer> Party<F, V> {
     pub fn desk<'d>(&'d self, metadata: &'d ProviderMetadata, now: UnixTime) -> Desk<'d, F, V> {
         let Self { client: party, provider, fetch, verifier, .. } = self;
         Desk { party, provider, metadata, fetch, verifier, now }
+    }
+
+    /// Whether it knows how to sign somebody in without a page, or to say that it cannot: OpenID Connect
+    /// Core §3.1.2.1.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.client.scope.has("openid")
     }
 
     /// Who calls somebody by their name: with that, they are one person for ever.

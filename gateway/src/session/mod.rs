@@ -1,6 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+pub mod bell;
 pub mod cached;
 pub mod contended;
 pub mod cookie;
@@ -9,6 +10,7 @@ pub mod exchange;
 pub mod neon;
 pub mod opened;
 pub mod parties;
+pub mod place;
 pub mod roll;
 pub mod row;
 pub mod sql;
@@ -16,6 +18,8 @@ pub mod state;
 pub mod together;
 mod turn;
 
+#[cfg(test)]
+mod bell_tests;
 #[cfg(test)]
 mod cached_tests;
 #[cfg(test)]
@@ -25,11 +29,15 @@ mod driver_tests;
 #[cfg(test)]
 mod refreshed_tests;
 #[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]
 mod together_tests;
+#[cfg(test)]
+mod waited_tests;
 
 use crate::person::People;
 use driver::Visited;
@@ -120,5 +128,10 @@ pub enum Command {
     Seen {
         /// The time of the request.
         now: UnixTime,
+    },
+    /// See [`bell::Bell::ring`]; answered by nothing.
+    Ring {
+        /// Whether the session is over for sure.
+        certain: bool,
     },
 }

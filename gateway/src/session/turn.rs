@@ -1,6 +1,6 @@
 //! What a step of a session asks of whoever drives it, wherever the session is kept.
 
-use super::driver::Visited;
+use super::driver::{Refreshed, Visited};
 use super::state::{Failure, Lease, Live, Renewal, Renewed, Session, Snapshot, Visit};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
@@ -47,16 +47,16 @@ impl Turn {
     pub(super) fn of(visit: Visit, after: &Session, now: UnixTime) -> Self {
         let next = |next| Self { call: None, next };
         match (visit, after) {
-            (Visit::Serve(snapshot), _) => next(Next::Done(Visited::Present(snapshot))),
+            (Visit::Serve(snapshot), _) => next(Next::Done(Visited::Present(snapshot, None))),
             (Visit::Unavailable { retry_after }, _) => {
                 next(Next::Done(Visited::Unavailable { retry_after }))
             }
-            (Visit::Wait(_, meanwhile), _) => next(Next::meanwhile(meanwhile, now)),
+            (Visit::Wait(_, meanwhile), _) => next(Next::meanwhile(meanwhile, None, now)),
             (Visit::Refresh(lease, token), Session::Live(live)) => {
                 let alive = Some(Box::new(live.snapshot()));
                 let alive = alive.filter(|snapshot| now < snapshot.access_ends_at);
                 let call = Some(Call { lease, token, live: live.clone() });
-                Self { call, next: Next::meanwhile(alive, now) }
+                Self { call, next: Next::meanwhile(alive, Some(Refreshed::Begun), now) }
             }
             (Visit::Refresh(..), Session::Ended { .. }) | (Visit::Gone, _) => {
                 next(Next::Done(Visited::Gone))
@@ -66,9 +66,15 @@ impl Turn {
 }
 
 impl Next {
-    fn meanwhile(snapshot: Option<Box<Snapshot>>, now: UnixTime) -> Self {
+    fn meanwhile(
+        snapshot: Option<Box<Snapshot>>,
+        refreshed: Option<Refreshed>,
+        now: UnixTime,
+    ) -> Self {
         match snapshot {
-            Some(snapshot) if has_ample(&snapshot, now) => Self::Done(Visited::Present(snapshot)),
+            Some(snapshot) if has_ample(&snapshot, now) => {
+                Self::Done(Visited::Present(snapshot, refreshed))
+            }
             snapshot => Self::Wait(snapshot),
         }
     }
@@ -76,7 +82,8 @@ impl Next {
 
 /// What whoever waited too long gets.
 pub(super) fn impatient(meanwhile: Option<Box<Snapshot>>) -> Visited {
-    meanwhile.map_or(Visited::Unavailable { retry_after: 1 }, Visited::Present)
+    let late = |snapshot| Visited::Present(snapshot, Some(Refreshed::Unavailable));
+    meanwhile.map_or(Visited::Unavailable { retry_after: 1 }, late)
 }
 
 /// What the answer to a token call makes of the session, and the token that must not live on.

@@ -176,6 +176,7 @@ impl Provider {
             &metadata.userinfo_endpoint,
             &metadata.revocation_endpoint,
             &metadata.introspection_endpoint,
+            &metadata.pushed_authorization_request_endpoint,
             &metadata.end_session_endpoint,
         ];
         let endpoints = needed.into_iter().chain(offered.into_iter().flatten());
@@ -252,6 +253,8 @@ mod tests {
             assert_eq!(refusal(|m| m.jwks_uri = bad()), Some(Unusable::BadEndpoint));
             assert_eq!(refusal(|m| m.userinfo_endpoint = Some(bad())), Some(Unusable::BadEndpoint));
             let refused = refusal(|m| m.introspection_endpoint = Some(bad()));
+            assert_eq!(refused, Some(Unusable::BadEndpoint));
+            let refused = refusal(|m| m.pushed_authorization_request_endpoint = Some(bad()));
             assert_eq!(refused, Some(Unusable::BadEndpoint));
             let refused = refusal(|m| m.end_session_endpoint = Some(bad()));
             assert_eq!(refused, Some(Unusable::BadEndpoint));

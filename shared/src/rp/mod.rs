@@ -14,6 +14,7 @@ pub mod id_token;
 pub mod introspection;
 pub mod keys;
 pub mod logout_token;
+pub mod par;
 pub mod preset;
 pub mod sign_in;
 pub mod token;

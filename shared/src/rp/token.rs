@@ -124,7 +124,7 @@ impl RelyingParty {
     pub(super) async fn request<'c>(
         &'c self,
         endpoint: &str,
-        form: Vec<(&'static str, &'c str)>,
+        form: Vec<(&'c str, &'c str)>,
         signer: &impl Signer,
         now: UnixTime,
     ) -> Result<Request, TokenError> {
@@ -145,10 +145,18 @@ impl RelyingParty {
     }
 }
 
-const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
+pub(super) const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
 
 /// Tells a good answer from the three kinds of failure.
 pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenError> {
+    successful_with(answer, &[StatusCode::OK])
+}
+
+/// The same where a good answer has one of these statuses.
+pub(super) fn successful_with(
+    answer: &Response,
+    good: &[StatusCode],
+) -> Result<Map<String, Value>, TokenError> {
     let body = serde_json::from_slice(answer.body()).ok().map(|Object(body)| body);
     let word = body.as_ref().and_then(|body| body.get("error"));
     let word = word.filter(|word| !word.is_null());
@@ -168,7 +176,7 @@ pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenE
             word => TokenError::Misconfigured(word),
         });
     }
-    body.filter(|_| answer.status() == StatusCode::OK).ok_or(UNAVAILABLE)
+    body.filter(|_| good.contains(&answer.status())).ok_or(UNAVAILABLE)
 }
 
 /// Statuses that say nothing about the grant.

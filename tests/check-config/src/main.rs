@@ -3,6 +3,7 @@
 //! that `make serve` takes.
 
 use gateway::providers::callback;
+use idp::client::{Authentication, ClientKeys};
 use serde_json::{Map, Value};
 use shared::rp::client::ClientAuth;
 use shared::rp::entry::Registered;
@@ -80,6 +81,9 @@ fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> V
         let wanted = format!("such that PUBLIC_URL{callback} is a redirect URI of this client");
         refuse("PUBLIC_URL", &wanted);
     }
+    if gateway.par {
+        refuse("PAR", "absent: this idp takes no pushed requests");
+    }
     let (method, secret) = match &provider.client.auth {
         ClientAuth::Basic(secret) => ("client_secret_basic", Some(secret)),
         ClientAuth::Post(secret) => ("client_secret_post", Some(secret)),
@@ -90,6 +94,12 @@ fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> V
         refuse(&auth, "the token_endpoint_auth_method of this client");
     } else if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
         refuse(&of_secret, "the secret of which this client has the digest");
+    } else if let Authentication::PrivateKeyJwt(ClientKeys::Here(known)) = &client.authentication
+        && let ClientAuth::PrivateKeyJwt(key) = &provider.client.auth
+        && known.find(Some(key.kid()), key.alg()).map(|key| &key.material)
+            != Some(&key.public().material)
+    {
+        refuse("SIGNING_KEYS", "such that the first is among the jwks of this client");
     }
     found
 }
@@ -195,6 +205,39 @@ mod tests {
         }
     }
 
+    /// The example of `SIGNING_KEYS` of the gateway.
+    fn documented_keys() -> Value {
+        let text = include_str!("../../../docs/configuration.md");
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let (block, _) = blocks.into_iter().find(|(block, _)| block.contains("\"d\"")).unwrap();
+        serde_json::from_str(block).unwrap()
+    }
+
+    #[test]
+    fn every_entry_of_providers_in_the_documentation_is_one() {
+        let text = include_str!("../../../docs/configuration.md");
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let lists: Vec<_> = blocks.filter(|(block, _)| block.contains("\"provider\"")).collect();
+        assert_eq!(lists.len(), 1);
+        for (block, _) in lists {
+            let list: Value = serde_json::from_str(block).unwrap();
+            let file = |settings: &mut Map<String, Value>| {
+                for name in ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"] {
+                    settings.remove(name);
+                }
+                for provider in list.as_array().unwrap() {
+                    let id = provider["id"].as_str().unwrap().to_uppercase().replace('-', "_");
+                    settings.insert(format!("PROVIDER_{id}_SECRET"), "secret".into());
+                }
+                settings.insert("PROVIDERS".to_owned(), list.clone());
+            };
+            let mut alone: Value =
+                serde_json::from_str(include_str!("../../configs/gateway.json")).unwrap();
+            file(alone["gateway"]["settings"].as_object_mut().unwrap());
+            assert!(problems(&alone).is_empty(), "{:?}", problems(&alone));
+        }
+    }
+
     #[test]
     fn every_route_in_the_documentation_is_one() {
         for (name, text) in [
@@ -206,7 +249,11 @@ mod tests {
             for (block, _) in blocks.filter(|(block, _)| block.contains("\"prefix\"")) {
                 let routes: Value = serde_json::from_str(block).unwrap();
                 let routes = if routes.is_array() { routes } else { json!([routes]) };
-                let names = named(|file| file["gateway"]["settings"]["ROUTES"] = routes);
+                let names = named(|file| {
+                    let settings = &mut file["gateway"]["settings"];
+                    settings["SIGNING_KEYS"] = documented_keys();
+                    settings["ROUTES"] = routes;
+                });
                 assert!(names.is_empty(), "{name}: {names:?}");
                 found += 1;
             }
@@ -234,6 +281,34 @@ mod tests {
         assert_eq!(with("CLIENT_SECRET", "another"), ["gateway.CLIENT_SECRET"]);
         assert_eq!(with("CLIENT_AUTH", "client_secret_post"), ["gateway.CLIENT_AUTH"]);
         assert_eq!(with("PUBLIC_URL", "http://localhost:1"), ["gateway.PUBLIC_URL"]);
+        assert_eq!(with("PAR", "true"), ["gateway.PAR"]);
+    }
+
+    #[test]
+    fn a_key_that_its_issuer_does_not_know_is_named() {
+        let d = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s";
+        let mut key = json!({
+            "kty": "EC", "crv": "P-256", "kid": "k", "x": "ny4nmjrsKCYhFbtt-jI2vWfWMkxg35OXTW4CxGM8v7g",
+            "y": "ISAM6LQ5d5kqmOHHEv2Bh-r5VC218FJn9vzAncUjyWA",
+        });
+        let with = |known: &Value, key: &Value| {
+            named(|file| {
+                let client = &mut file["idp"]["settings"]["CLIENTS"][0];
+                client.as_object_mut().unwrap().remove("client_secret_sha256");
+                client["token_endpoint_auth_method"] = "private_key_jwt".into();
+                client["jwks"] = json!({ "keys": [known] });
+                let gateway = file["gateway"]["settings"].as_object_mut().unwrap();
+                gateway.remove("CLIENT_SECRET");
+                gateway.insert("CLIENT_AUTH".to_owned(), "private_key_jwt".into());
+                let mut key = key.clone();
+                key["d"] = d.into();
+                gateway.insert("SIGNING_KEYS".to_owned(), json!([key]));
+            })
+        };
+        let known = key.clone();
+        assert!(with(&known, &key).is_empty());
+        key["kid"] = "other".into();
+        assert_eq!(with(&known, &key), ["gateway.SIGNING_KEYS"]);
     }
 
     #[test]
