@@ -65,6 +65,7 @@ const stages = {
     await run("node", "tests/operations.mjs");
     return without(postgres());
   },
+  providers: (run) => run("node", "tests/providers.mjs"),
   smuggling: (run) => run("node", "tests/smuggling.mjs"),
   limits: (run) => run("node", "tests/limits.mjs"),
   async rotation(run) {

@@ -15,7 +15,7 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const [workers, extensions] = [[], []];
   if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
   if (gateway) {
-    const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
+    const bindings = gateway.service_binding ? [`(name = "${bindingOf(gateway.settings, idp.settings)}", service = "idp")`] : [];
     if (gateway.kv) {
       bindings.push(`(name = "SESSIONS", kvNamespace = "kv")`);
       workers.push({ name: "kv", members: script("namespace.js", "tests/kv/namespace.js", folder) });
@@ -38,6 +38,12 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
   return launch(folder, workers, output, extensions);
+}
+
+// What the gateway looks for when it wants the issuer: with several providers each has a binding of its own.
+function bindingOf({ PROVIDERS: listed = [] }, { ISSUER: issuer }) {
+  const ours = (typeof listed === "string" ? JSON.parse(listed) : listed).find((provider) => provider.issuer === issuer);
+  return ours ? `PROVIDER_${ours.id.toUpperCase().replaceAll("-", "_")}` : "IDP";
 }
 
 // Starts workers, each with a name, the members of workerd's struct of that name, and a port if anybody but the others

@@ -15,7 +15,7 @@ use crate::session::state::Person;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use serde::Serialize;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
 use shared::jose::Signer;
@@ -128,7 +128,10 @@ pub async fn judge<F: Fetch, V: Signer>(
     let mut weighed = Map::new();
     caller.route().requirement.weigh(&all, &mut weighed);
     let subject = subject.unwrap_or_default();
-    let person = Person { subject, auth_time, acr, scope, weighed, ..Person::default() };
+    let issuer = Value::from(party.client.issuer.as_str());
+    let (told, provider) = (Map::from_iter([("iss".to_owned(), issuer)]), party.id.clone());
+    let person =
+        Person { subject, auth_time, acr, scope, weighed, told, provider, ..Person::default() };
     let bound = expires_at.map(|ends_at| Bound { handle: None, ends_at });
     let next = caller.admit(&person, now);
     let session = Digest::of(caller.token().expose()).to_text();
@@ -158,15 +161,19 @@ async fn verify<'p, F: Fetch, V: Signer>(
         return Ok((client.verify_access(token, audience, &at).await?, party));
     }
     let said = client.introspect(token, audience, introspected, &at).await;
-    said.map(|claims| (claims, party)).map_err(|not| match not {
+    let claims = said.map_err(|not| match not {
         NotAccepted::Refused(refused) => refused.into(),
         NotAccepted::Unavailable { retry_after } => Refused::Unavailable(retry_after),
-    })
+    })?;
+    Ok((claims, party))
 }
 
-/// Whose token it has to be: of the only provider, or of the one that it says it is from. One that
-/// says nothing is shown to none of several.
+/// Whose token it has to be: of the route's provider, of the only one, or of the one that it says it
+/// is from. One that says nothing is shown to none of several.
 fn party<'p, F, V>(parties: &'p Parties<F, V>, caller: &Caller<'_>) -> Option<&'p Party<F, V>> {
+    if let Some(id) = &caller.route().provider {
+        return parties.find(id);
+    }
     if let Some(only) = parties.only() {
         return Some(only);
     }

@@ -91,14 +91,14 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
-            let trail = Trail { rule, session: Look::Bearer, refresh: None };
+            let trail = Trail { rule, session: Look::Bearer, refresh: None, provider: None };
             let (mut next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             readable(seams.config, incoming.headers, &mut next);
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
         Arrival::Browser(browser) => {
             let rule = Some(browser.route().position);
-            let trail = Trail { rule, session: Look::Unasked, refresh: None };
+            let trail = Trail { rule, session: Look::Unasked, refresh: None, provider: None };
             let next = browser.answer(now, rng);
             Decided { next, cookies: HeaderMap::new(), trail, bound: None }
         }
@@ -114,7 +114,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     rng: &mut impl CryptoRng,
 ) -> Decided {
     let route = gate.route();
-    let mut bound = None;
+    let (mut bound, mut provider) = (None, None);
     let (mut next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
         Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
@@ -122,6 +122,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             let gate = gate.seen(Some(&visitor.logout_key), rng);
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let party = seams.parties.of(&visitor.snapshot.person);
+            provider = party.map(|party| party.id.clone()).filter(|id| !id.is_empty());
             // Only who would be let in: everybody else is sent somewhere already.
             let followed = match (page.filter(|_| matches!(next, Next::Forward(_))), party) {
                 (Some(page), Some(party)) => follow(seams, party, headers, page, now, rng).await,
@@ -134,6 +135,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
                         rule: Some(route.position),
                         session: visitor.found,
                         refresh: visitor.refresh,
+                        provider,
                     };
                     return Decided { next, cookies: HeaderMap::new(), trail, bound: None };
                 }
@@ -155,7 +157,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
         }
     };
     readable(seams.config, headers, &mut next);
-    let trail = Trail { rule: Some(route.position), session, refresh };
+    let trail = Trail { rule: Some(route.position), session, refresh, provider };
     Decided { next, cookies, trail, bound }
 }
 

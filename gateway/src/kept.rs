@@ -130,7 +130,7 @@ impl Offer {
         let body = repeatable(body)?;
         let ticket = Ticket::new(now, rng);
         let back = form::append(RESUME, [("form", ticket.name().as_str())]);
-        let next = login_url(&back, Some(&wanted));
+        let next = login_url(&back, Some(&wanted), None);
         let path = to.split('?').next().unwrap_or_default().to_owned();
         let sealed = Kept { to, subject, body }.seal(config, &ticket, rng);
         let name = pages::stored(&ticket.name());

@@ -6,7 +6,7 @@ use crate::kept;
 use crate::path::Target;
 use crate::policy::StepUp;
 use crate::refused::Why;
-use crate::route::Access;
+use crate::route::{Access, Route};
 use http::header::{
     ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN,
     REFERER, VARY, WWW_AUTHENTICATE,
@@ -82,21 +82,23 @@ pub fn no_grant() -> Response {
 #[must_use]
 pub fn login_required(
     config: &Config,
-    access: Access,
+    route: &Route,
     (method, headers, upgrade): (&Method, &HeaderMap, bool),
     target: &Target,
     step_up: Option<&StepUp>,
 ) -> Response {
-    let navigation = access == Access::SignedIn && is_navigation(method, headers, upgrade);
+    let provider = route.provider.as_deref();
+    let navigation = route.access == Access::SignedIn && is_navigation(method, headers, upgrade);
     let form = navigation && *method == Method::POST;
     let mut response = if navigation && !form {
-        let mut response = respond::see_other(&login_url(&target.path_and_query(), None));
+        let mut response = respond::see_other(&login_url(&target.path_and_query(), None, provider));
         *response.status_mut() = StatusCode::FOUND;
         response
     } else {
         // The page that comes back may lie on another route than what it asked for.
         let wanted = (step_up.is_some() || form).then(|| format!("{method} {}", target.path()));
-        let login = login_url(&page_of(headers, config.public_url.as_str()), wanted.as_deref());
+        let login = page_of(headers, config.public_url.as_str());
+        let login = login_url(&login, wanted.as_deref(), provider);
         if form {
             kept::refuse(config, headers, target, &login)
         } else {
@@ -104,8 +106,6 @@ pub fn login_required(
         }
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static(DEPENDS));
-    let why = if step_up.is_some() { Why::StepUp } else { Why::LoginRequired };
-    response.extensions_mut().insert(why);
     response
 }
 
@@ -139,11 +139,13 @@ pub(crate) fn unauthorized(login_url: &str, step_up: Option<&StepUp>) -> Respons
     response
 }
 
-/// Where to sign in, in the way that `wanted` needs, a method and a path, and then come back.
-pub(crate) fn login_url(return_to: &str, wanted: Option<&str>) -> String {
+/// Where to sign in, in the way that `wanted` needs, a method and a path, with this provider, and then
+/// come back.
+pub(crate) fn login_url(return_to: &str, wanted: Option<&str>, provider: Option<&str>) -> String {
     let return_to = if return_to.len() > LONGEST_RETURN { "/" } else { return_to };
     let wanted = wanted.filter(|wanted| wanted.len() <= LONGEST_RETURN);
-    form::append(LOGIN, [("return_to", return_to)].into_iter().chain(wanted.map(|to| ("for", to))))
+    let more = wanted.map(|to| ("for", to)).into_iter().chain(provider.map(|id| ("provider", id)));
+    form::append(LOGIN, [("return_to", return_to)].into_iter().chain(more))
 }
 
 /// The page that a script runs on, as far as the browser tells: there a person wants to be after
@@ -179,7 +181,9 @@ mod tests {
     ) -> Response {
         let (headers, target) = (headers(lines), Target::read(path).unwrap());
         let upgrade = crate::hop::is_websocket(&headers);
-        login_required(&with(&[]).unwrap(), access, (method, &headers, upgrade), &target, None)
+        let config = with(&[]).unwrap();
+        let route = Route { access, ..config.routes.iter().next().unwrap().clone() };
+        login_required(&config, &route, (method, &headers, upgrade), &target, None)
     }
 
     fn status(access: Access, method: &Method, lines: &[(&'static str, &str)]) -> u16 {

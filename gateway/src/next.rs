@@ -16,8 +16,8 @@ use crate::forward::{self, Bearer};
 use crate::hop::{Edits, is_websocket};
 use crate::kept::Offer;
 use crate::path::Target;
-use crate::policy::{Permit, Unmet};
-use crate::refused::Refused;
+use crate::policy::{Permit, StepUp, Unmet};
+use crate::refused::{Refused, Why};
 use crate::route::{Access, Owner, Route};
 use crate::session::cookie::LogoutKey;
 use crate::session::state::Person;
@@ -215,6 +215,9 @@ impl<'a> Gate<'a> {
     /// one that no header can hold goes nowhere.
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
+        if !self.is_for(person) {
+            return self.elsewhere();
+        }
         match (self.route.requirement.check(person, now), bearer) {
             // Last, so that nobody is asked who may not pass anyway.
             (Ok(permit), Some(bearer)) => match self.cleared(now) {
@@ -246,15 +249,39 @@ impl<'a> Gate<'a> {
         Next::Respond(auth::turnstile::required(config, action, request, target, standing))
     }
 
+    /// Whether the route is for people of the provider that says who somebody is.
+    fn is_for(&self, person: &Person) -> bool {
+        let Some(wanted) = &self.route.provider else { return true };
+        self.config.providers.find(&person.provider).is_some_and(|one| one.id == *wanted)
+    }
+
+    fn sign_in(&self, why: Why, step_up: Option<&StepUp>) -> Response {
+        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
+        let request = (*method, *headers, self.upgrade);
+        let mut response = negotiate::login_required(config, route, request, target, step_up);
+        if route.bearer.is_some()
+            && step_up.is_none()
+            && response.status() == StatusCode::UNAUTHORIZED
+        {
+            caller::invite(response.headers_mut());
+        }
+        response.extensions_mut().insert(why);
+        response
+    }
+
+    /// Sends somebody to sign in with the provider that the route is for. Who they are there is not
+    /// known.
+    fn elsewhere(&self) -> Next {
+        let mut response = self.sign_in(Why::OtherProvider, None);
+        if let Some(offer) = response.extensions_mut().get_mut::<Offer>() {
+            offer.subject = None;
+        }
+        Next::Respond(response)
+    }
+
     /// Sends somebody to prove who they are in the way that the route asks for.
     fn step_up(&self, person: &Person) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
-        let upgrade = &self.upgrade;
-        let why = &route.requirement.step_up;
-        let step_up = Some(why);
-        let request = (*method, *headers, *upgrade);
-        let mut response =
-            negotiate::login_required(config, route.access, request, target, step_up);
+        let mut response = self.sign_in(Why::StepUp, Some(&self.route.requirement.step_up));
         if let Some(offer) = response.extensions_mut().get_mut::<Offer>() {
             offer.subject = Some(person.digest());
         }
@@ -264,15 +291,7 @@ impl<'a> Gate<'a> {
     /// Turns away somebody who is not signed in.
     #[must_use]
     pub fn turn_away(self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
-        let upgrade = self.upgrade;
-        let access = route.access;
-        let request = (method, headers, upgrade);
-        let mut response = negotiate::login_required(config, access, request, &target, None);
-        if route.bearer.is_some() && response.status() == StatusCode::UNAUTHORIZED {
-            caller::invite(response.headers_mut());
-        }
-        Next::Respond(response)
+        Next::Respond(self.sign_in(Why::LoginRequired, None))
     }
 
     /// Refuses somebody who may well be signed in.

@@ -58,6 +58,8 @@ pub enum Why {
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.
     StepUp,
+    /// Somebody is, with another provider than the route is for.
+    OtherProvider,
     /// Somebody is signed in whose session is to be opened again, nearer to them.
     Far,
     /// The browser has to show first that it is no machine's.

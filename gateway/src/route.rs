@@ -51,6 +51,8 @@ pub struct Route {
     pub assertion: Option<Asserts>,
     /// Whether it is told where a request comes from.
     pub signals: bool,
+    /// Whose people it is for, by what we call the provider; everybody's without it.
+    pub provider: Option<String>,
     /// Which tokens of callers it takes; none without it, and then they are removed.
     pub bearer: Option<Accepts>,
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 const LONGEST_PATH: usize = 256;
 
 /// How a request was decided.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct Trail {
     /// The route, by its place in `ROUTES`, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,6 +20,9 @@ pub struct Trail {
     /// What came of the token call that it caused or waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Refreshed>,
+    /// Whose word the session is, where there are several providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
 }
 
 /// Where a session was looked for, and whether it was there.
@@ -101,7 +104,7 @@ mod tests {
     fn told(url: &str, traceparent: &str) -> String {
         let value = HeaderValue::from_str(traceparent).unwrap();
         let headers = [("traceparent".parse().unwrap(), value)].into_iter().collect();
-        let trail = Trail { rule: Some(2), session: Look::Cookie, refresh: None };
+        let trail = Trail { rule: Some(2), session: Look::Cookie, refresh: None, provider: None };
         line(&with(&[]).unwrap(), (&Method::GET, url, &headers), trail, "Forward")
     }
 
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn a_line_says_what_came_of_a_token_call() {
         let refresh = Some(Refreshed::Waited);
-        let trail = Trail { rule: None, session: Look::Store, refresh };
+        let trail = Trail { rule: None, session: Look::Store, refresh, provider: None };
         let config = with(&[]).unwrap();
         let line = line(&config, (&Method::GET, "https://a.test/", &HeaderMap::new()), trail, "x");
         assert!(line.contains(r#""session":"store","refresh":"waited","#), "{line}");

@@ -252,6 +252,7 @@ async fn claims<F: Fetch, V: Signer>(
     metadata: &ProviderMetadata,
 ) -> Result<Map<String, Value>, Failed> {
     let mut claims = vouched.claims.clone();
+    claims.insert("iss".to_owned(), vouched.authority.clone().into());
     let told = ["name", "email"].iter().any(|name| claims.contains_key(*name))
         && !config.routes.miss(&claims);
     let asks = party.asks_userinfo && !told;

@@ -34,6 +34,9 @@ struct Explanation<'r> {
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Rule<'r>>,
+    /// Whose word the session is, where there are several providers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
     decision: Decision,
 }
 
@@ -45,6 +48,8 @@ struct Rule<'r> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     methods: Vec<&'r str>,
     access: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'r str>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +97,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
     let target = Target::read(url).ok();
     let owner = target.as_ref().and_then(|target| config.routes.find(&method, target).ok());
 
+    let mut provider = None;
     let (decision, cookies) = match arrive(config, incoming) {
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
@@ -101,7 +107,9 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
         }
         Arrival::Browser(browser) => (decision(browser.answer(now, rng)), None),
         Arrival::Gate(gate) => {
-            let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
+            let decided = enter(seams, gate, &headers, now, rng).await;
+            let Decided { next, cookies, trail, .. } = decided;
+            provider = trail.provider;
             (decision(next), Some(cookies))
         }
     };
@@ -112,6 +120,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
             Some(Owner::Route(route)) => Some(rule(route)),
             _ => None,
         },
+        provider,
         decision,
     };
     let mut response = respond::json(StatusCode::OK, &explanation);
@@ -142,6 +151,7 @@ fn rule(route: &Route) -> Rule<'_> {
             Access::SignedIn => "signed-in",
             Access::Api => "api",
         },
+        provider: route.provider.as_deref(),
     }
 }
 

@@ -41,8 +41,8 @@ pub enum Manner {
 pub struct Pending {
     /// What the response is checked against.
     pub flow: Flow,
-    /// What we call the provider that it goes to.
-    #[serde(default)]
+    /// What we call the provider that it goes to; empty where it has no name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub provider: String,
     /// What the sign-in has to be: one of these; anything when there are none.
     #[serde(default)]

@@ -53,7 +53,7 @@ pub async fn follow<S: Sessions, F: Fetch, V: Signer>(
     if !party.is_silent() || return_to.as_str() != page {
         return Followed::Stays;
     }
-    let step_up = step_up(config, None, &page);
+    let step_up = step_up(config, &page);
     let wanted = (&return_to, step_up);
     if let Ok(mut response) =
         begin(seams, party, headers, wanted, Manner::Following, now, rng).await

@@ -1,12 +1,13 @@
-//! `GET /auth/login?return_to=&for=&prompt=none`: sends the browser to the provider.
+//! `GET /auth/login?provider=&return_to=&for=&prompt=none`: sends the browser to a provider.
 
+use super::LOGIN;
 use super::flow::{Manner, Pending};
 use super::page::{self, Page};
 use super::return_path::{ReturnPath, guard};
 use crate::config::Config;
 use crate::path::Target;
 use crate::policy::StepUp;
-use crate::route::Owner;
+use crate::route::{Owner, Route};
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use crate::session::exchange::Party;
@@ -14,7 +15,7 @@ use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
 use shared::cause;
 use shared::fetch::{Fetch, Request, Response};
-use shared::form::Form;
+use shared::form::{Form, append};
 use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
@@ -43,9 +44,10 @@ impl NotBegun {
 }
 
 /// Starts a flow. Whatever session there is stays until the new one is there (GL-10, GL-11). Of the
-/// parameters `return_to` is read, and `for`: a method and a path of ours; `provider`; and `prompt`, if it
-/// is `none` and nothing else. How somebody has to sign in is what the route asks that has these, or the
-/// one that they return to; nothing more of it comes from the request (GL-03).
+/// parameters `return_to` is read, `for`: a method and a path of ours, `provider`: one of ours, and
+/// `prompt`, if it is `none` and nothing else. How somebody has to sign in, and if it says so with
+/// whom, is what the route asks that has these, or the one that they return to; nothing more of it
+/// comes from the request (GL-03).
 pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
@@ -55,15 +57,26 @@ pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     let query = request.uri().query().unwrap_or_default();
     let form = Form::parse(query.as_bytes()).unwrap_or_default();
     let return_to = guard(form.get("return_to"), &seams.config.public_url);
-    let Some(party) = seams.parties.find(form.get("provider").unwrap_or_default()) else {
-        return page::page(Page::UnknownProvider);
-    };
+    let wanted = form.get("for");
+    let route = route(seams.config, wanted, return_to.as_str());
+    let asked = form.get("provider").or(route.and_then(|route| route.provider.as_deref()));
     let is_silent = form.get("prompt") == Some("none");
+    let party = match asked {
+        Some(id) => seams.parties.iter().find(|party| party.id == id),
+        None if form.has("provider") => None,
+        None => match seams.parties.only() {
+            Some(only) => Some(only),
+            // A choice is a page.
+            None if is_silent => return respond::see_other(return_to.as_str()),
+            None => return choice(seams, return_to.as_str(), wanted),
+        },
+    };
+    let Some(party) = party else { return page::page(Page::UnknownProvider) };
     if is_silent && !party.is_silent() {
         return respond::see_other(return_to.as_str());
     }
     let manner = if is_silent { Manner::Silent } else { Manner::Shown };
-    let step_up = step_up(seams.config, form.get("for"), return_to.as_str());
+    let step_up = route.map(|route| route.requirement.step_up.clone()).unwrap_or_default();
     let wanted = (&return_to, step_up);
     let begun = begin(seams, party, request.headers(), wanted, manner, now, rng).await;
     begun.unwrap_or_else(|not| cause::note(page::page(not.page()), &not))
@@ -88,11 +101,13 @@ pub(super) async fn begin<S: Sessions, F: Fetch, V: Signer>(
     // Who speaks another protocol has no such parameter.
     let acr =
         Some(step_up.acr.join(" ")).filter(|text| !text.is_empty() && client.scope.has("openid"));
-    let more = party.parameters.iter().cloned();
-    let more: Vec<_> = more.chain(acr.map(|acr| ("acr_values".to_owned(), acr))).collect();
     let prompt = (manner != Manner::Shown).then_some("none");
+    // Google is asked for consent to give out refresh tokens; where nothing may be shown it is not.
+    let more = party.parameters.iter().filter(|(name, _)| prompt.is_none() || name != "prompt");
+    let more: Vec<_> = more.cloned().chain(acr.map(|acr| ("acr_values".to_owned(), acr))).collect();
     let hints = Hints { more: &more, prompt, ..Hints::default() };
-    let url = if config.par || metadata.require_pushed_authorization_requests {
+    let pushes = config.par && party.is_silent();
+    let url = if pushes || metadata.require_pushed_authorization_requests {
         let ways = (&party.fetch, &party.verifier);
         let pushed = flow.pushed_url(client, &metadata, hints, ways, now).await;
         pushed.map_err(NotBegun::Pushed)?
@@ -105,14 +120,29 @@ pub(super) async fn begin<S: Sessions, F: Fetch, V: Signer>(
     Ok(response)
 }
 
-/// What is asked of a sign-in for the sake of `wanted`, a method and a path, or else of the page that
-/// it returns to.
-pub(super) fn step_up(config: &Config, wanted: Option<&str>, return_to: &str) -> StepUp {
+/// Lets the person choose with whom to sign in.
+fn choice<S, F, V>(seams: &Seams<'_, S, F, V>, return_to: &str, wanted: Option<&str>) -> Response {
+    let ways = seams.parties.iter().map(|party| {
+        let more = wanted.map(|wanted| ("for", wanted));
+        let query = [("provider", &*party.id), ("return_to", return_to)].into_iter().chain(more);
+        (&*party.label, append(LOGIN, query))
+    });
+    page::choice(ways)
+}
+
+/// What is asked of a sign-in for the sake of the page that it returns to.
+pub(super) fn step_up(config: &Config, return_to: &str) -> StepUp {
+    let route = route(config, None, return_to);
+    route.map(|route| route.requirement.step_up.clone()).unwrap_or_default()
+}
+
+/// The route for whose sake somebody signs in: that of `wanted`, a method and a path, or else of the
+/// page that they return to.
+fn route<'c>(config: &'c Config, wanted: Option<&str>, return_to: &str) -> Option<&'c Route> {
     let (method, path) = wanted.and_then(|text| text.split_once(' ')).unwrap_or(("GET", return_to));
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-    let owner = Target::read(path).ok().map(|target| config.routes.find(&method, &target));
-    match owner {
-        Some(Ok(Owner::Route(route))) => route.requirement.step_up.clone(),
-        _ => StepUp::default(),
+    match config.routes.find(&method, &Target::read(path).ok()?) {
+        Ok(Owner::Route(route)) => Some(route),
+        Ok(Owner::Ours | Owner::Nobody) | Err(_) => None,
     }
 }

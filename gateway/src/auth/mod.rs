@@ -19,9 +19,13 @@ pub mod whoami;
 #[cfg(test)]
 mod back_channel_tests;
 #[cfg(test)]
+mod choice_tests;
+#[cfg(test)]
 mod following_tests;
 #[cfg(test)]
 mod id_token_tests;
+#[cfg(test)]
+mod kinds_tests;
 #[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
@@ -34,6 +38,8 @@ mod providers_tests;
 mod resume_tests;
 #[cfg(test)]
 mod session_tests;
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod sign_in_tests;
 #[cfg(test)]

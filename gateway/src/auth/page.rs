@@ -155,6 +155,18 @@ pub fn leading_to<'a>(page: Page, addresses: impl IntoIterator<Item = &'a str>) 
     render(page, addresses, LOGIN)
 }
 
+/// The page on which a person chooses with whom to sign in: what each is called, and the way there.
+#[must_use]
+pub fn choice<'a>(ways: impl IntoIterator<Item = (&'a str, String)>) -> Response {
+    let ways = ways.into_iter().map(|(label, address)| {
+        let (label, address) = (escape(label), escape(&address));
+        format!("<a class=\"button\" href=\"{address}\">Continue with {label}</a>\n")
+    });
+    let ways: String = ways.collect();
+    let body = format!("<h1>Sign in</h1>\n<p>Choose how.</p>\n{ways}");
+    page::respond(StatusCode::OK, page::page("Sign in", "", &body), None)
+}
+
 fn render<'a>(page: Page, addresses: impl IntoIterator<Item = &'a str>, login: &str) -> Response {
     let (status, title, text, next) = page.words();
     let next = match next {

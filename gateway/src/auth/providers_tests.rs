@@ -1,114 +1,11 @@
 //! Several providers: each signs its own people in, and what is one's is never another's.
 
+use super::several::*;
 use super::world::*;
-use crate::fixture::{NOON, Peer, config_with, sign_by};
+use crate::fixture::{NOON, sign_by};
 use crate::session::state::Person;
 use http::Method;
 use serde_json::{Value, json};
-use shared::fetch::{Fetch, Response};
-use shared::time::UnixTime;
-use std::collections::BTreeMap;
-use url::Url;
-
-const ONE: &str = "https://idp.test";
-const TWO: &str = "https://two.test";
-const PROVIDERS: &str = r#"[
-    {"id": "one", "provider": "openid", "issuer": "https://idp.test", "client_id": "app"},
-    {"id": "two", "provider": "openid", "issuer": "https://two.test", "client_id": "app"},
-    {"id": "hub", "provider": "github", "client_id": "app"},
-    {"id": "kit", "provider": "authkit", "client_id": "app", "base": "https://kit.test"}
-]"#;
-const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
-const FROM: [(&str, &str); 1] = [("origin", "https://app.test")];
-
-type Jar = BTreeMap<String, String>;
-
-/// The gateway and its providers: the first is `World::peer`, and these are the others.
-struct Others {
-    two: Peer,
-    hub: Peer,
-    api: Peer,
-    kit: Peer,
-}
-
-fn several(mode: &'static str) -> (World<impl Fetch>, Others) {
-    several_with(mode, PROVIDERS)
-}
-
-fn several_with(mode: &'static str, providers: &'static str) -> (World<impl Fetch>, Others) {
-    let short = ["ISSUER", "CLIENT_ID", "CLIENT_AUTH"].map(|name| (name, ""));
-    let secrets = ["ONE", "TWO", "HUB", "KIT"].map(|id| match id {
-        "ONE" => ("PROVIDER_ONE_SECRET", "secret-one"),
-        "TWO" => ("PROVIDER_TWO_SECRET", "secret-two"),
-        "HUB" => ("PROVIDER_HUB_SECRET", "secret-hub"),
-        _ => ("PROVIDER_KIT_SECRET", "secret-kit"),
-    });
-    let settings = [("PROVIDERS", providers)];
-    let all: Vec<_> = short.into_iter().chain(secrets).chain(settings).collect();
-    let others = Others {
-        two: Peer::of(TWO),
-        hub: Peer::default(),
-        api: Peer::default(),
-        kit: Peer::of("https://kit.test"),
-    };
-    let hosts = vec![
-        ("two.test", others.two.clone()),
-        ("github.com", others.hub.clone()),
-        ("api.github.com", others.api.clone()),
-        ("kit.test", others.kit.clone()),
-    ];
-    (world_with(config_with(mode, &all), hosts), others)
-}
-
-/// Begins a sign-in; the query of the authorization request.
-fn begin<F: Fetch>(world: &mut World<F>, provider: &str) -> BTreeMap<String, String> {
-    let answer = world.get(&format!("/auth/login?provider={provider}&return_to=/app"), NOON);
-    assert_eq!(answer.status(), 303, "{provider}");
-    Url::parse(&location(&answer)).unwrap().query_pairs().into_owned().collect()
-}
-
-fn id_token(issuer: &str, subject: &str, nonce: Option<&str>, now: UnixTime) -> String {
-    let mut claims = json!({
-        "iss": issuer, "sub": subject, "aud": "app", "exp": now.0 + 300, "iat": now.0,
-        "name": "Alice", "sid": "s1",
-    });
-    if let Some(nonce) = nonce {
-        claims["nonce"] = nonce.into();
-    }
-    sign_by(issuer, "JWT", &claims)
-}
-
-fn tokens(peer: &Peer, number: u32, id_token: &str) {
-    let answer = json!({
-        "access_token": format!("a{number}"), "token_type": "Bearer", "expires_in": 300,
-        "refresh_token": format!("r{number}"), "id_token": id_token,
-    });
-    peer.put("/token", 200, &answer.to_string());
-}
-
-fn back(provider: &str, state: &str, issuer: &str) -> String {
-    format!("/auth/callback/{provider}?code=c&state={state}&iss={issuer}")
-}
-
-/// Signs alice in with a browser of her own, which then keeps this.
-fn sign_in<F: Fetch>(world: &mut World<F>, peer: &Peer, provider: &str, issuer: &str) -> Jar {
-    world.jar.clear();
-    let asked = begin(world, provider);
-    assert_eq!(asked["redirect_uri"], format!("https://app.test/auth/callback/{provider}"));
-    tokens(peer, 0, &id_token(issuer, "alice", Some(&asked["nonce"]), NOON));
-    let answer = world.get(&back(provider, &asked["state"], issuer), NOON);
-    assert_eq!(answer.status(), 303, "{}", text(&answer));
-    world.jar.clone()
-}
-
-fn is_in<F: Fetch>(world: &mut World<F>, jar: &Jar, now: UnixTime) -> bool {
-    world.jar.clone_from(jar);
-    world.token(now).is_some()
-}
-
-fn body(answer: &Response) -> Value {
-    serde_json::from_slice(answer.body()).unwrap()
-}
 
 #[test]
 fn fd_06_gc_16_a_flow_of_one_provider_is_refused_at_the_callback_of_another() {
@@ -265,9 +162,7 @@ fn who_one_is_comes_with_whose_word_that_is() {
 #[test]
 fn pl_11_it_is_ready_when_every_provider_is() {
     let (mut world, others) = several("hybrid");
-    // AuthKit's keys are where its client is.
-    let keys = others.kit.answer(get("https://kit.test/jwks")).unwrap();
-    others.kit.put("/sso/jwks/app", 200, &String::from_utf8(keys.into_body()).unwrap());
+    publish(&others.kit);
     let ready = body(&world.get("/auth/health", NOON));
     assert_eq!(ready, json!({ "ready": true }));
     let (mut world, others) = several("hybrid");
@@ -276,10 +171,4 @@ fn pl_11_it_is_ready_when_every_provider_is() {
     let answer = world.get("/auth/health", NOON);
     assert_eq!(answer.status(), 503);
     assert_eq!(body(&answer), json!({ "ready": false, "missing": "metadata", "provider": "two" }));
-}
-
-fn get(url: &str) -> shared::fetch::Request {
-    let mut request = shared::fetch::Request::default();
-    *request.uri_mut() = url.parse().unwrap();
-    request
 }

@@ -73,8 +73,11 @@ pub async fn send<S: Sessions, F: Fetch, V: Signer>(
         }
         Err(refused) => {
             let back = append(RESUME, [("form", name)]);
-            let next =
-                if refused == Refused::SignedOut { login_url(&back, None) } else { "/".into() };
+            let next = if refused == Refused::SignedOut {
+                login_url(&back, None, None)
+            } else {
+                "/".into()
+            };
             let mut response = cause::note(pages::refused(refused.said(), &next), &refused);
             if let Refused::Unavailable(seconds) = refused {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

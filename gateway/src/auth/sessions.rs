@@ -63,7 +63,7 @@ impl No {
     fn response(self, person: bool) -> Response {
         match (self, person) {
             (Self::CrossSite(refused), _) => refused.response(person),
-            (Self::SignedOut, true) => respond::see_other(&login_url(SESSIONS, None)),
+            (Self::SignedOut, true) => respond::see_other(&login_url(SESSIONS, None, None)),
             (Self::SignedOut, false) => negotiate::unauthorized(LOGIN, None),
             (Self::Nothing, _) => Refused::NoRoute.response(person),
             (Self::Unavailable(seconds), _) => {

@@ -36,6 +36,7 @@ struct Entry {
     assertion: Option<assertion::Entry>,
     #[serde(default)]
     signals: bool,
+    provider: Option<String>,
     bearer: Option<Bearer>,
 }
 
@@ -58,13 +59,8 @@ impl Routes {
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
             settings.refuse("ROUTES", "at least one route");
         }
-        let public = match providers {
-            None => {
-                settings.text("CLIENT_SECRET").is_none()
-                    && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"))
-            }
-            Some(providers) => providers.iter().all(|one| one.client.auth == ClientAuth::None),
-        };
+        let public = settings.text("CLIENT_SECRET").is_none()
+            && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
         let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
         let keys = ["TURNSTILE_SITE_KEY", "TURNSTILE_SECRET"];
         let registered = keys.iter().all(|name| settings.text(name).is_some());
@@ -78,11 +74,12 @@ impl Routes {
             if host.as_ref().is_some_and(|host| !known(host)) {
                 refuse("host", HOST);
             }
-            if public && entry.bearer.as_ref().is_some_and(|bearer| bearer.opaque) {
-                refuse(
-                    "bearer.opaque",
-                    "absent: without a secret of ours no issuer tells us about tokens",
-                );
+            let opaque = entry.bearer.as_ref().is_some_and(|bearer| bearer.opaque);
+            match providers {
+                None if public && opaque => refuse("bearer.opaque", NO_SECRET),
+                None if entry.provider.is_some() => refuse("provider", "absent without PROVIDERS"),
+                None => {}
+                Some(providers) => of_providers(&entry, providers, &mut refuse),
             }
             if keyless && entry.assertion.is_some() {
                 refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
@@ -108,6 +105,47 @@ impl Routes {
     }
 }
 
+const NO_SECRET: &str = "absent: without a secret of ours no issuer tells us about tokens";
+
+/// What a route says of one of several providers, and what it leaves open that has to be said.
+fn of_providers(entry: &Entry, providers: &[Registered], refuse: &mut impl FnMut(&str, &str)) {
+    let named = |id: &String| providers.iter().find(|one| one.id == *id);
+    let whose = match (&entry.provider, providers) {
+        (None, [only]) => Some(only),
+        (None, _) => None,
+        (Some(id), _) => {
+            let whose = named(id);
+            if whose.is_none() {
+                refuse("provider", "the id of one of PROVIDERS");
+            }
+            if entry.access == "public" {
+                refuse("provider", "absent: of a public route nobody's session is looked at");
+            }
+            whose
+        }
+    };
+    let opaque = entry.bearer.as_ref().is_some_and(|bearer| bearer.opaque);
+    match whose {
+        Some(one) if opaque && one.client.auth == ClientAuth::None => {
+            refuse("bearer.opaque", NO_SECRET);
+        }
+        Some(one) if entry.bearer.is_some() && !one.preset.is_openid() => {
+            refuse("bearer", "absent: its provider says nothing about access tokens");
+        }
+        None if opaque && entry.provider.is_none() => {
+            let wanted = "absent, or beside a provider: of several, none is shown another's tokens";
+            refuse("bearer.opaque", wanted);
+        }
+        _ => {}
+    }
+    let tells = |claim: &str| entry.headers.values().any(|value| value == claim);
+    if whose.is_none() && tells("sub") && !tells("iss") {
+        let wanted = "such that iss is told beside sub, or the route has a provider: at another \
+                      provider the same sub is somebody else";
+        refuse("headers", wanted);
+    }
+}
+
 fn one(
     position: usize,
     entry: Entry,
@@ -124,6 +162,7 @@ fn one(
         headers,
         assertion,
         signals,
+        provider,
         bearer,
     } = entry;
     let sound = is_prefix(&prefix);
@@ -190,6 +229,7 @@ fn one(
         told,
         assertion,
         signals,
+        provider,
         bearer,
     })
 }

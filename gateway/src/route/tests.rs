@@ -88,6 +88,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         told: Told::default(),
         assertion: None,
         signals: false,
+        provider: None,
         bearer: None,
         origin: Origin::parse("https://site.test").unwrap(),
         access: Access::Public,

@@ -134,17 +134,17 @@ impl List<'_> {
             (AuthMethod::ClientSecretBasic, Some(secret)) => Some(ClientAuth::Basic(secret)),
             (AuthMethod::ClientSecretPost, Some(secret)) => Some(ClientAuth::Post(secret)),
             (AuthMethod::None, None) => Some(ClientAuth::None),
+            (AuthMethod::PrivateKeyJwt, _) if self.key.is_none() => {
+                let wanted = "client_secret_basic, client_secret_post or none";
+                settings.refuse(format!("{name}.token_endpoint_auth_method"), wanted);
+                None
+            }
             (AuthMethod::None | AuthMethod::PrivateKeyJwt, Some(_)) => {
                 settings.refuse(secret_name, "absent, for the method says that there is none");
                 None
             }
-            (AuthMethod::PrivateKeyJwt, None) if self.key.is_some() => {
-                self.key.cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt)
-            }
             (AuthMethod::PrivateKeyJwt, None) => {
-                let wanted = "client_secret_basic, client_secret_post or none";
-                settings.refuse(format!("{name}.token_endpoint_auth_method"), wanted);
-                None
+                self.key.cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt)
             }
             (_, None) => {
                 settings.refuse(secret_name, "the secret that the provider gave us");

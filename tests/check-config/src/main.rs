@@ -214,6 +214,31 @@ mod tests {
     }
 
     #[test]
+    fn every_entry_of_providers_in_the_documentation_is_one() {
+        let text = include_str!("../../../docs/configuration.md");
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let lists: Vec<_> = blocks.filter(|(block, _)| block.contains("\"provider\"")).collect();
+        assert_eq!(lists.len(), 1);
+        for (block, _) in lists {
+            let list: Value = serde_json::from_str(block).unwrap();
+            let file = |settings: &mut Map<String, Value>| {
+                for name in ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"] {
+                    settings.remove(name);
+                }
+                for provider in list.as_array().unwrap() {
+                    let id = provider["id"].as_str().unwrap().to_uppercase().replace('-', "_");
+                    settings.insert(format!("PROVIDER_{id}_SECRET"), "secret".into());
+                }
+                settings.insert("PROVIDERS".to_owned(), list.clone());
+            };
+            let mut alone: Value =
+                serde_json::from_str(include_str!("../../configs/gateway.json")).unwrap();
+            file(alone["gateway"]["settings"].as_object_mut().unwrap());
+            assert!(problems(&alone).is_empty(), "{:?}", problems(&alone));
+        }
+    }
+
+    #[test]
     fn every_route_in_the_documentation_is_one() {
         for (name, text) in [
             ("the front page", include_str!("../../../README.md")),
