@@ -320,13 +320,19 @@ where
         now: UnixTime,
     ) -> Result<Visited, Lost> {
         let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
-        let (mut pause, mut waited) = (PAUSES.0, 0);
+        let (mut pause, mut waited, mut meanwhile) = (PAUSES.0, 0, None);
         loop {
             // Time goes on by the pauses at least: what others receive meanwhile is not from a
             // future that never came.
             let now = now.plus(u64::from(waited / 1000));
-            let (next, ours) = self.step(id, secret, jitter, now).await?;
-            let meanwhile = match next {
+            // A store that takes its time is waited for no longer than a token call: nor would `now`
+            // be the time any more.
+            let step = self.step(id, secret, jitter, now);
+            let Some(step) = first(step, patience.as_mut()).await else {
+                return Ok(impatient(meanwhile));
+            };
+            let (next, ours) = step?;
+            meanwhile = match next {
                 Next::Done(visited) => return Ok(visited),
                 Next::Wait(meanwhile) => meanwhile,
             };
@@ -336,7 +342,7 @@ where
                     None => self.0.around.pause(pause).await,
                 }
             };
-            if !first(again, patience.as_mut()).await {
+            if first(again, patience.as_mut()).await.is_none() {
                 return Ok(impatient(meanwhile));
             }
             waited += pause;
