@@ -19,16 +19,21 @@ export async function burst(requests) {
   }
 }
 
-// More than a server keeps waiting for their first word, each sent as soon as its connection is open.
-export function flood(requests) {
-  return Promise.all(requests.map(async (asked) => {
-    const socket = await connected(new URL(asked.url));
-    try {
-      return await exchange(asked, socket, () => {});
-    } finally {
-      socket.destroy();
+// More than a server lets wait for their first word: each is sent as soon as its connection is open, `most` at a time.
+export async function flood(requests, most = 2000) {
+  const answers = [];
+  const next = requests.entries();
+  await Promise.all(Array.from({ length: most }, async () => {
+    for (const [index, asked] of next) {
+      const socket = await connected(new URL(asked.url));
+      try {
+        answers[index] = await exchange(asked, socket, () => {});
+      } finally {
+        socket.destroy();
+      }
     }
   }));
+  return answers;
 }
 
 function connected({ port }) {

@@ -330,7 +330,13 @@ where
             // Time goes on by the pauses at least: what others receive meanwhile is not from a
             // future that never came.
             let now = now.plus(u64::from(waited / 1000));
-            let (next, ours) = self.step(id, secret, jitter, now).await?;
+            // A store that takes its time is waited for no longer than a token call: nor would `now`
+            // be the time any more.
+            let step = self.step(id, secret, jitter, now);
+            let Some(step) = first(step, patience.as_mut()).await else {
+                return Ok(impatient(before.and_then(|(_, meanwhile)| meanwhile)));
+            };
+            let (next, ours) = step?;
             let meanwhile = match (next, &before) {
                 (Next::Done(visited), None) => return Ok(visited),
                 (Next::Done(visited), Some((own, until_then))) => {
@@ -346,7 +352,7 @@ where
                     None => self.0.around.pause(pause).await,
                 }
             };
-            if !first(again, patience.as_mut()).await {
+            if first(again, patience.as_mut()).await.is_none() {
                 return Ok(impatient(meanwhile));
             }
             waited += pause;

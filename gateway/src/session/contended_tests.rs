@@ -15,6 +15,7 @@ use shared::jose::native::Native;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::pin::Pin;
 use std::rc::Rc;
 use uuid::Uuid;
@@ -28,6 +29,8 @@ enum Fault {
     Unheard,
     /// It is done, and the answer is lost.
     Unanswered,
+    /// Nothing ever comes.
+    Never,
 }
 
 /// A store in which other calls come between any two.
@@ -81,8 +84,10 @@ impl Simulated {
         let number = self.0.calls.replace(self.0.calls.get() + 1);
         let fault = (self.0.fate.borrow())(number);
         self.wait().await;
-        if fault == Some(Fault::Unheard) {
-            return Err(Lost);
+        match fault {
+            Some(Fault::Unheard) => return Err(Lost),
+            Some(Fault::Never) => pending::<()>().await,
+            Some(Fault::Unanswered) | None => {}
         }
         let answer = act(&mut self.0.rows.borrow_mut());
         self.wait().await;
@@ -196,6 +201,18 @@ fn visit_all<F: Fetch + 'static>(
     now: UnixTime,
 ) -> Vec<Option<Result<Visited, Lost>>> {
     poll_all(isolates.iter().map(|sessions| sessions.visit(ID, secret(), 0, now)).collect(), tasks)
+}
+
+#[test]
+fn gr_03_a_store_that_never_answers_is_not_waited_for_any_longer_than_a_token_call() {
+    // At the look, and at the second one after a lease that somebody else holds.
+    for good in [0, 1] {
+        let (_, shelf, tasks, isolates) = world(1, 1);
+        shelf.fail(move |number| (number >= good).then_some(Fault::Never));
+        let visited = visit_all(&isolates, &tasks, LATE);
+        let unavailable = Visited::Unavailable { retry_after: 1 };
+        assert_eq!(visited, [Some(Ok(unavailable))], "after {good}");
+    }
 }
 
 #[test]

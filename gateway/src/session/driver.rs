@@ -156,7 +156,7 @@ where
             Step::Done(visited) => return visited,
             Step::Wait(receiver, own, meanwhile) => (receiver, own, meanwhile),
         };
-        if first(receiver, patience).await {
+        if first(receiver, patience).await.is_some() {
             // The result is written. Time stands still for this request, so that what was just
             // received is not found stale again.
             if let Step::Done(visited) = self.step(secret, jitter, now) {

@@ -102,14 +102,17 @@ pub(super) fn settle(
     }
 }
 
-/// Whether `event` came before `patience` was over.
-pub(super) async fn first(event: impl Future, patience: impl Future<Output = ()>) -> bool {
+/// What `event` came to, unless `patience` was over before.
+pub(super) async fn first<E: Future>(
+    event: E,
+    patience: impl Future<Output = ()>,
+) -> Option<E::Output> {
     let (mut event, mut patience) = (pin!(event), pin!(patience));
     poll_fn(|context| {
-        if event.as_mut().poll(context).is_ready() {
-            return Poll::Ready(true);
+        if let Poll::Ready(output) = event.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
         }
-        patience.as_mut().poll(context).map(|()| false)
+        patience.as_mut().poll(context).map(|()| None)
     })
     .await
 }
