@@ -13,12 +13,13 @@ const settings = {
   gateway: [
     "PUBLIC_URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_AUTH", "SIGNING_KEYS", "PAR", "SCOPE", "ROUTES", "SESSION_MODE", "DATABASE_URL",
     "SEALING_KEYS", "SESSION_IDLE_SECONDS", "SESSION_ABSOLUTE_SECONDS", "FRESHNESS_SECONDS", "SESSIONS_PER_PERSON",
-    "EXPLAIN_TOKEN_SHA256", "REQUEST_LOG", "SERVER_TIMING", "TRUSTED_ORIGINS", "REFRESH_TOKENS", "FOLLOW_REGION", "HSTS_SECONDS",
+    "EXPLAIN_TOKEN_SHA256", "REQUEST_LOG", "SERVER_TIMING", "TRUSTED_ORIGINS", "REFRESH_TOKENS", "FOLLOW_REGION", "HSTS_SECONDS", "PROVIDERS",
     "TURNSTILE_SITE_KEY", "TURNSTILE_SECRET", "TURNSTILE_CLEARANCE_SECONDS", "TURNSTILE_SITEVERIFY_URL",
   ],
 };
-// Each of the issuer's upstreams has one of its own.
-const isSecretOf = (worker, name) => worker === "idp" && /^UPSTREAM_[A-Z0-9_]+_SECRET$/.test(name);
+// Each of the issuer's upstreams, and of the gateway's providers, has one of its own.
+const secrets = { idp: "UPSTREAM", gateway: "PROVIDER" };
+const isSecretOf = (worker, name) => new RegExp(`^${secrets[worker]}_[A-Z0-9_]+_SECRET$`).test(name);
 const members = {
   idp: ["port", "settings"],
   gateway: ["port", "settings", "service_binding", "kv", "hyperdrive"],
@@ -99,7 +100,7 @@ function* settingsOf(name, value) {
     return;
   }
   const named = Object.keys(value).filter((setting) => !isSecretOf(name, setting));
-  const known = name === "idp" ? [...settings.idp, "UPSTREAM_ID_SECRET"] : settings[name];
+  const known = [...settings[name], `${secrets[name]}_ID_SECRET`];
   yield* unknown(named, known, `${name}.settings.`, "setting");
   for (const [key, setting] of Object.entries(value)) {
     if (setting === null) yield `"${name}.settings.${key}" is null: leave it out instead`;

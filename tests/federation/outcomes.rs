@@ -48,6 +48,7 @@ pub(crate) fn faults() -> Vec<Fault> {
         Fault::Trickle,
         Fault::ResetMidBody,
         Fault::Truncated,
+        Fault::ShortLived(1),
         Fault::DuplicateKeys,
         Fault::WrongContentType,
         Fault::OneMegabyte,
@@ -142,7 +143,8 @@ fn on_the_way(preset: Preset, fault: &Fault) -> Option<Outcome> {
         | Fault::OneMegabyte
         | Fault::TenMegabytes
         | Fault::DeepJson => Some(Outcome::Stuck),
-        Fault::NextStep(_)
+        Fault::ShortLived(_)
+        | Fault::NextStep(_)
         | Fault::IdToken(_)
         | Fault::UserinfoOtherSubject
         | Fault::OtherDiscoveryIssuer
@@ -179,6 +181,8 @@ fn answered(preset: Preset, endpoint: Endpoint, fault: &Fault) -> Option<Outcome
         Fault::Slow(seconds) if *seconds > 8 => Some(Outcome::Page),
         // What it is called does not make it anything else.
         Fault::Slow(_) | Fault::WrongContentType => Some(Outcome::SignedIn),
+        // They are asked for nothing later.
+        Fault::ShortLived(_) => token.then_some(Outcome::SignedIn),
         Fault::DuplicateKeys => Some(twice(endpoint)),
         Fault::DeepJson => Some(deep(endpoint)),
         Fault::NextStep(_) => {

@@ -79,6 +79,8 @@ pub enum Fault {
     ResetMidBody,
     /// The connection ends orderly, and before the promised length.
     Truncated,
+    /// The access token lives so many seconds, as the answer has it.
+    ShortLived(u64),
     /// Each text stands there twice: first another one, then the right one.
     DuplicateKeys,
     /// Right but for its type, which is `text/plain`.
@@ -183,6 +185,7 @@ impl Fault {
             && match self {
                 // GitHub signs nothing.
                 Self::IdToken(_) | Self::KeysRotatedJustNow => token && preset != Preset::GitHub,
+                Self::ShortLived(_) => token,
                 Self::NextStep(_) => token && preset == Preset::WorkOs,
                 Self::UserinfoOtherSubject => endpoint == Endpoint::Userinfo,
                 Self::UnusualTokens => token && preset == Preset::Generic,

@@ -97,6 +97,9 @@ pub(crate) fn on_the_way(fault: &Fault, response: Response) -> Answer {
             Answer::Partial { response, promised: length.max(1), end: End::Reset }
         }
         Fault::Truncated => Answer::Partial { response, promised: length + 100, end: End::Close },
+        Fault::ShortLived(seconds) => {
+            Answer::Response(response.map(|body| shorter(&body, *seconds)))
+        }
         Fault::DuplicateKeys => Answer::Response(response.map(|body| twice(&body))),
         Fault::WrongContentType => {
             let mut response = response;
@@ -185,6 +188,17 @@ fn padded(response: Response, padding: &str) -> Response {
         let comma = if begin.len() > 1 { "," } else { "" };
         format!("{begin}{comma}{name}{padding}{end}").into_bytes()
     })
+}
+
+/// Tokens that are said to live so many seconds.
+fn shorter(body: &[u8], seconds: u64) -> Vec<u8> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(mut members)) => {
+            members.insert("expires_in".to_owned(), seconds.into());
+            Value::Object(members).to_string().into_bytes()
+        }
+        _ => body.to_vec(),
+    }
 }
 
 /// JSON in which each text of an object stands twice: who takes the first has another one.
