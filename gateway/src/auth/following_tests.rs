@@ -188,7 +188,9 @@ fn gs_24_a_mark_that_was_lost_on_the_way_is_written_again_by_a_failure() {
 
 #[test]
 fn nobody_is_sent_who_does_not_go_to_a_page() {
-    let cases: [(Method, &str, &[(&str, &str)]); 9] = [
+    /// A method, a path and headers.
+    type Case<'c> = (Method, &'c str, &'c [(&'c str, &'c str)]);
+    let cases: [Case<'_>; 9] = [
         (Method::GET, "/app", &[("sec-fetch-mode", "cors")]),
         (Method::GET, "/app", &[("accept", "application/json")]),
         (Method::HEAD, "/app", &[PAGE]),

@@ -109,8 +109,10 @@ fn gc_14_an_id_token_with_a_claim_that_is_wrong_signs_nobody_in() {
 
 #[test]
 fn gc_14_an_id_token_that_is_not_the_providers_signs_nobody_in() {
+    /// What is wrong with a token, and the token for a nonce.
+    type Case = (&'static str, fn(&str) -> String);
     for mode in MODES {
-        let tokens: [(&str, fn(&str) -> String); 9] = [
+        let tokens: [Case; 9] = [
             ("a forger's", |nonce| signed_by(nonce, 8)),
             // {"alg":"none"}
             ("unsigned", |nonce| heading(nonce, "eyJhbGciOiJub25lIn0")),

@@ -25,7 +25,7 @@ const PLACE: &str = "00000000-0000-0000-0000-000000000001";
 
 /// Members that came later than the shape they are in, by the end of their place, and what they are
 /// taken for where they are missing; `null` is nothing.
-const LATER: [(&str, &str); 11] = [
+const LATER: [(&str, &str); 12] = [
     ("/person/acr", "null"),
     ("/person/nonce", "null"),
     ("/person/scope", "\"\""),
@@ -36,6 +36,7 @@ const LATER: [(&str, &str); 11] = [
     ("/place", "null"),
     ("/place/tried_at", "null"),
     ("/manner", "\"Shown\""),
+    ("/provider", "\"\""),
     // Of a flow, which has no person in it.
     ("/acr", "[]"),
 ];
@@ -116,6 +117,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             json!({
                 "flow": {"state": "s", "nonce": "n", "verifier": "v", "max_age": 60},
                 "acr": ["mfa"], "return_to": "/app", "started_at": 1_800_000_000, "manner": "Silent",
+                "provider": "corp",
             }),
         ),
     ]

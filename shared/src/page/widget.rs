@@ -37,8 +37,10 @@ pub fn respond<'a>(
     redirect_uris: impl IntoIterator<Item = &'a str>,
 ) -> Response {
     let mut response = respond::html(status, page, "default-src 'none'");
-    let forms: String =
-        redirect_uris.into_iter().filter_map(source).map(|source| format!(" {source}")).collect();
+    let forms: String = redirect_uris
+        .into_iter()
+        .filter_map(source)
+        .fold(String::new(), |all, one| all + " " + &one);
     let policy = format!(
         "{}; img-src data:; form-action 'self'{}; script-src {} {HOST}; frame-src {HOST}; \
          connect-src 'self'",
