@@ -15,6 +15,7 @@ pub mod logout_token;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;
+pub mod wanted;
 
 #[cfg(test)]
 mod fixture;

@@ -47,7 +47,9 @@ impl RelyingParty {
         verifier: &impl Verifier,
         now: UnixTime,
     ) -> Result<SignedIn, SignInFailed> {
-        let tokens = self.redeem(metadata, code, &flow.verifier, fetch).await;
+        let tokens = self
+            .redeem_for(metadata, (code, &flow.verifier), flow.resource.as_deref(), fetch)
+            .await;
         let tokens = tokens.map_err(SignInFailed::Token)?;
         let id_token = tokens.id_token.as_ref().ok_or(SignInFailed::NoIdToken)?;
         let occasion = Occasion::SignIn { nonce: &flow.nonce, max_age: flow.max_age };
@@ -76,6 +78,7 @@ mod tests {
             nonce: "n".to_owned(),
             verifier: secret::Verifier::new("v".repeat(43)),
             max_age: None,
+            resource: None,
         };
         let (provider, metadata) = (provider(), metadata());
         let code = Code::new("c");

@@ -7,7 +7,7 @@
 use super::client::RelyingParty;
 use crate::error::ErrorCode;
 use crate::fetch::{Fetch, Request, Response};
-use crate::form::encode;
+use crate::form::{RESOURCE, encode};
 use crate::json::Object;
 use crate::metadata::ProviderMetadata;
 use crate::scope::Scope;
@@ -66,6 +66,39 @@ impl RelyingParty {
         tokens(&self.exchange(metadata, code, verifier, fetch).await?)
     }
 
+    /// The same for tokens that are for one of the resources that were named before, RFC 8707 §2.2.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn redeem_for(
+        &self,
+        metadata: &ProviderMetadata,
+        (code, verifier): (&Code, &Verifier),
+        resource: Option<&str>,
+        fetch: &impl Fetch,
+    ) -> Result<Tokens, TokenError> {
+        let Some(resource) = resource else {
+            return self.redeem(metadata, code, verifier, fetch).await;
+        };
+        let mut form = self.redemption(code, verifier).to_vec();
+        form.push((RESOURCE, resource));
+        let request = self.request(&metadata.token_endpoint, form);
+        tokens(&successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?)
+    }
+
+    fn redemption<'c>(
+        &'c self,
+        code: &'c Code,
+        verifier: &'c Verifier,
+    ) -> [(&'static str, &'c str); 4] {
+        [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ]
+    }
+
     /// The same with an answer of any shape.
     pub(super) async fn exchange(
         &self,
@@ -74,12 +107,7 @@ impl RelyingParty {
         verifier: &Verifier,
         fetch: &impl Fetch,
     ) -> Result<Map<String, Value>, TokenError> {
-        let form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code.expose()),
-            ("redirect_uri", &self.redirect_uri),
-            ("code_verifier", verifier.expose()),
-        ];
+        let form = self.redemption(code, verifier).to_vec();
         let request = self.request(&metadata.token_endpoint, form);
         successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)
     }
@@ -132,7 +160,7 @@ impl RelyingParty {
     }
 }
 
-const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
+pub(super) const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after: None };
 
 /// Tells a good answer from the three kinds of failure.
 pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenError> {
@@ -164,7 +192,7 @@ fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || busy.contains(&status)
 }
 
-fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
+pub(super) fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
     let text = |name| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let access_token = AccessToken::new(text("access_token").ok_or(UNAVAILABLE)?);
     // RFC 6749 §7.1: a token of a type one does not understand must not be used.
