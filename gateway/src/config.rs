@@ -4,6 +4,7 @@ use crate::database::{self, DatabaseUrl};
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::ClientAuth;
+use shared::rp::wanted::is_resource;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
 use shared::secret::{ClientSecret, Digest};
@@ -77,6 +78,8 @@ pub struct Config {
     pub client_auth: ClientAuth,
     /// What we ask for; `openid` is in it.
     pub scope: Scope,
+    /// Whom the session's own access token is for; absent, the issuer says.
+    pub resource: Option<String>,
     /// Who has which paths.
     pub routes: Routes,
     /// Where sessions live.
@@ -173,6 +176,10 @@ impl Config {
             Scope::parse("openid profile email offline_access").unwrap_or_default(),
             |text| Scope::parse(text).filter(|scope| scope.has("openid")),
         );
+        let resource =
+            settings.optional("RESOURCE", "an absolute URI without a fragment", None, |text| {
+                is_resource(text).then(|| Some(text.to_owned()))
+            });
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
             Mode::Postgres => {
@@ -229,6 +236,7 @@ impl Config {
                 client_id: client_id?,
                 client_auth: client_auth?,
                 scope,
+                resource,
                 routes: Routes::default(),
                 mode,
                 database,

@@ -14,6 +14,7 @@ use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
+use crate::route::token::Token;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Bound, Seams};
 use crate::trail::{Look, Trail};
@@ -102,7 +103,11 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
 ) -> Decided {
     let rule = Some(gate.route().position);
     let mut bound = None;
-    let (next, cookies, session) = match seams.authenticate(headers, now, rng).await {
+    let found = match &gate.route().token {
+        Token::Session | Token::Nothing => seams.authenticate(headers, now, rng).await,
+        Token::Aimed(aim) => seams.authenticate_for(aim, headers, now, rng).await,
+    };
+    let (next, cookies, session) = match found {
         Authentication::Authenticated(visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
@@ -111,6 +116,9 @@ pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
         Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
         Authentication::Unavailable { retry_after, cookies } => {
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        }
+        Authentication::Lacking { lack, cookies } => {
+            (gate.refuse(Refused::Origin(lack)), cookies, Look::Store)
         }
     };
     Decided { next, cookies, trail: Trail { rule, session }, bound }

@@ -11,11 +11,12 @@
 
 use crate::caller::{self, Accepts};
 use crate::config::Config;
-use crate::forward::{self, Bearer};
+use crate::forward::{self, Bearer, Fit};
 use crate::hop::{Edits, is_websocket};
 use crate::path::Target;
 use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
+use crate::route::token::Token;
 use crate::route::{Access, Owner, Route};
 use crate::session::state::Person;
 use crate::signals::Edge;
@@ -48,7 +49,7 @@ pub struct Forward {
     pub url: String,
     /// What to change about the request's headers.
     pub edits: Edits,
-    /// Whether somebody's token is in them, which [`crate::answer::edits`] wants to know.
+    /// Whether it is for somebody in particular, which [`crate::answer::edits`] wants to know.
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
     pub navigation: bool,
@@ -160,15 +161,21 @@ impl Gate<'_> {
     /// one that no header can hold goes nowhere.
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
-        match (self.route.requirement.check(person, now), bearer) {
-            (Ok(permit), Some(bearer)) => {
-                Next::Forward(self.forward(Some((permit, bearer, person))))
-            }
-            (Ok(_), None) => self.refuse(Refused::Unsendable),
-            (Err(Unmet::StepUp), _) => self.step_up(),
-            (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
-            (Err(Unmet::Claim), _) => self.refuse(Refused::Claim),
-        }
+        let permit = match self.route.requirement.check(person, now) {
+            Ok(permit) => permit,
+            Err(Unmet::StepUp) => return self.step_up(),
+            Err(Unmet::Scope) => return self.refuse(Refused::Scope),
+            Err(Unmet::Claim) => return self.refuse(Refused::Claim),
+        };
+        let fit = match (&self.route.token, bearer) {
+            (Token::Nothing, _) => None,
+            (Token::Session | Token::Aimed(_), None) => return self.refuse(Refused::Unsendable),
+            (token, Some(bearer)) => match bearer.fit(token) {
+                Some(fit) => Some(fit),
+                None => return self.refuse(Refused::Misdirected),
+            },
+        };
+        Next::Forward(self.forward(Some((permit, fit, person))))
     }
 
     /// Sends somebody to prove who they are in the way that the route asks for.
@@ -210,8 +217,8 @@ impl Gate<'_> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, permitted: Option<(Permit, &Bearer, &Person)>) -> Forward {
-        let bearer = permitted.map(|(_, bearer, _)| bearer);
+    fn forward(&self, permitted: Option<(Permit, Option<Fit<'_>>, &Person)>) -> Forward {
+        let bearer = permitted.and_then(|(_, fit, _)| fit);
         let told = permitted.into_iter().flat_map(|(_, _, person)| self.route.told.lines(person));
         let names = self.config.routes.names();
         let Incoming { headers, client_ip, edge, .. } = self.request;
@@ -228,7 +235,7 @@ impl Gate<'_> {
                 names,
                 told.chain(signals),
             ),
-            authenticated: bearer.is_some(),
+            authenticated: permitted.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
         }
@@ -262,10 +269,11 @@ impl Caller<'_> {
             Ok(permit) => permit,
             Err(unmet) => return self.refuse(unmet.into()),
         };
-        let Some(bearer) = Bearer::new(&self.token) else {
+        let bearer = Bearer::of_caller(&self.token);
+        let Some(fit) = bearer.as_ref().and_then(|bearer| bearer.fit_caller(self.accepts)) else {
             return self.refuse(caller::Refused::Malformed);
         };
-        let forward = self.gate.forward(Some((permit, &bearer, person)));
+        let forward = self.gate.forward(Some((permit, Some(fit), person)));
         // No page is of use to a caller, not even when the origin does not answer.
         Next::Forward(Forward { navigation: false, ..forward })
     }

@@ -5,8 +5,9 @@ use crate::fault::Faults;
 use crate::line::Line;
 use crate::turns::{Tasks, turns};
 use gateway::person::{self as people, Answer, Name, People, Person};
-use gateway::session::driver::{Broken, Driver, Store, Visited};
+use gateway::session::driver::{Broken, Driver, Provided, Store, Visited};
 use gateway::session::exchange::Party;
+use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Command, Lost, Sessions};
 use serde::Serialize;
@@ -293,6 +294,20 @@ impl Sessions for Objects {
         let instance = self.reach(object).await?;
         let visited = instance.visit(secret, jitter, now, turns(PATIENCE));
         Ok(over_the_wire(&self.answer(visited).await?))
+    }
+
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        let instance = self.reach(object).await?;
+        let aim = over_the_wire(aim);
+        let provided = instance.visit_for(secret, &aim, jitter, now, turns(PATIENCE));
+        Ok(over_the_wire(&self.answer(provided).await?))
     }
 
     async fn close(

@@ -12,7 +12,7 @@ use crate::session::admission::Seams;
 use http::Method;
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::form::Form;
+use shared::form::{Form, RESOURCE};
 use shared::jose::Verifier;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
@@ -36,9 +36,14 @@ pub async fn login<S: Sessions, F: Fetch, V: Verifier>(
         return page::page(Page::ProviderAway);
     };
     let step_up = step_up(config, form.get("for"), return_to.as_str());
-    let flow = Flow::new(step_up.max_age, rng);
+    let resource = config.resource.clone();
+    let flow = Flow { resource, ..Flow::new(step_up.max_age, rng) };
     let acr = Some(step_up.acr.join(" ")).filter(|text| !text.is_empty());
-    let more: Vec<_> = acr.map(|acr| ("acr_values".to_owned(), acr)).into_iter().collect();
+    let mut more: Vec<_> = acr.map(|acr| ("acr_values".to_owned(), acr)).into_iter().collect();
+    // What is not named here is not granted, and no refresh gives it later.
+    let mut resources = config.routes.resources();
+    resources.extend(config.resource.as_deref());
+    more.extend(resources.into_iter().map(|name| (RESOURCE.to_owned(), name.to_owned())));
     let url =
         flow.authorization_url(&party.client, &metadata, Hints { more: &more, ..Hints::default() });
     let mut response = respond::see_other(&url);

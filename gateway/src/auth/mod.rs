@@ -13,6 +13,8 @@ pub mod sessions;
 pub mod whoami;
 
 #[cfg(test)]
+mod aimed_tests;
+#[cfg(test)]
 mod back_channel_tests;
 #[cfg(test)]
 mod own_sessions_tests;

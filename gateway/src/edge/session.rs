@@ -4,8 +4,9 @@
 use super::row::Row;
 use super::stores::settings;
 use crate::config::Config;
-use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
+use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Provided, Spawn, Store, Visited};
 use crate::session::exchange::Party;
+use crate::session::state::further::Aim;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::{Command, Lost, Sessions};
 use http::StatusCode;
@@ -149,6 +150,10 @@ impl Instance {
                 let patience = object::pause(PATIENCE_SECONDS);
                 object::answer(&driver.visit(secret, jitter, now, patience).await)
             }
+            Command::VisitFor { secret, aim, jitter, now } => {
+                let patience = object::pause(PATIENCE_SECONDS);
+                object::answer(&driver.visit_for(secret, &aim, jitter, now, patience).await)
+            }
             Command::Close { secret, now } => {
                 object::answer(&driver.close(secret, now).map_err(broken)?)
             }
@@ -256,6 +261,18 @@ impl Sessions for Objects {
         now: UnixTime,
     ) -> std::result::Result<Visited, Lost> {
         self.ask(object, &Command::Visit { secret, jitter, now }).await
+    }
+
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> std::result::Result<Provided, Lost> {
+        let aim = aim.clone();
+        self.ask(object, &Command::VisitFor { secret, aim, jitter, now }).await
     }
 
     async fn close(

@@ -4,7 +4,9 @@ use super::cookie::{self, Contents, LogoutKey};
 use super::driver::Visited;
 use super::exchange::Party;
 use super::opened::Opened;
-use super::state::{Farewell, Renewed, Session, Snapshot, Visit};
+use super::state::further::Lack;
+use super::state::{Farewell, Session, Snapshot, Visit};
+use super::turn::settle;
 use super::{Lost, Sessions};
 use crate::auth::flow::UsedFlows;
 use crate::config::{Config, Mode};
@@ -46,6 +48,13 @@ pub enum Authentication {
     Unavailable {
         /// Seconds.
         retry_after: u64,
+        /// `Set-Cookie` lines for the response.
+        cookies: HeaderMap,
+    },
+    /// Somebody who is signed in, but there is no token for the origin that they ask.
+    Lacking {
+        /// Why.
+        lack: Lack,
         /// `Set-Cookie` lines for the response.
         cookies: HeaderMap,
     },
@@ -92,13 +101,13 @@ impl Visitor {
 }
 
 /// One random byte.
-fn jitter(rng: &mut impl CryptoRng) -> u8 {
+pub(super) fn jitter(rng: &mut impl CryptoRng) -> u8 {
     let [byte] = random::<1>(rng);
     byte
 }
 
 /// Nobody, and the cookie goes.
-fn anonymous(headers: &HeaderMap) -> Authentication {
+pub(super) fn anonymous(headers: &HeaderMap) -> Authentication {
     let mut cookies = HeaderMap::new();
     // Remains of a session are cleaned up; who has none gets no `Set-Cookie` at all.
     if shared::cookie::all(headers).any(|(name, _)| name.starts_with(cookie::NAME)) {
@@ -147,25 +156,9 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         match self.sessions.visit(*object, secret, jitter(rng), now).await {
             Ok(Visited::Present(snapshot)) => {
                 let snapshot: Rc<Snapshot> = snapshot.into();
-                let mut cookies = HeaderMap::new();
-                // Sealed again under the newest key, so that an older one can be dropped.
-                let resealed = !self.config.keys.is_newest(&before);
-                let handle =
-                    if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
-                let next = match self.config.mode {
-                    Mode::Hybrid => {
-                        let snapshot = Rc::clone(&snapshot);
-                        Some(Contents::Hybrid { handle, snapshot, checked_at: now })
-                    }
-                    Mode::Durable | Mode::Kv | Mode::Postgres => {
-                        resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
-                    }
-                    Mode::Sealed => None,
-                };
-                if let Some(next) = next {
-                    // It shrinks to a handle, and a handle always fits.
-                    let _ = next.write(self.config, (&mut cookies, headers), rng);
-                }
+                let (handle, resealed) = self.resealed(&before, &address);
+                let told = (Rc::clone(&snapshot), handle, resealed);
+                let cookies = self.told_again(told, headers, now, rng);
                 Visitor::of(snapshot, cookies, logout_key)
             }
             Ok(Visited::Gone) => anonymous(headers),
@@ -175,6 +168,38 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             // Whether the session still lives is not known, so nothing is served.
             Err(Lost) => Authentication::Unavailable { retry_after: 1, cookies: HeaderMap::new() },
         }
+    }
+
+    /// The handle of a session, and whether it was sealed again under the newest key, so that an older
+    /// one can be dropped.
+    pub(super) fn resealed(&self, before: &str, address: &Handle) -> (String, bool) {
+        if self.config.keys.is_newest(before) {
+            return (before.to_owned(), false);
+        }
+        (address.seal(Kind::Session, &self.config.keys), true)
+    }
+
+    /// The `Set-Cookie` lines after an object has told who is there.
+    pub(super) fn told_again(
+        &self,
+        (snapshot, handle, resealed): (Rc<Snapshot>, String, bool),
+        headers: &HeaderMap,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> HeaderMap {
+        let mut cookies = HeaderMap::new();
+        let next = match self.config.mode {
+            Mode::Hybrid => Some(Contents::Hybrid { handle, snapshot, checked_at: now }),
+            Mode::Durable | Mode::Kv | Mode::Postgres => {
+                resealed.then_some(Contents::Handle { handle, ends_at: snapshot.ends_at })
+            }
+            Mode::Sealed => None,
+        };
+        if let Some(next) = next {
+            // It shrinks to a handle, and a handle always fits.
+            let _ = next.write(self.config, (&mut cookies, headers), rng);
+        }
+        cookies
     }
 
     /// Sealed mode: the request itself makes the token call. Requests in parallel each make one,
@@ -189,14 +214,13 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         rng: &mut impl CryptoRng,
     ) -> Authentication {
         let (mut session, mut visit) = before.clone().visit(secret, now);
-        if let (Visit::Refresh(lease, token), Session::Live(live)) = (&visit, &session) {
-            let answer = self.party.refresh(token, live.person(), jitter(rng), now).await;
-            session = match answer {
-                Ok(renewal) => match session.renew(*lease, renewal, now) {
-                    (session, Renewed::Committed | Renewed::Late | Renewed::Orphaned(_)) => session,
-                },
-                Err(failure) => session.fail(*lease, failure, now),
+        // A second one where another's had to be repeated first.
+        for _ in 0..2 {
+            let (Visit::Refresh(lease, way), Session::Live(live)) = (&visit, &session) else {
+                break;
             };
+            let brought = self.party.call(way, live.person(), jitter(rng), now).await;
+            (session, _) = settle(session, *lease, brought, now);
             (session, visit) = session.visit(secret, now);
         }
         let mut cookies = HeaderMap::new();
@@ -229,6 +253,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         contents: &Contents,
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost> {
+        self.opened.remembered.forget(contents.logout_key().as_str());
         if let Contents::Sealed { session, secret } = contents {
             let (_, farewell) = session.clone().close(*secret);
             if let Some(token) = farewell.as_ref().and_then(|left| left.refresh_token.as_ref()) {

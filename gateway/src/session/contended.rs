@@ -5,10 +5,11 @@
 //! ask the store again after pauses. That an isolate which held a lease is gone nobody can know: its
 //! lease runs out by its time.
 
-use super::driver::{PATIENCE_SECONDS, Spawn, Visited};
-use super::exchange::Party;
-use super::state::{Failure, Farewell, Lease, Live, Renewal, Session, Visit};
-use super::turn::{Call, Next, Turn, first, impatient, settle};
+use super::driver::{PATIENCE_SECONDS, Provided, Spawn, Visited};
+use super::exchange::{Brought, Party};
+use super::state::further::Aim;
+use super::state::{Farewell, Lease, Live, Session};
+use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Name, People};
 use futures_channel::oneshot;
@@ -146,37 +147,68 @@ where
     }
 
     /// One step of a visit, and its own token call when it makes it.
-    async fn step(
+    async fn step<A: Outcome>(
         &self,
         id: Uuid,
-        secret: Digest,
+        turn: &impl Fn(Session, UnixTime) -> (Session, Turn<A>),
         jitter: u8,
         now: UnixTime,
-    ) -> Result<(Next, Option<oneshot::Receiver<()>>), Lost> {
+    ) -> Result<(Next<A>, Option<oneshot::Receiver<()>>), Lost> {
         for _ in 0..MOST_TRIES {
             let loaded = self.0.shelf.load(id).await?;
-            let Some((before, seen)) = loaded else { return Ok((Next::Done(Visited::Gone), None)) };
-            let (after, visit) = before.clone().visit(secret, now);
-            if matches!(visit, Visit::Refresh(..)) {
-                let turn = Turn::of(visit, &after, now);
-                let Some(call) = turn.call else { return Ok((turn.next, None)) };
+            let Some((before, seen)) = loaded else { return Ok((Next::Done(A::GONE), None)) };
+            let (after, Turn { call, next }) = turn(before.clone(), now);
+            if let Some(call) = call {
                 let Watched { leased, settled } = self.lease(id, seen, after, call, jitter, now);
                 if leased.await.unwrap_or(Err(Lost))? {
-                    return Ok((turn.next, Some(settled)));
+                    return Ok((next, Some(settled)));
                 }
                 continue;
             }
             // That somebody was here, or that it is over, is found out again by the next visit. But
             // whoever was overtaken looks again: it may have ended.
             let written = after == before || {
-                let next = self.0.draw();
-                self.0.shelf.replace(id, seen, next, &after).await != Ok(false)
+                let version = self.0.draw();
+                self.0.shelf.replace(id, seen, version, &after).await != Ok(false)
             };
             if written {
-                return Ok((Turn::of(visit, &after, now).next, None));
+                return Ok((next, None));
             }
         }
-        Ok((Next::Done(Visited::Unavailable { retry_after: 1 }), None))
+        Ok((Next::Done(A::unavailable(1)), None))
+    }
+
+    /// Steps until there is something, or for as long as anybody has patience.
+    async fn serve<A: Outcome>(
+        &self,
+        id: Uuid,
+        turn: impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<A, Lost> {
+        let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
+        let (mut pause, mut waited) = (PAUSES.0, 0);
+        loop {
+            // Time goes on by the pauses at least: what others receive meanwhile is not from a
+            // future that never came.
+            let now = now.plus(u64::from(waited / 1000));
+            let (next, ours) = self.step(id, &turn, jitter, now).await?;
+            let meanwhile = match next {
+                Next::Done(outcome) => return Ok(outcome),
+                Next::Wait(meanwhile) => meanwhile,
+            };
+            let again = async {
+                match ours {
+                    Some(settled) => drop(settled.await),
+                    None => self.0.around.pause(pause).await,
+                }
+            };
+            if !first(again, patience.as_mut()).await {
+                return Ok(meanwhile);
+            }
+            waited += pause;
+            pause = longer(pause);
+        }
     }
 
     /// Writes the lease and makes the call, in a task of its own: a browser that goes away between
@@ -235,11 +267,11 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, 
         jitter: u8,
         now: UnixTime,
     ) -> Option<RefreshToken> {
-        let Call { lease, token, live } = call;
-        let answer = self.party.refresh(&token, live.person(), jitter, now).await;
+        let Call { lease, way, live } = call;
+        let brought = self.party.call(&way, live.person(), jitter, now).await;
         let mut pause = PAUSES.0;
         for _ in 0..MOST_TRIES {
-            match self.settle(id, lease, answer.clone(), now).await {
+            match self.settle(id, lease, brought.clone(), now).await {
                 Ok(Some(orphan)) => return orphan,
                 Ok(None) => {}
                 // Tokens are worth waiting for. If the store stays away the lease runs out, and the
@@ -258,14 +290,14 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, 
         &self,
         id: Uuid,
         lease: Lease,
-        answer: Result<Renewal, Failure>,
+        brought: Brought,
         now: UnixTime,
     ) -> Result<Option<Option<RefreshToken>>, Lost> {
         let Some((before, seen)) = self.shelf.load(id).await? else {
             // Swept away meanwhile.
-            return Ok(Some(answer.ok().and_then(|renewal| renewal.refresh_token)));
+            return Ok(Some(brought.into_refresh_token()));
         };
-        let (after, orphan) = settle(before.clone(), lease, answer, now);
+        let (after, orphan) = settle(before.clone(), lease, brought, now);
         let written = after == before || self.replace(id, seen, &after).await?;
         Ok(written.then_some(orphan))
     }
@@ -319,29 +351,19 @@ where
         jitter: u8,
         now: UnixTime,
     ) -> Result<Visited, Lost> {
-        let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
-        let (mut pause, mut waited) = (PAUSES.0, 0);
-        loop {
-            // Time goes on by the pauses at least: what others receive meanwhile is not from a
-            // future that never came.
-            let now = now.plus(u64::from(waited / 1000));
-            let (next, ours) = self.step(id, secret, jitter, now).await?;
-            let meanwhile = match next {
-                Next::Done(visited) => return Ok(visited),
-                Next::Wait(meanwhile) => meanwhile,
-            };
-            let again = async {
-                match ours {
-                    Some(settled) => drop(settled.await),
-                    None => self.0.around.pause(pause).await,
-                }
-            };
-            if !first(again, patience.as_mut()).await {
-                return Ok(impatient(meanwhile));
-            }
-            waited += pause;
-            pause = longer(pause);
-        }
+        self.serve(id, |session, now| Turn::own(session, secret, now), jitter, now).await
+    }
+
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        let turn = |session, now| Turn::of_origin(session, secret, aim, now);
+        self.serve(id, turn, jitter, now).await
     }
 
     async fn close(

@@ -4,8 +4,9 @@
 //! that a browser which goes away does not take it along (GR-17).
 
 use super::exchange::Party;
-use super::state::{Farewell, Live, Session, Snapshot, Visit};
-use super::turn::{Call, Next, Turn, first, impatient, settle};
+use super::state::further::{Aim, Lack, Supplied};
+use super::state::{Farewell, Live, Session, Snapshot};
+use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use shared::fetch::Fetch;
@@ -13,6 +14,7 @@ use shared::jose::Verifier;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 
 /// How many seconds a request waits for somebody else's token call.
@@ -57,6 +59,22 @@ pub enum Visited {
     Gone,
 }
 
+/// What a visit on behalf of an origin that has tokens of its own comes to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Provided {
+    /// Somebody is signed in, and this is for the origin.
+    Present(Box<Supplied>),
+    /// Somebody is, but there is no token for this origin for now.
+    Lacking(Lack),
+    /// Somebody may be, but the session cannot be had.
+    Unavailable {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Nobody is.
+    Gone,
+}
+
 /// One session's object.
 #[derive(Debug)]
 pub struct Driver<S, P, F, V> {
@@ -66,12 +84,14 @@ pub struct Driver<S, P, F, V> {
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Whether this very instance is making a token call.
     calling: Cell<bool>,
+    /// The latest time that a visit came with.
+    latest: Cell<UnixTime>,
 }
 
 /// What the synchronous part of a visit decided.
-enum Step {
-    Done(Visited),
-    Wait(oneshot::Receiver<()>, Option<Box<Snapshot>>),
+enum Step<A> {
+    Done(A),
+    Wait(oneshot::Receiver<()>, A),
 }
 
 impl<S, P, F, V> Driver<S, P, F, V>
@@ -84,8 +104,8 @@ where
     /// The object over `store`.
     #[must_use]
     pub fn new(store: S, spawn: P, party: Rc<Party<F, V>>) -> Rc<Self> {
-        let (waiting, calling) = (RefCell::default(), Cell::default());
-        Rc::new(Self { store, spawn, party, waiting, calling })
+        let (waiting, calling, latest) = (RefCell::default(), Cell::default(), Cell::default());
+        Rc::new(Self { store, spawn, party, waiting, calling, latest })
     }
 
     /// Opens the session; false when there is, or was, one already.
@@ -115,35 +135,66 @@ where
         now: UnixTime,
         patience: impl Future<Output = ()>,
     ) -> Visited {
-        let (receiver, meanwhile) = match self.step(secret, jitter, now) {
-            Step::Done(visited) => return visited,
-            Step::Wait(receiver, meanwhile) => (receiver, meanwhile),
-        };
-        if first(receiver, patience).await {
-            // The result is written. Time stands still for this request, so that what was just
-            // received is not found stale again.
-            if let Step::Done(visited) = self.step(secret, jitter, now) {
-                return visited;
-            }
-        }
-        impatient(meanwhile)
+        self.serve(|session, now| Turn::own(session, secret, now), jitter, now, patience).await
     }
 
-    fn step(self: &Rc<Self>, secret: Digest, jitter: u8, now: UnixTime) -> Step {
-        const BROKEN: Step = Step::Done(Visited::Unavailable { retry_after: 1 });
-        let Ok(before) = self.store.load() else { return BROKEN };
-        let Some(before) = before else { return Step::Done(Visited::Gone) };
+    /// The same on behalf of the origin of one route.
+    pub async fn visit_for(
+        self: &Rc<Self>,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+        patience: impl Future<Output = ()>,
+    ) -> Provided {
+        let turn = |session, now| Turn::of_origin(session, secret, aim, now);
+        self.serve(turn, jitter, now, patience).await
+    }
+
+    /// One turn, or as many as there are calls to wait for: whoever waits for one may have to wait for
+    /// another's first.
+    async fn serve<A: Outcome>(
+        self: &Rc<Self>,
+        turn: impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        came: UnixTime,
+        patience: impl Future<Output = ()>,
+    ) -> A {
+        let (mut patience, mut now) = (pin!(patience), came);
+        loop {
+            let (receiver, meanwhile) = match self.step(&turn, jitter, now) {
+                Step::Done(outcome) => return outcome,
+                Step::Wait(receiver, meanwhile) => (receiver, meanwhile),
+            };
+            if !first(receiver, patience.as_mut()).await {
+                return meanwhile;
+            }
+            // The result is written. Time stands still for this request, so that what was just
+            // received is not found stale again; but for what those brought who came later.
+            let last = came.plus(PATIENCE_SECONDS.into());
+            now = now.max(self.latest.get().min(last));
+        }
+    }
+
+    fn step<A: Outcome>(
+        self: &Rc<Self>,
+        turn: &impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        now: UnixTime,
+    ) -> Step<A> {
+        self.latest.set(self.latest.get().max(now));
+        let broken = || Step::Done(A::unavailable(1));
+        let Ok(before) = self.store.load() else { return broken() };
+        let Some(before) = before else { return Step::Done(A::GONE) };
         let held = if self.calling.get() { before.clone() } else { before.clone().abandoned() };
-        let (after, visit) = held.visit(secret, now);
+        let (after, Turn { call, next }) = turn(held, now);
         // The lease is written before the call is made. That somebody was here, or that it is over,
         // is found out again by the next visit.
-        let must = matches!(visit, Visit::Refresh(..));
-        if after != before && self.store.save(&after).is_err() && must {
-            return BROKEN;
+        if after != before && self.store.save(&after).is_err() && call.is_some() {
+            return broken();
         }
-        let Turn { call, next } = Turn::of(visit, &after, now);
         let step = match next {
-            Next::Done(visited) => Step::Done(visited),
+            Next::Done(outcome) => Step::Done(outcome),
             Next::Wait(meanwhile) => {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting.borrow_mut().push(sender);
@@ -161,10 +212,10 @@ where
     async fn refresh(self: Rc<Self>, call: Call, jitter: u8, now: UnixTime) {
         // Released however this ends, or the session would wait for nobody.
         let calling = Calling(&self);
-        let Call { lease, token, live } = call;
-        let answer = self.party.refresh(&token, live.person(), jitter, now).await;
+        let Call { lease, way, live } = call;
+        let brought = self.party.call(&way, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
-        let (session, orphan) = settle(session, lease, answer, now);
+        let (session, orphan) = settle(session, lease, brought, now);
         // A write that fails is tried once more; after that the lease runs out, and the provider
         // is asked again with the token that is still there (GR-08).
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));

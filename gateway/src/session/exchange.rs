@@ -1,5 +1,6 @@
-//! The token call of a refresh, and what its answer means for the session.
+//! The one token call, and what its answer means for the session.
 
+use super::state::further::Way;
 use super::state::{Failure, Person, Renewal};
 use crate::auth::CALLBACK;
 use crate::config::Config;
@@ -14,6 +15,7 @@ use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, Occasion};
 use shared::rp::introspection::Introspected;
 use shared::rp::token::{TokenError, Tokens};
+use shared::rp::wanted::{By, Wanted};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
 use std::rc::Rc;
@@ -33,6 +35,32 @@ pub struct Party<F, V> {
     pub introspected: Introspected,
     /// What is looked at of what the provider says.
     routes: Routes,
+    /// Whom the session's own token is for, where the settings say.
+    own: Option<Wanted>,
+}
+
+/// What a token call brought.
+#[derive(Clone, Debug)]
+pub enum Brought {
+    /// What was asked for.
+    Tokens(Renewal),
+    /// An access token for somebody else than was asked for, which is thrown away here (GP-24). The
+    /// refresh token that came along is good.
+    Elsewhere(Option<RefreshToken>),
+    /// Nothing.
+    Nothing(Failure),
+}
+
+impl Brought {
+    /// The refresh token in it, if there is one.
+    #[must_use]
+    pub fn into_refresh_token(self) -> Option<RefreshToken> {
+        match self {
+            Self::Tokens(renewal) => renewal.refresh_token,
+            Self::Elsewhere(token) => token,
+            Self::Nothing(_) => None,
+        }
+    }
 }
 
 impl<F: Fetch, V: Verifier> Party<F, V> {
@@ -49,7 +77,67 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         };
         let routes = config.routes.clone();
         let introspected = Introspected::default();
-        Self { client, provider, fetch, verifier, introspected, routes }
+        let own = config.resource.clone().map(|resource| Wanted {
+            by: By::Refresh,
+            resource: Some(resource),
+            audience: None,
+            scope: None,
+            opaque: true,
+        });
+        Self { client, provider, fetch, verifier, introspected, routes, own }
+    }
+
+    /// Makes the one token call, for the session of `person`.
+    pub async fn call(&self, way: &Way, person: &Person, jitter: u8, now: UnixTime) -> Brought {
+        let (wanted, answer) = match way {
+            Way::Renew(token) => {
+                let renewed = self.refresh(token, person, jitter, now).await;
+                return renewed.map_or_else(Brought::Nothing, Brought::Tokens);
+            }
+            Way::Refresh(_, wanted) | Way::Exchange(_, wanted) => {
+                (wanted, self.narrowed(way, wanted, person, jitter, now).await)
+            }
+        };
+        let renewal = match answer {
+            Ok(renewal) => renewal,
+            Err(failure) => return Brought::Nothing(failure),
+        };
+        match wanted.fits(&renewal.access_token, &self.client, now) {
+            Ok(ends_at) => {
+                let left = ends_at.map(|end| end.since(now));
+                let expires_in = renewal.expires_in.into_iter().chain(left).min();
+                Brought::Tokens(Renewal { expires_in, ..renewal })
+            }
+            Err(_) => Brought::Elsewhere(renewal.refresh_token),
+        }
+    }
+
+    /// The answer to a call for an origin's token, whomever that turns out to be for.
+    async fn narrowed(
+        &self,
+        way: &Way,
+        wanted: &Wanted,
+        person: &Person,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Renewal, Failure> {
+        let metadata = self.provider.metadata(&self.fetch, now).await;
+        let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
+        let (client, fetch) = (&self.client, &self.fetch);
+        let tokens = match way {
+            Way::Renew(token) | Way::Refresh(token, _) => {
+                client.refresh_for(&metadata, token, wanted, fetch).await.map_err(refused_for)
+            }
+            // What is exchanged is not used up, and that it will not do says nothing about the session.
+            Way::Exchange(token, _) => {
+                let exchanged = client.exchange_for(&metadata, token, wanted, fetch).await;
+                exchanged.map_err(|error| match refused_for(error) {
+                    Failure::Definitive => Failure::Refused,
+                    failure => failure,
+                })
+            }
+        };
+        self.believe(tokens?, person, &metadata, jitter, now).await
     }
 
     /// Redeems `token` for the session of `person`.
@@ -67,7 +155,12 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let tokens = self.client.refresh(&metadata, token, &self.fetch).await.map_err(failure)?;
+        let (client, fetch) = (&self.client, &self.fetch);
+        let tokens = match &self.own {
+            Some(own) => client.refresh_for(&metadata, token, own, fetch).await,
+            None => client.refresh(&metadata, token, fetch).await,
+        };
+        let tokens = tokens.map_err(failure)?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
@@ -123,8 +216,16 @@ fn failure(error: TokenError) -> Failure {
         | TokenError::Misconfigured(Some(
             ErrorCode::AccessDenied | ErrorCode::LoginRequired | ErrorCode::InteractionRequired,
         )) => Failure::Definitive,
+        error => refused_for(error),
+    }
+}
+
+/// The same of a call for an origin's token: a no to it ends nothing but an unusable refresh token.
+fn refused_for(error: TokenError) -> Failure {
+    match error {
+        TokenError::Refused => Failure::Definitive,
         // An operator can mend it; meanwhile nobody is signed out by it.
-        TokenError::Misconfigured(_) => Failure::Transient { retry_after: None },
+        TokenError::Misconfigured(_) => Failure::Refused,
         TokenError::Unavailable { retry_after } => Failure::Transient { retry_after },
     }
 }
