@@ -44,6 +44,7 @@ mod csrf;
 mod headers;
 mod leaks;
 mod limits;
+mod origins;
 mod own_sessions;
 mod paths;
 mod refresh;
