@@ -39,7 +39,7 @@ wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
 http: ## conformance over HTTP on workerd, and its upstreams
-	@node scripts/test.mjs build http upstreams keys pair relying signals
+	@node scripts/test.mjs build http upstreams keys pair relying signals streams operations smuggling limits rotation bodies
 
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign
@@ -56,7 +56,7 @@ deploy-check: ## wrangler deploy --dry-run of both Workers
 deny: ## licences, bans, sources and advisories of the dependencies
 	@node scripts/test.mjs deny advisories
 
-proof: ## storms and kills at full size, with figures; minutes, and no part of make test
+proof: ## storms, kills and bodies at full size, with figures; minutes, and no part of make test
 	@node scripts/proof.mjs
 
 bench: ## what a request costs, beside other Workers and oidc-provider: minutes, on Linux

@@ -10,6 +10,8 @@ import { tools } from "./tools.mjs";
 
 export const workers = ["idp", "gateway"];
 
+const bundler = join(root, "scripts/esbuild.mjs");
+
 // Builds what changed since it was last built. `cargo` would see that too, but not before wasm-opt ran again.
 export async function build(names = workers) {
   await tools();
@@ -33,7 +35,7 @@ function workerBuild(name) {
     ...process.env,
     WASM_BINDGEN_BIN: toolBinary("wasm-bindgen-cli", wasmBindgenVersion(), "wasm-bindgen"),
     WASM_OPT_BIN: wasmOptBinary,
-    ESBUILD_BIN: esbuildBinary,
+    ESBUILD_BIN: bundler,
     // Left readable for `lean`, which minifies it.
     NO_MINIFY: "1",
   };
@@ -80,7 +82,7 @@ function lean(file) {
 
 // Everything a Worker is made of. Contents and not times, so that a checkout or a `touch` rebuilds nothing.
 function fingerprint(name) {
-  const hash = createHash("sha256").update(workerBuildVersion).update(`${workerBuild}${strip}${lean}`);
+  const hash = createHash("sha256").update(workerBuildVersion).update(`${workerBuild}${strip}${lean}`).update(readFileSync(bundler));
   const files = ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "package-lock.json", ".cargo/config.toml"];
   for (const file of [...files, ...inputs("shared"), ...inputs(name)]) {
     if (existsSync(join(root, file))) hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));

@@ -8,6 +8,7 @@ import { Fault, complain, environment, root, workerdBinary } from "./paths.mjs";
 // What a section prints as `  figure  WHAT: VALUE` becomes a line of its table.
 const sections = {
   storms: ["node", "tests/storms/run.mjs", "--full"],
+  bodies: ["node", "tests/bodies.mjs", "--full"],
 };
 
 async function perform([command, ...args]) {

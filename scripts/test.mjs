@@ -55,8 +55,25 @@ const stages = {
   },
   relying: (run) => run("node", "tests/relying.mjs"),
   signals: (run) => run("node", "tests/signals.mjs"),
-  streams: (run) => run("node", "tests/streams.mjs"),
-  operations: (run) => run("node", "tests/operations.mjs"),
+  regions: (run) => run("node", "tests/regions.mjs"),
+  async streams(run) {
+    await run("node", "tests/streams.mjs");
+    return without(postgres());
+  },
+  async operations(run) {
+    await run("node", "tests/operations.mjs");
+    return without(postgres());
+  },
+  smuggling: (run) => run("node", "tests/smuggling.mjs"),
+  limits: (run) => run("node", "tests/limits.mjs"),
+  async rotation(run) {
+    await run("node", "tests/rotation.mjs");
+    return without(postgres());
+  },
+  async bodies(run) {
+    if (process.platform !== "linux") return "NOT RUN: only Linux says what a process keeps in memory";
+    await run("node", "tests/bodies.mjs");
+  },
   async foreign(run) {
     await run("node", "tests/foreign/run.mjs");
     return without(apache());

@@ -7,11 +7,12 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names. `output` is where it says what. `cfHeader` of the
-// gateway, which no file can set, is for tests: the header whose JSON is the request's `cf` object.
+// Starts one process that serves everything the configuration names. `output` is where it says what. Two members of the
+// gateway, which no file can set, are for tests: `cfHeader`, the header whose JSON is the request's `cf` object, and
+// `standIn`, the address of who stands in for the bindings LOGIN_LIMIT and ANALYTICS.
 export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const folder = resolve(root, state);
-  const workers = [];
+  const [workers, extensions] = [[], []];
   if (idp) workers.push({ name: "idp", port: idp.port, members: rustWorker("idp", idp.settings, [], folder) });
   if (gateway) {
     const bindings = gateway.service_binding ? [`(name = "IDP", service = "idp")`] : [];
@@ -25,16 +26,23 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
       bindings.push(`(name = "HYPERDRIVE", hyperdrive = (designator = "hyperdrive", scheme = "postgresql", user = ${text(user)}, password = ${text(secret)}, database = ${text(database)}))`);
       workers.push({ name: "hyperdrive", external: `(address = ${text(host)}, tcp = ())` });
     }
+    if (gateway.standIn) {
+      workers.push({ name: "stand-in", external: `(address = ${text(gateway.standIn)}, http = ())` });
+      extensions.push({ name: "stand-in:bindings", source: embed(folder, "tests/bindings.js") });
+      for (const [name, made] of Object.entries({ LOGIN_LIMIT: "limit", ANALYTICS: "dataset" })) {
+        bindings.push(`(name = "${name}", wrapped = (moduleName = "stand-in:bindings", entrypoint = "${made}", innerBindings = [(name = "at", service = "stand-in")]))`);
+      }
+    }
     const { port, settings, cfHeader } = gateway;
     workers.push({ name: "gateway", port, cfHeader, members: rustWorker("gateway", settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
-  return launch(folder, workers, output);
+  return launch(folder, workers, output, extensions);
 }
 
 // Starts workers, each with a name, the members of workerd's struct of that name, and a port if anybody but the others
-// is to reach it; or, by `external`, names somebody else.
-export function launch(state, workers, output = 2) {
+// is to reach it; or, by `external`, names somebody else. `extensions` are modules that bindings are made of.
+export function launch(state, workers, output = 2, extensions = []) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
   chmodSync(state, 0o700);
@@ -42,13 +50,13 @@ export function launch(state, workers, output = 2) {
   // The file holds secrets. Removed first: a mode is given to new files only.
   const file = join(state, "workerd.capnp");
   rmSync(file, { force: true });
-  writeFileSync(file, workerdConfig(workers, storage), { mode: 0o600 });
+  writeFileSync(file, workerdConfig(workers, storage, extensions), { mode: 0o600 });
 
   // What workers log goes to our stderr, unless told otherwise, also what workerd would write to stdout: that belongs to `ready`.
   return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", output, output] });
 }
 
-function workerdConfig(workers, storage) {
+function workerdConfig(workers, storage, extensions) {
   const services = [
     `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
     `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
@@ -60,6 +68,8 @@ function workerdConfig(workers, storage) {
     return `(name = "${name}", address = "127.0.0.1:${port}", http = (${http}), service = "${name}")`;
   });
 
+  const modules = extensions.map(({ name, source }) => `(name = "${name}", internal = true, esModule = ${source})`);
+
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -68,7 +78,8 @@ const config :Workerd.Config = (
   ],
   sockets = [
     ${sockets.join(",\n    ")}
-  ]
+  ],
+  extensions = [${modules.length ? `(modules = [${modules.join(", ")}])` : ""}]
 );
 `;
 }

@@ -2,9 +2,12 @@
 // line of the log, traces, timings, health. node tests/operations.mjs
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { subject } from "./foreign/checks.mjs";
-import { alice, pair, serve } from "./foreign/pair.mjs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { later, subject } from "./foreign/checks.mjs";
+import { alice, freePorts, pair, serve } from "./foreign/pair.mjs";
 import { Visitor } from "./foreign/visitor.mjs";
+import { database } from "./postgres.mjs";
+import { postgres } from "../scripts/postgres.mjs";
 
 const trace = "0af7651916cd43dd8448eb211c80319c";
 const traceparent = `00-${trace}-b7ad6b7169203331-01`;
@@ -32,7 +35,7 @@ await subject("what an operator sees of requests", async (it) => {
     for (let tries = 0; tries < 100; tries += 1) {
       const found = readFileSync(log, "utf8").split("\n").findLast((text) => text.startsWith("{") && text.includes(`"path":"${path}"`));
       if (found) return JSON.parse(found);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
     throw new Error(`there is no line about ${path}`);
   };
@@ -88,4 +91,64 @@ await subject("what an operator sees of requests", async (it) => {
     assert.deepEqual([refused.rule, refused.outcome, refused.cause, refused.status], [1, "Refused(Claim)", "Claim", 403]);
     assert.ok(!readFileSync(log, "utf8").includes("kaput-4711"));
   });
+
+  const { missing } = postgres();
+  if (missing) console.log(`  NOT RUN with postgres: ${missing}`);
+  for (const mode of ["hybrid", "durable", "kv", "sealed", ...(missing ? [] : ["postgres"])]) {
+    await it(`${mode}: a line says what came of the token call that a request caused or waited for, and no token`, () => refreshes(mode));
+  }
 });
+
+// Somebody's requests while their token ends, is renewed, and is refused in the end.
+async function refreshes(mode) {
+  let store = {};
+  if (mode === "postgres") {
+    const [port] = await freePorts(1);
+    const { url, stop } = await database(port);
+    later(stop);
+    store = { DATABASE_URL: url };
+  }
+  const { config, app, issuer } = await pair({
+    idp: { ACCESS_TOKEN_SECONDS: 6 }, kv: mode === "kv",
+    // Refresh tokens end with the issuer's session, of whose end nobody is told.
+    gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", SCOPE: "openid profile email", ...store }),
+  });
+  const { log, stop } = await serve(config);
+  const lines = () => readFileSync(log, "utf8").split("\n").filter((text) => text.startsWith("{") && text.includes('"path":"/echo"')).map((text) => JSON.parse(text));
+  const words = (from) => lines().slice(from).map(({ refresh }) => refresh);
+  const visitor = new Visitor();
+  const page = await visitor.follow(await visitor.open(`${app}/`));
+  assert.equal((await visitor.follow(await visitor.submit(page, alice))).status, 200);
+  const tokens = new Set();
+  const ask = async () => {
+    const { status, body } = await visitor.fetch(`${app}/echo`);
+    if (status === 200) tokens.add(JSON.parse(body).headers.find(([name]) => name === "authorization")[1].split(" ")[1]);
+    return status;
+  };
+
+  // Right after a renewal, if signing in has taken as long as a token lives, nothing is due.
+  for (let tries = 0; tries === 0 || words(0).at(-1) !== undefined; tries += 1) {
+    assert.ok(tries < 20, words(0).join());
+    assert.equal(await ask(), 200);
+  }
+  const before = words(0).length;
+  await sleep(6200);
+  const many = await Promise.all(Array.from({ length: 6 }, ask));
+  assert.deepEqual(many, Array(6).fill(200));
+  const said = words(before);
+  assert.ok(said.includes("renewed"), said.join());
+  // In `sealed` each makes a call of its own. Elsewhere there is one, and whoever comes when it is over waited for nothing.
+  const others = mode === "sealed" ? ["renewed"] : ["renewed", "waited", undefined];
+  assert.ok(said.every((word) => others.includes(word)), said.join());
+
+  const out = await visitor.open(`${issuer}/end_session`);
+  assert.ok((await visitor.submit(out, { confirm: "yes" })).status < 400);
+  await sleep(6200);
+  assert.equal(await ask(), 401);
+  const last = lines().at(-1);
+  assert.deepEqual([last.session, last.refresh, last.status], ["nobody", "refused", 401]);
+  const all = readFileSync(log, "utf8");
+  assert.ok(tokens.size >= 2);
+  for (const part of [...tokens].flatMap((token) => token.split(".").slice(1))) assert.ok(!all.includes(part), "a token stands in the log");
+  await stop();
+}

@@ -89,7 +89,7 @@ function configure(mode, ports, second, state, store) {
     client.post_logout_redirect_uris = client.post_logout_redirect_uris.map(moved);
     client.backchannel_logout_uri = moved(client.backchannel_logout_uri);
   }
-  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, ...changes.gateway, ...store.settings });
+  Object.assign(gateway, { ISSUER: issuer, PUBLIC_URL: app, SESSION_MODE: mode, REFRESH_TOKENS: "repeated", ...changes.gateway, ...store.settings });
   Object.assign(config.gateway, store.gateway);
   gateway.ROUTES = gateway.ROUTES.map((route) => ({ ...route, origin }));
   // Nobody listens there.

@@ -1,16 +1,19 @@
 // A PostgreSQL server of our own: on loopback alone, on a free port, with a password, in a folder that is removed.
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { postgres } from "../scripts/postgres.mjs";
 import { Fault } from "../scripts/paths.mjs";
 
 const user = "gatelatch";
 
-// Starts a server on `port`. The answer has its `url`, `stop`, which removes everything, and `away` and `back`, which end the
-// server and start it again over the same data. It ends with us, however we end: it holds a pipe of ours.
+// Starts a server on `port`. The answer has its `url`, `stop`, which removes everything, `away` and `back`, which end the
+// server and start it again over the same data, and `crash`, which kills it as nobody should: all of it, which then comes
+// back by `back`, or one of its processes, after which it starts anew by itself. It ends with us, however we end: it holds a
+// pipe of ours.
 export async function database(port, { connections = 100 } = {}) {
   const { folder: programs, owner, missing } = postgres();
   if (missing) throw new Fault(missing);
@@ -35,10 +38,23 @@ export async function database(port, { connections = 100 } = {}) {
     remove();
     process.off("exit", remove);
   };
-  const back = async () => {
-    server = await start(command, owner, folder);
+  const back = async (tries = 20) => {
+    try {
+      server = await start(command, owner, folder);
+    } catch (fault) {
+      // The orphans of a server that was killed may still be about to notice.
+      if (tries === 1) throw fault;
+      await sleep(100);
+      await back(tries - 1);
+    }
   };
-  return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back };
+  const crash = async (whole) => {
+    const [pid] = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
+    const one = whole ? pid : spawnSync("pgrep", ["-P", pid], { encoding: "utf8" }).stdout.trim().split("\n").at(-1);
+    process.kill(Number(one), "SIGKILL");
+    if (whole) await away();
+  };
+  return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back, crash };
 }
 
 async function start(command, owner, folder) {

@@ -1,14 +1,11 @@
 // What origins are told about the person and about where a request comes from, on workerd: node tests/signals.mjs.
 // In place of Cloudflare a header of the tests says what the request's `cf` object is.
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
-import { startWorkerd } from "../scripts/workerd.mjs";
-import { later, subject } from "./foreign/checks.mjs";
-import { account, alice, pair, prepare } from "./foreign/pair.mjs";
+import { from, serveElsewhere } from "./elsewhere.mjs";
+import { subject } from "./foreign/checks.mjs";
+import { account, alice, pair } from "./foreign/pair.mjs";
 import { Visitor } from "./foreign/visitor.mjs";
 
-const cfHeader = "x-cf-of-the-test";
 const here = {
   country: "CH", region: "Z\u00fcrich", city: "Z\u00fcrich", continent: "EU", timezone: "Europe/Zurich",
   latitude: "47.36", longitude: "8.55", asn: 13335, colo: "ZRH",
@@ -37,26 +34,6 @@ const routes = (origin) => [
   { prefix: "/", origin, access: "signed-in", headers: told, signals: true },
 ];
 
-async function serve(config) {
-  const { config: whole, output } = await prepare({ ...config, gateway: { ...config.gateway, cfHeader } });
-  const workerd = startWorkerd(whole, output);
-  const ended = once(workerd, "exit");
-  later(async () => {
-    workerd.kill("SIGTERM");
-    const late = sleep(2000, undefined, { ref: false }).then(() => workerd.kill("SIGKILL"));
-    await Promise.race([ended, late]);
-    await ended;
-  });
-  for (;;) {
-    assert.equal(workerd.exitCode, null, "workerd ended");
-    const asked = ["gateway", "idp", "origin"].map((name) => fetch(`http://127.0.0.1:${whole[name].port}/`, { redirect: "manual" }));
-    const answers = await Promise.all(asked).catch(() => []);
-    for (const answer of answers) await answer.arrayBuffer();
-    if (answers.length && answers.every(({ status }) => status < 500)) return;
-    await sleep(50);
-  }
-}
-
 // What the origin gets of a request that comes from there; undefined: without Cloudflare in front.
 async function received(visitor, url, cf, more = {}) {
   const answer = await visitor.fetch(url, { headers: { ...from(cf), ...more } });
@@ -64,15 +41,12 @@ async function received(visitor, url, cf, more = {}) {
   return Object.fromEntries(JSON.parse(answer.body).headers);
 }
 
-// The header by which a request comes from there; a header holds ASCII, and JSON can say everything in it.
-const escaped = (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
-const from = (cf) => cf && { [cfHeader]: JSON.stringify(cf).replace(/[^ -~]/g, escaped) };
 const only = (headers, names) => Object.fromEntries(names.filter((name) => name in headers).map((name) => [name, headers[name]]));
 
 await subject("origins are told about the person and the edge", async (it) => {
   const person = { ...account, name: "Zo\u00eb\u2028Liddell" };
   const { config, app } = await pair({ idp: { ACCOUNTS: [person] }, gateway: (origin) => ({ ROUTES: routes(origin) }) });
-  await serve(config);
+  await serveElsewhere(config);
   const stranger = new Visitor();
   const visitor = new Visitor();
   const landed = await visitor.follow(await visitor.submit(await visitor.follow(await visitor.open(`${app}/`)), alice));

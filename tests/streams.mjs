@@ -1,4 +1,5 @@
-// Streams through a session, on workerd: what passes, and that they end with the session, whoever ended it.
+// Streams through a session, on workerd: what passes, and that they end with the session, whoever ended it, wherever
+// sessions are kept.
 // node tests/streams.mjs [STREAMS]: so many are open when the spread of their ends is measured.
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -6,18 +7,37 @@ import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import WebSocket from "ws";
 import { figure, later, subject } from "./foreign/checks.mjs";
-import { alice, key, ourPair } from "./foreign/pair.mjs";
+import { alice, freePorts, ourPair } from "./foreign/pair.mjs";
 import { Visitor } from "./foreign/visitor.mjs";
+import { database } from "./postgres.mjs";
+import { postgres } from "../scripts/postgres.mjs";
+import { bearer, read } from "./storms/client.mjs";
 
 const many = Number(process.argv[2] ?? 100);
 const forEver = "/sse?n=1000";
 // Longer than any machine takes, and shorter than a stream of events lasts.
-const patience = 30_000;
+const patience = 60_000;
+
+// Where sessions are that can be ended elsewhere.
+const { missing } = postgres();
+const stores = ["hybrid", "durable", "kv", ...(missing ? [] : ["postgres"])];
+
+// A database for all of them.
+let url;
+async function databaseUrl() {
+  if (url) return url;
+  const [port] = await freePorts(1);
+  const server = await database(port);
+  later(server.stop);
+  return (url = server.url);
+}
 
 // A pair of ours whose client is told of logouts, and which has these settings besides.
-async function world(mode, settings = {}) {
-  const changed = { gateway: () => ({ SESSION_MODE: mode, ...settings }) };
-  const { app, issuer } = await ourPair({ ...changed, told: true });
+async function world(mode, { gateway = {}, idp = {}, told = true } = {}) {
+  const kept = mode === "postgres" ? { DATABASE_URL: await databaseUrl() } : {};
+  const { app, issuer } = await ourPair({
+    idp, gateway: () => ({ SESSION_MODE: mode, REFRESH_TOKENS: "repeated", ...kept, ...gateway }), told, kv: mode === "kv",
+  });
   const enter = async () => {
     const visitor = new Visitor();
     const page = await visitor.follow(await visitor.open(`${app}/`));
@@ -57,6 +77,34 @@ async function events({ app }, visitor, path = forEver) {
   return { ended, close: () => asked.destroy(), said: () => text };
 }
 
+// Somebody's stream of events and their WebSocket.
+const both = async (here, visitor) => [await socket(here, visitor), await events(here, visitor)];
+
+async function areOver([one, two]) {
+  assert.equal((await within(one.ended)).code, 1008);
+  assert.equal((await within(two.ended)).how, "end");
+}
+
+async function areOpen([one, two]) {
+  one.made.send("still here");
+  assert.equal(await one.heard(), "still here");
+  const before = two.said();
+  for (let looks = 0; two.said() === before; looks += 1) {
+    assert.ok(looks < 200, "the stream of events says nothing more");
+    await sleep(50);
+  }
+}
+
+// What a session does that lasts so many seconds, or twice or four or eight times as many, on a machine that takes its time.
+async function inTime(seconds, act, most = 8 * seconds) {
+  try {
+    return await act(seconds);
+  } catch (fault) {
+    if (seconds >= most) throw fault;
+    return inTime(2 * seconds, act, most);
+  }
+}
+
 const within = (promise) => Promise.race([promise, sleep(patience, { how: "still open", code: "still open" }, { ref: false })]);
 
 async function signOut({ app }, visitor) {
@@ -72,7 +120,8 @@ async function signOutAbove({ issuer }, visitor) {
 }
 
 await subject("streams end with their session", async (it) => {
-  for (const mode of ["hybrid", "durable"]) {
+  if (missing) console.log(`  NOT RUN with postgres: ${missing}`);
+  for (const mode of stores) {
     const here = await world(mode);
     const { app, enter } = here;
 
@@ -137,18 +186,67 @@ await subject("streams end with their session", async (it) => {
       const [code] = await Promise.race([
         once(made, "close"), once(made, "unexpected-response").then(([, answer]) => [answer.statusCode]),
       ]);
-      // The cookie that hybrid believes for a while opens one, and its watch closes it.
-      assert.equal(code, mode === "durable" ? 401 : 1008);
+      // What hybrid and kv believe for a while opens one, and its watch closes it.
+      const right = { hybrid: [1008], kv: [401, 1008], durable: [401], postgres: [401] };
+      assert.ok(right[mode].includes(code), code);
     });
   }
 
-  for (const mode of ["hybrid", "sealed"]) {
-    await it(`${mode}: the absolute end closes what is open`, async () => {
-      const here = await world(mode, { SESSION_ABSOLUTE_SECONDS: "6", SESSION_IDLE_SECONDS: "6", SEALING_KEYS: key() });
-      const visitor = await here.enter();
-      const [one, two] = [await socket(here, visitor), await events(here, visitor)];
-      assert.equal((await within(one.ended)).code, 1008);
-      assert.equal((await within(two.ended)).how, "end");
+  // An issuer that tells nobody who has signed out there, and whose refresh tokens end with that: the next refresh finds out.
+  const untold = { idp: { ACCESS_TOKEN_SECONDS: 6 }, gateway: { SCOPE: "openid profile email" }, told: false };
+  for (const mode of stores) {
+    const here = await world(mode, untold);
+    const { app, enter } = here;
+
+    await it(`gr_20, ${mode}: a stream outlives the access token that it began with, and no request has a token that is over`, async () => {
+      const visitor = await enter();
+      const first = read(bearer(await visitor.fetch(`${app}/echo`)));
+      const open = await both(here, visitor);
+      while (Date.now() / 1000 < first.exp + 1) {
+        await sleep(500);
+        const now = Math.floor(Date.now() / 1000);
+        const { exp } = read(bearer(await visitor.fetch(`${app}/echo`)));
+        assert.ok(exp > now, `${now - exp} s too old`);
+      }
+      await areOpen(open);
+      await signOut(here, visitor);
+      await areOver(open);
+    }, 120);
+
+    await it(`cs_13, ${mode}: a refresh that is refused for good ends what is open`, async () => {
+      const visitor = await enter();
+      const open = await both(here, visitor);
+      await signOutAbove(here, visitor);
+      await areOpen(open);
+      let status;
+      for (const end = Date.now() + patience; status !== 401 && Date.now() < end; await sleep(200)) {
+        ({ status } = await visitor.fetch(`${app}/echo`));
+      }
+      assert.equal(status, 401);
+      await areOver(open);
+    }, 120);
+  }
+
+  const sleepers = await Promise.all(stores.map((mode) => inTime(8, async (idle) => {
+    const here = await world(mode, { gateway: { SESSION_IDLE_SECONDS: String(idle) } });
+    const visitor = await here.enter();
+    return { mode, here, visitor, open: await both(here, visitor), idle };
+  })));
+  await sleep((Math.max(...sleepers.map(({ idle }) => idle)) + 1) * 1000);
+  for (const { mode, here, visitor, open } of sleepers) {
+    await it(`cs_13, ${mode}: idling alone ends nothing that is open, and being found idle does`, async () => {
+      await areOpen(open);
+      assert.equal((await visitor.fetch(`${here.app}/echo`)).status, 401);
+      await areOver(open);
     });
+  }
+
+  for (const mode of ["hybrid", "postgres", "sealed"].filter((mode) => mode === "sealed" || stores.includes(mode))) {
+    await it(`${mode}: the absolute end closes what is open`, async () => {
+      await areOver(await inTime(6, async (life) => {
+        const here = await world(mode, { gateway: { SESSION_ABSOLUTE_SECONDS: String(life), SESSION_IDLE_SECONDS: String(life) } });
+        return both(here, await here.enter());
+      }));
+    }, 200);
   }
 });

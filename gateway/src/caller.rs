@@ -3,11 +3,14 @@
 //! Such a request is judged by its token alone: no cookie is looked at, nothing is redirected, and no
 //! other site can have caused it, for a browser puts a token on nothing by itself.
 
+use crate::assertion::{Whose, attach};
+use crate::config::Config;
 use crate::next::{Caller, Next};
 use crate::policy::{Requirement, Unmet};
 use crate::refused::Why;
 use crate::session::admission::Bound;
 use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use crate::session::state::Person;
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
@@ -15,14 +18,13 @@ use serde::Serialize;
 use serde_json::Map;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Response};
-use shared::jose::Verifier;
-use shared::jose::jws;
+use shared::jose::Signer;
+use shared::jose::jws::{self, Unverified};
 use shared::lines::parts;
 use shared::rp::access_token::{AccessClaims, AccessRefused};
-use shared::rp::dialect::Desk;
 use shared::rp::introspection::NotAccepted;
 use shared::rp::keys::NoKey;
-use shared::secret::AccessToken;
+use shared::secret::{AccessToken, Digest};
 use shared::time::UnixTime;
 use shared::{cause, respond};
 use std::fmt::Write;
@@ -112,13 +114,14 @@ fn in_query(query: Option<&str>) -> bool {
 }
 
 /// Decides about a request by the token that it brings. What streams to it ends with the token.
-pub async fn judge<F: Fetch, V: Verifier>(
-    party: &Party<F, V>,
+pub async fn judge<F: Fetch, V: Signer>(
+    config: &Config,
+    parties: &Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
 ) -> (Next, Option<Bound>) {
-    let claims = match verify(party, caller, now).await {
-        Ok(claims) => claims,
+    let (claims, party) = match verify(parties, caller, now).await {
+        Ok(verified) => verified,
         Err(refused) => return (caller.refuse(refused), None),
     };
     let AccessClaims { subject, expires_at, scope, acr, auth_time, all } = claims;
@@ -127,32 +130,48 @@ pub async fn judge<F: Fetch, V: Verifier>(
     let subject = subject.unwrap_or_default();
     let person = Person { subject, auth_time, acr, scope, weighed, ..Person::default() };
     let bound = expires_at.map(|ends_at| Bound { handle: None, ends_at });
-    (caller.admit(&person, now), bound)
+    let next = caller.admit(&person, now);
+    let session = Digest::of(caller.token().expose()).to_text();
+    let whose = Whose { person: &person, session: &session, ends_at: expires_at };
+    // A token that speaks for nobody tells of nobody.
+    let asks = caller.route().assertion.as_ref().filter(|_| !person.subject.is_empty());
+    (attach(next, asks, whose, config, Some(party), now).await, bound)
 }
 
-async fn verify<F: Fetch, V: Verifier>(
-    party: &Party<F, V>,
+async fn verify<'p, F: Fetch, V: Signer>(
+    parties: &'p Parties<F, V>,
     caller: &Caller<'_>,
     now: UnixTime,
-) -> Result<AccessClaims, Refused> {
-    let Party { client, provider, fetch, verifier, introspected, .. } = party;
+) -> Result<(AccessClaims, &'p Party<F, V>), Refused> {
     let Accepts { audience, opaque } = caller.accepts();
     let token = caller.token().expose();
     let signed = jws::is_meant(token);
     if !signed && !opaque {
         return Err(Refused::Token(AccessRefused::Signature(jws::Refused::Malformed)));
     }
+    let party = party(parties, caller).ok_or(Refused::Token(AccessRefused::Issuer))?;
+    let Party { client, provider, fetch, introspected, .. } = party;
     let metadata = provider.metadata(fetch, now).await;
     let metadata = &*metadata.map_err(|_| Refused::Unavailable(WAIT_SECONDS))?;
-    let at = Desk { party: client, provider, metadata, fetch, verifier, now };
+    let at = party.desk(metadata, now);
     if signed {
-        return Ok(client.verify_access(token, audience, &at).await?);
+        return Ok((client.verify_access(token, audience, &at).await?, party));
     }
     let said = client.introspect(token, audience, introspected, &at).await;
-    said.map_err(|not| match not {
+    said.map(|claims| (claims, party)).map_err(|not| match not {
         NotAccepted::Refused(refused) => refused.into(),
         NotAccepted::Unavailable { retry_after } => Refused::Unavailable(retry_after),
     })
+}
+
+/// Whose token it has to be: of the only provider, or of the one that it says it is from. One that
+/// says nothing is shown to none of several.
+fn party<'p, F, V>(parties: &'p Parties<F, V>, caller: &Caller<'_>) -> Option<&'p Party<F, V>> {
+    if let Some(only) = parties.only() {
+        return Some(only);
+    }
+    let issuer = Unverified::parse(caller.token().expose()).ok()?.claimed_issuer()?;
+    parties.iter().find(|party| party.client.may_be(&issuer))
 }
 
 /// The only words a caller reads.

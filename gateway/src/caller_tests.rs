@@ -4,7 +4,7 @@ use crate::caller::{judge, read};
 use crate::config::Config;
 use crate::fixture::{NOON, Peer, config_with, provider, sign};
 use crate::next::{Arrival, Incoming, Next, arrive};
-use crate::session::exchange::Party;
+use crate::session::parties::Parties;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use pollster::block_on;
@@ -36,7 +36,7 @@ const NAVIGATION: [(&str, &str); 2] = [("sec-fetch-mode", "navigate"), ("accept"
 struct World {
     config: Config,
     peer: Peer,
-    party: Party<Line, Native>,
+    parties: Parties<Line, Native>,
 }
 
 /// The way to the provider.
@@ -57,8 +57,8 @@ fn worlds() -> [World; 2] {
             ("CLIENT_SECRET", "s3cret"),
         ];
         let (config, peer) = (config_with("hybrid", &settings), Peer::new());
-        let party = Party::new(&config, provider(), Line(peer.clone()), Native);
-        World { config, peer, party }
+        let parties = Parties::new(&config, |_| (provider(), Line(peer.clone()), Native));
+        World { config, peer, parties }
     })
 }
 
@@ -89,7 +89,9 @@ impl World {
             Arrival::Ours(_) => panic!("{url} is an origin's"),
             Arrival::Next(next) => (By::Nothing, next),
             Arrival::Gate(gate) => (By::Session, gate.turn_away()),
-            Arrival::Caller(caller) => (By::Token, block_on(judge(&self.party, &caller, now)).0),
+            Arrival::Caller(caller) => {
+                (By::Token, block_on(judge(&self.config, &self.parties, &caller, now)).0)
+            }
         };
         match next {
             Next::Respond(response) => (by, Err(response.into())),

@@ -1,9 +1,14 @@
 //! The deployment's settings, read once and refused as a whole.
 
+mod refresh_tokens;
+
 use crate::database::{self, DatabaseUrl};
+use crate::own_keys::OwnKeys;
+use crate::providers::{Providers, callback};
 use crate::route::Routes;
 use shared::origin::{Issuer, Origin};
-use shared::rp::client::ClientAuth;
+use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
+use shared::rp::entry::Registered;
 use shared::rp::wanted::is_resource;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
@@ -70,14 +75,10 @@ pub enum RequestLog {
 pub struct Config {
     /// The gateway's own origin: what browsers see. Where there are several, each has a configuration.
     pub public_url: Origin,
-    /// Whom we trust to sign people in.
-    pub issuer: Issuer,
-    /// Who we are to the issuer.
-    pub client_id: String,
-    /// How we prove it.
-    pub client_auth: ClientAuth,
-    /// What we ask for; `openid` is in it.
-    pub scope: Scope,
+    /// Whom we trust to sign people in, and who we are to them.
+    pub providers: Providers,
+    /// Whether authorization requests are pushed (RFC 9126), and go no other way.
+    pub par: bool,
     /// Whom the session's own access token is for; absent, the issuer says.
     pub resource: Option<String>,
     /// Who has which paths.
@@ -88,6 +89,8 @@ pub struct Config {
     pub database: Option<DatabaseUrl>,
     /// What seals cookies.
     pub keys: SealingKeys,
+    /// What we sign with.
+    pub own_keys: OwnKeys,
     /// Seconds without a request after which a session is over.
     pub idle_seconds: u64,
     /// Seconds after sign-in when a session is over, whatever happens.
@@ -104,6 +107,8 @@ pub struct Config {
     pub sessions_per_person: usize,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
+    /// Whether the object of a session follows its person to another continent.
+    pub follow_region: bool,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -119,11 +124,16 @@ impl Sites {
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::new(var);
         let public_urls = settings.required("PUBLIC_URL", ORIGINS, origins).unwrap_or_default();
-        let routes = Routes::read(&mut settings, &public_urls);
+        let own_keys = OwnKeys::read(&mut settings, is_deployed(public_urls.first()));
+        let named = Providers::named(&mut settings, public_urls.first(), &own_keys);
+        let routes = Routes::read(&mut settings, &public_urls, named.as_deref());
         let first = public_urls.first().cloned();
-        let first = Config::common(settings, first)?;
+        let first = Config::common(settings, first, own_keys, named)?;
         let sites = public_urls.into_iter().zip(routes);
-        let site = |(public_url, routes)| Config { public_url, routes, ..first.clone() };
+        let site = |(public_url, routes)| {
+            let providers = first.providers.at(&public_url);
+            Config { public_url, providers, routes, ..first.clone() }
+        };
         Ok(Self(sites.map(site).collect()))
     }
 
@@ -164,18 +174,15 @@ impl Config {
     fn common<V: Fn(&str) -> Option<String>>(
         mut settings: Settings<V>,
         public_url: Option<Origin>,
+        own_keys: OwnKeys,
+        named: Option<Vec<Registered>>,
     ) -> Result<Self, Vec<Problem>> {
-        let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
-        let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
-            text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
-        });
-        let client_auth = client_auth(&mut settings);
-        let scope = settings.optional(
-            "SCOPE",
-            "words separated by spaces, openid among them",
-            Scope::parse("openid profile email offline_access").unwrap_or_default(),
-            |text| Scope::parse(text).filter(|scope| scope.has("openid")),
-        );
+        let deployed = is_deployed(public_url.as_ref());
+        let providers = match named {
+            Some(named) => Providers::new(named),
+            None => only(&mut settings, public_url.as_ref(), &own_keys),
+        };
+        let par = settings.optional("PAR", "true or false", false, |text| text.parse().ok());
         let resource =
             settings.optional("RESOURCE", "an absolute URI without a fragment", None, |text| {
                 is_resource(text).then(|| Some(text.to_owned()))
@@ -190,12 +197,12 @@ impl Config {
         if mode == Mode::Kv && settings.text(COPIES).is_none() {
             settings.refuse(COPIES, "a binding of a KV namespace, for SESSION_MODE is kv");
         }
+        refresh_tokens::check(&mut settings, mode);
         let keys = settings.required(
             "SEALING_KEYS",
             "1 to 8 keys, comma separated, each the base64url form of 32 bytes",
             SealingKeys::parse,
         );
-        let deployed = public_url.as_ref().is_some_and(|url| !url.is_development());
         if deployed && keys.as_ref().is_some_and(SealingKeys::has_example) {
             settings.refuse("SEALING_KEYS", "your own: an example key is known to everybody");
         }
@@ -210,6 +217,13 @@ impl Config {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
         let trusted_origins = trusted_origins(&mut settings);
+        let follow_region =
+            settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
+        if follow_region && matches!(mode, Mode::Sealed | Mode::Postgres) {
+            let wanted =
+                "false or absent: with SESSION_MODE sealed or postgres no session is near anybody";
+            settings.refuse("FOLLOW_REGION", wanted);
+        }
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -232,15 +246,14 @@ impl Config {
         let read = || {
             Some(Self {
                 public_url: public_url?,
-                issuer: issuer?,
-                client_id: client_id?,
-                client_auth: client_auth?,
-                scope,
+                providers: providers?,
+                par,
                 resource,
                 routes: Routes::default(),
                 mode,
                 database,
                 keys: keys?,
+                own_keys,
                 idle_seconds,
                 absolute_seconds,
                 freshness_seconds,
@@ -249,6 +262,7 @@ impl Config {
                 server_timing,
                 sessions_per_person,
                 trusted_origins,
+                follow_region,
             })
         };
         settings.finish(read())
@@ -262,6 +276,17 @@ impl Config {
     pub fn believed_seconds(&self) -> u64 {
         self.freshness_seconds.min(self.idle_seconds / 10)
     }
+
+    /// Whether anything depends on where a request comes from.
+    #[must_use]
+    pub fn looks_at_edge(&self) -> bool {
+        self.follow_region || self.routes.look_at_edge()
+    }
+}
+
+/// Whether it is somewhere else than on the machine of who develops it.
+fn is_deployed(public_url: Option<&Origin>) -> bool {
+    public_url.is_some_and(|url| !url.is_development())
 }
 
 const ORIGIN: &str = "an origin like https://app.example, without a path (http on loopback only)";
@@ -283,26 +308,63 @@ fn origins(text: &str) -> Option<Vec<Origin>> {
     Some(read)
 }
 
-/// Secret and method have to agree; with neither, the client is a public one.
-fn client_auth<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Option<ClientAuth> {
+/// The provider of the short form.
+fn only<V: Fn(&str) -> Option<String>>(
+    settings: &mut Settings<V>,
+    public_url: Option<&Origin>,
+    own_keys: &OwnKeys,
+) -> Option<Providers> {
+    let issuer = settings.required("ISSUER", "an https URL (http on loopback)", Issuer::parse);
+    let client_id = settings.required("CLIENT_ID", "printable ASCII", |text| {
+        text.bytes().all(|byte| matches!(byte, b' '..=b'~')).then(|| text.to_owned())
+    });
+    let client_auth = client_auth(settings, own_keys);
+    let scope = settings.optional(
+        "SCOPE",
+        "words separated by spaces, openid among them",
+        Scope::parse("openid profile email offline_access").unwrap_or_default(),
+        |text| Scope::parse(text).filter(|scope| scope.has("openid")),
+    );
+    Providers::new(vec![Registered::openid(RelyingParty {
+        issuer: issuer?,
+        issuers: Issuers::Exact,
+        client_id: client_id?,
+        auth: client_auth?,
+        redirect_uri: public_url?.at(&callback("")),
+        scope,
+    })])
+}
+
+/// Secret, keys and method have to agree; with no secret and no method, the client is a public one.
+fn client_auth<V: Fn(&str) -> Option<String>>(
+    settings: &mut Settings<V>,
+    own_keys: &OwnKeys,
+) -> Option<ClientAuth> {
+    const NAMES: &str = "client_secret_basic, client_secret_post, private_key_jwt or none";
     let secret = settings.text("CLIENT_SECRET").map(ClientSecret::new);
-    match (settings.text("CLIENT_AUTH").as_deref(), secret) {
-        (None | Some("client_secret_basic"), Some(secret)) => Some(ClientAuth::Basic(secret)),
-        (Some("client_secret_post"), Some(secret)) => Some(ClientAuth::Post(secret)),
-        (None | Some("none"), None) => Some(ClientAuth::None),
+    let (name, wanted) = match (settings.text("CLIENT_AUTH").as_deref(), secret) {
+        (None | Some("client_secret_basic"), Some(secret)) => {
+            return Some(ClientAuth::Basic(secret));
+        }
+        (Some("client_secret_post"), Some(secret)) => return Some(ClientAuth::Post(secret)),
+        (None | Some("none"), None) => return Some(ClientAuth::None),
+        (Some("private_key_jwt"), None) => {
+            let key = own_keys.signing().cloned().map(Box::new).map(ClientAuth::PrivateKeyJwt);
+            if key.is_none() {
+                settings.refuse("SIGNING_KEYS", "set, for CLIENT_AUTH says that we sign");
+            }
+            return key;
+        }
         (Some("client_secret_basic" | "client_secret_post"), None) => {
-            settings.refuse("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one");
-            None
+            ("CLIENT_SECRET", "set, for CLIENT_AUTH says that there is one")
         }
-        (Some("none"), Some(_)) => {
-            settings.refuse("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none");
-            None
+        (Some("none" | "private_key_jwt"), Some(_)) => {
+            ("CLIENT_SECRET", "absent, for CLIENT_AUTH says that there is none")
         }
-        (Some(_), _) => {
-            settings.refuse("CLIENT_AUTH", "client_secret_basic, client_secret_post or none");
-            None
-        }
-    }
+        (Some(_), _) => ("CLIENT_AUTH", NAMES),
+    };
+    settings.refuse(name, wanted);
+    None
 }
 
 fn trusted_origins<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Vec<Origin> {

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::session::driver::Spawn;
 use serde_json::{Value, json};
 use shared::fetch::{Request, Response, Unreachable};
-use shared::jose::jwk::JwkSet;
+use shared::jose::jwk::{Jwk, JwkSet};
 use shared::jose::jws::{Header, compact, signing_input};
 use shared::jose::native::SigningKey;
 use shared::metadata::ProviderMetadata;
@@ -35,6 +35,7 @@ pub(crate) fn config_with(mode: &'static str, changes: &[(&str, &'static str)]) 
         "CLIENT_AUTH" => Some("none"),
         "SEALING_KEYS" => Some("YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE"),
         "SESSION_MODE" => Some(mode),
+        "REFRESH_TOKENS" => Some("repeated"),
         "ROUTES" => {
             Some(r#"[{"prefix":"/","origin":"http://localhost:8789","access":"signed-in"}]"#)
         }
@@ -44,11 +45,18 @@ pub(crate) fn config_with(mode: &'static str, changes: &[(&str, &'static str)]) 
 }
 
 pub(crate) fn provider() -> Rc<Provider> {
-    Rc::new(Provider::new(config("hybrid").issuer))
+    Rc::new(config("hybrid").providers.first().provider())
 }
 
-fn key() -> SigningKey {
-    SigningKey::es256([7; 32]).unwrap()
+/// The provider of nearly every test.
+pub(crate) const IDP: &str = "https://idp.test";
+/// All providers call their keys the same (CC-07).
+const KID: &str = "1";
+
+/// Each provider has a key of its own.
+fn key(issuer: &str) -> SigningKey {
+    let number = issuer.bytes().fold(7, u8::wrapping_add);
+    SigningKey::es256([number; 32]).unwrap()
 }
 
 /// The claims of an ID token.
@@ -83,8 +91,13 @@ pub(crate) fn id_token_in(
 
 /// A token of the provider.
 pub(crate) fn sign(typ: &str, claims: &Value) -> String {
-    let key = key();
-    let header = Header::new(key.alg(), &key.public().kid.unwrap(), typ);
+    sign_by(IDP, typ, claims)
+}
+
+/// A token of another one.
+pub(crate) fn sign_by(issuer: &str, typ: &str, claims: &Value) -> String {
+    let key = key(issuer);
+    let header = Header::new(key.alg(), KID, typ);
     let input = signing_input(&header, claims);
     compact(&input, &key.sign(input.as_bytes()).unwrap())
 }
@@ -100,10 +113,15 @@ struct State {
 
 impl Peer {
     pub(crate) fn new() -> Self {
+        Self::of(IDP)
+    }
+
+    /// Another provider.
+    pub(crate) fn of(issuer: &str) -> Self {
         let peer = Self::default();
-        let at = |path: &str| format!("https://idp.test/{path}");
+        let at = |path: &str| format!("{issuer}/{path}");
         let metadata = ProviderMetadata {
-            issuer: "https://idp.test".to_owned(),
+            issuer: issuer.to_owned(),
             authorization_endpoint: at("authorize"),
             token_endpoint: at("token"),
             jwks_uri: at("jwks"),
@@ -115,7 +133,7 @@ impl Peer {
         };
         let metadata = serde_json::to_string(&metadata).unwrap();
         peer.put("/.well-known/openid-configuration", 200, &metadata);
-        let keys = JwkSet { keys: vec![key().public()] };
+        let keys = JwkSet { keys: vec![Jwk { kid: Some(KID.to_owned()), ..key(issuer).public() }] };
         peer.put("/jwks", 200, &serde_json::to_string(&keys).unwrap());
         peer
     }

@@ -24,7 +24,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Headers that origins and frameworks believe about who somebody is, where a request came from or
 /// what it really asks for. Written as [`plain`] writes them.
-const BELIEVED: [&str; 18] = [
+const BELIEVED: [&str; 19] = [
     "authorization",
     "client-cert",
     "client-cert-chain",
@@ -38,6 +38,7 @@ const BELIEVED: [&str; 18] = [
     "x-host",
     "x-http-method",
     "x-http-method-override",
+    "x-identity-assertion",
     "x-method-override",
     "x-originating-ip",
     "x-real-ip",
@@ -74,7 +75,7 @@ const BELIEVED_PREFIXES: [&str; 23] = [
 
 /// Headers that nobody may be told about with: we set them, or decide by them, or origins take them
 /// for something else than who somebody is. Written as [`plain`] writes them.
-const OTHERWISE: [&str; 22] = [
+const OTHERWISE: [&str; 23] = [
     "x-client-ip",
     "x-cluster-client-ip",
     "x-csrf",
@@ -92,6 +93,7 @@ const OTHERWISE: [&str; 22] = [
     "x-forwarded-ssl",
     "x-forwarded-uri",
     "x-host",
+    "x-identity-assertion",
     "x-method-override",
     "x-originating-ip",
     "x-real-ip",
@@ -304,6 +306,8 @@ mod tests {
             "X-Forwarded-Uri",
             "X-Forwarded",
             "Forwarded",
+            "X-Identity-Assertion",
+            "X_Identity.Assertion",
             "X-Auth-Request-User",
             "X-Authenticated-User",
             "X-User-Id",

@@ -8,7 +8,9 @@
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
 //! ```
 
+use crate::assertion::attach;
 use crate::auth;
+use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::Mode;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
@@ -17,11 +19,12 @@ use crate::refused::Refused;
 use crate::route::token::Token;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Bound, Seams};
+use crate::session::driver::Refreshed;
 use crate::trail::{Look, Trail};
 use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::posted::LARGEST_BODY;
 use shared::time::UnixTime;
 
@@ -59,7 +62,7 @@ impl From<Next> for Decided {
         Self {
             next,
             cookies: HeaderMap::new(),
-            trail: Trail { rule, session: Look::Unasked },
+            trail: Trail { rule, ..Trail::default() },
             bound: None,
         }
     }
@@ -67,7 +70,7 @@ impl From<Next> for Decided {
 
 /// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
 /// reads one is asked by [`hear`].
-pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
     now: UnixTime,
@@ -86,42 +89,71 @@ pub async fn decide<S: Sessions, F: Fetch, V: Verifier>(
         Arrival::Next(next) => next.into(),
         Arrival::Gate(gate) => enter(seams, gate, incoming.headers, now, rng).await,
         Arrival::Caller(caller) => {
-            let trail = Trail { rule: Some(caller.route().position), session: Look::Bearer };
-            let (next, bound) = judge(seams.party, &caller, now).await;
+            let rule = Some(caller.route().position);
+            let trail = Trail { rule, session: Look::Bearer, refresh: None };
+            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
             Decided { next, cookies: HeaderMap::new(), trail, bound }
         }
     }
 }
 
 /// Looks for the session of a request that needs one.
-pub async fn enter<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     gate: Gate<'_>,
     headers: &HeaderMap,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let rule = Some(gate.route().position);
+    let route = gate.route();
     let mut bound = None;
-    let found = match &gate.route().token {
+    let found = match &route.token {
         Token::Session | Token::Nothing => seams.authenticate(headers, now, rng).await,
         Token::Aimed(aim) => seams.authenticate_for(aim, headers, now, rng).await,
     };
-    let (next, cookies, session) = match found {
-        Authentication::Authenticated(visitor) => {
+    let (next, cookies, session, refresh) = match found {
+        Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
+            let page = if seams.config.follow_region { gate.page() } else { None };
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
-            (next, visitor.cookies, visitor.found)
+            let party = seams.parties.of(&visitor.snapshot.person);
+            // Only who would be let in: everybody else is sent somewhere already.
+            let followed = match (page.filter(|_| matches!(next, Next::Forward(_))), party) {
+                (Some(page), Some(party)) => follow(seams, party, headers, page, now, rng).await,
+                _ => Followed::Stays,
+            };
+            let next = match followed {
+                Followed::Goes(response) => {
+                    let next = Next::Respond(response);
+                    let trail = Trail {
+                        rule: Some(route.position),
+                        session: visitor.found,
+                        refresh: visitor.refresh,
+                    };
+                    return Decided { next, cookies: HeaderMap::new(), trail, bound: None };
+                }
+                Followed::Cannot(marked) => {
+                    visitor.cookies = marked;
+                    next
+                }
+                Followed::Stays => next,
+            };
+            let asks = route.assertion.as_ref();
+            let next = attach(next, asks, visitor.whose(), seams.config, party, now).await;
+            (next, visitor.cookies, visitor.found, visitor.refresh)
         }
-        Authentication::Anonymous(cookies) => (gate.turn_away(), cookies, Look::Nobody),
-        Authentication::Unavailable { retry_after, cookies } => {
-            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable)
+        Authentication::Anonymous(cookies, refresh) => {
+            (gate.turn_away(), cookies, Look::Nobody, refresh)
+        }
+        Authentication::Unavailable { retry_after, cookies, refresh } => {
+            (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
         }
         Authentication::Lacking { lack, cookies } => {
-            (gate.refuse(Refused::Origin(lack)), cookies, Look::Store)
+            (gate.refuse(Refused::Origin(lack)), cookies, Look::Store, Some(Refreshed::Unavailable))
         }
     };
-    Decided { next, cookies, trail: Trail { rule, session }, bound }
+    let trail = Trail { rule: Some(route.position), session, refresh };
+    Decided { next, cookies, trail, bound }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
@@ -133,7 +165,7 @@ pub fn reads(method: &Method, url: &str) -> Option<usize> {
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.
-pub async fn hear<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn hear<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,

@@ -3,6 +3,7 @@
 #![expect(async_fn_in_trait, reason = "workers are single-threaded; no Send bound is wanted")]
 
 pub mod answer;
+pub mod assertion;
 pub mod auth;
 pub mod caller;
 pub mod config;
@@ -13,9 +14,11 @@ pub mod gateway;
 pub mod hop;
 pub mod negotiate;
 pub mod next;
+pub mod own_keys;
 pub mod path;
 pub mod person;
 pub mod policy;
+pub mod providers;
 mod reading;
 pub mod refused;
 pub mod route;

@@ -16,6 +16,8 @@ use shared::fetch::Response;
 use shared::{form, respond};
 
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Where a person signs in.
@@ -43,6 +45,14 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> boo
         kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
     });
     *method == Method::GET && html && !headers.contains_key(REQUESTED_WITH)
+}
+
+/// Whether what is navigated is a window of its own, as far as the browser tells, and somebody looks
+/// at it: not a frame, nor a page that is fetched in case it is wanted.
+#[must_use]
+pub fn is_whole_page(headers: &HeaderMap) -> bool {
+    headers.get_all(FETCH_DEST).iter().all(|place| place == "document")
+        && !headers.contains_key(PURPOSE)
 }
 
 /// What a browser asks about that wants to know what another site's page may send (Fetch §4.8); none

@@ -150,11 +150,23 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
     }
 }
 
-impl Gate<'_> {
+impl<'a> Gate<'a> {
     /// The route that waits behind it.
     #[must_use]
-    pub const fn route(&self) -> &Route {
+    pub const fn route(&self) -> &'a Route {
         self.route
+    }
+
+    /// Where a person is who goes to a page here, and the page; none of anything that could not be
+    /// sent by way of the provider and come back to the same.
+    #[must_use]
+    pub fn page(&self) -> Option<(&'a Edge, String)> {
+        let Incoming { method, headers, edge, .. } = self.request;
+        let is_page = self.route.access == Access::SignedIn
+            && *method == Method::GET
+            && negotiate::is_whole_page(headers)
+            && self.navigation();
+        is_page.then(|| (edge, self.target.path_and_query()))
     }
 
     /// Lets somebody through who has what the route asks for, and whose live access token this is;

@@ -6,7 +6,6 @@
 
 use crate::session::Lost;
 use serde::{Deserialize, Serialize};
-use shared::origin::Issuer;
 use shared::seal::{Purpose, SealingKeys, mac};
 use shared::secret::Digest;
 use shared::time::UnixTime;
@@ -35,32 +34,32 @@ pub trait People {
 pub struct Name(Digest);
 
 impl Name {
-    /// The names of a person's object, one for each sealing key: what is new is filed under the
+    /// The names of the object of the person whom `authority` calls so, one for each sealing key: what is new is filed under the
     /// first, what was filed before a rotation is under another.
     pub fn of_person<'k>(
         keys: &'k SealingKeys,
-        issuer: &'k Issuer,
+        authority: &'k str,
         subject: &'k str,
     ) -> impl Iterator<Item = Self> + 'k {
-        Self::all(keys, "person", issuer, subject)
+        Self::all(keys, "person", authority, subject)
     }
 
     /// The names of the object of a session of the provider.
     pub fn of_session<'k>(
         keys: &'k SealingKeys,
-        issuer: &'k Issuer,
+        authority: &'k str,
         sid: &'k str,
     ) -> impl Iterator<Item = Self> + 'k {
-        Self::all(keys, "session", issuer, sid)
+        Self::all(keys, "session", authority, sid)
     }
 
     fn all<'k>(
         keys: &'k SealingKeys,
         kind: &'static str,
-        issuer: &'k Issuer,
+        authority: &'k str,
         id: &'k str,
     ) -> impl Iterator<Item = Self> + 'k {
-        let parts = [kind.as_bytes(), issuer.as_str().as_bytes(), id.as_bytes()];
+        let parts = [kind.as_bytes(), authority.as_bytes(), id.as_bytes()];
         keys.subkeys(Purpose::new("person", "")).map(move |key| Self(Digest::of(mac(&key, &parts))))
     }
 }

@@ -31,6 +31,8 @@ pub enum Refused {
     CrossSite,
     /// The issuer's access token has characters that no header may hold, RFC 6750 §2.1.
     Unsendable,
+    /// What the origin is to be told about somebody cannot be signed: our key does not sign.
+    Unsigned,
     /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
     /// may.
     NoToken(u64),
@@ -61,6 +63,8 @@ pub enum Why {
     LoginRequired,
     /// Somebody is, who has to prove who they are in another way, or again.
     StepUp,
+    /// Somebody is signed in whose session is to be opened again, nearer to them.
+    Far,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }
@@ -98,6 +102,9 @@ impl Refused {
             ),
             Self::Unsendable => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "the access token cannot be sent")
+            }
+            Self::Unsigned => {
+                (StatusCode::BAD_GATEWAY, "bad_gateway", "who you are cannot be told")
             }
             Self::Origin(Lack { refused: true, .. }) | Self::Misdirected => (
                 StatusCode::BAD_GATEWAY,
@@ -162,7 +169,11 @@ impl Refused {
                  sign-in service. Wait a moment and reload the page.",
                 "",
             ),
-            Self::Unreachable | Self::Unsendable | Self::Misdirected | Self::Origin(_) => (
+            Self::Unreachable
+            | Self::Unsendable
+            | Self::Unsigned
+            | Self::Misdirected
+            | Self::Origin(_) => (
                 "The application doesn\u{2019}t answer",
                 "Nothing is wrong with your session. Wait a moment and reload the page.",
                 "",

@@ -5,12 +5,13 @@ mod read;
 mod tests;
 pub mod token;
 
+use crate::assertion::Asserts;
 use crate::caller::Accepts;
 use crate::path::Target;
 use crate::policy::Requirement;
 use crate::reading::readings;
 use crate::refused::Refused;
-use crate::told::Told;
+use crate::told::{self, Told};
 use http::Method;
 use serde_json::{Map, Value};
 use shared::origin::Origin;
@@ -48,6 +49,8 @@ pub struct Route {
     pub requirement: Requirement,
     /// What its origin is told about them.
     pub told: Told,
+    /// What of that is signed for it.
+    pub assertion: Option<Asserts>,
     /// Whether it is told where a request comes from.
     pub signals: bool,
     /// Which tokens of callers it takes; none without it, and then they are removed.
@@ -61,6 +64,12 @@ impl Route {
     #[must_use]
     pub fn url(&self, target: &Target) -> String {
         self.origin.at(&target.path_and_query())
+    }
+
+    /// The claims of the person that its origin is told in one way or another.
+    fn tells(&self) -> impl Iterator<Item = &str> {
+        let signed = self.assertion.iter().flat_map(Asserts::claims);
+        self.told.claims().chain(signed)
     }
 
     fn has(&self, method: &Method) -> bool {
@@ -130,7 +139,7 @@ impl Routes {
     pub fn tell(&self, claims: &Map<String, Value>) -> Map<String, Value> {
         let mut told = Map::new();
         for route in &self.list {
-            route.told.keep(claims, &mut told);
+            told::keep(route.tells(), claims, &mut told);
         }
         told
     }
@@ -146,8 +155,7 @@ impl Routes {
     #[must_use]
     pub fn miss(&self, claims: &Map<String, Value>) -> bool {
         let routes = self.list.iter();
-        let mut wanted =
-            routes.flat_map(|route| route.requirement.claims().chain(route.told.claims()));
+        let mut wanted = routes.flat_map(|route| route.requirement.claims().chain(route.tells()));
         wanted.any(|name| !claims.contains_key(name))
     }
 

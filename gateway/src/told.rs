@@ -46,18 +46,6 @@ impl Told {
         self.0.iter().map(|line| line.claim.as_str()).filter(|claim| *claim != SUBJECT)
     }
 
-    /// Of these claims, what the headers tell. One that is too large becomes null, which is told to
-    /// nobody: it is news that the old value is over.
-    pub fn keep(&self, claims: &Map<String, Value>, into: &mut Map<String, Value>) {
-        for name in self.claims() {
-            if let Some(value) = claims.get(name) {
-                let small = value.to_string().len() <= SMALL;
-                let value = if small { value.clone() } else { Value::Null };
-                into.insert(name.to_owned(), value);
-            }
-        }
-    }
-
     /// What an origin is told about `person`. A claim that they have not got, or that is no text,
     /// number or boolean, or is too long, gives no header (GP-19).
     pub fn lines(&self, person: &Person) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
@@ -93,6 +81,22 @@ impl Told {
             lines.extend(line.map(|(name, (claim, join))| Line { name, claim, join }));
         }
         Self(lines)
+    }
+}
+
+/// Of these claims, those that have these names. One that is too large becomes null, which is told to
+/// nobody: it is news that the old value is over.
+pub(crate) fn keep<'n>(
+    names: impl Iterator<Item = &'n str>,
+    claims: &Map<String, Value>,
+    into: &mut Map<String, Value>,
+) {
+    for name in names {
+        if let Some(value) = claims.get(name) {
+            let small = value.to_string().len() <= SMALL;
+            let value = if small { value.clone() } else { Value::Null };
+            into.insert(name.to_owned(), value);
+        }
     }
 }
 

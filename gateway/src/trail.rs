@@ -2,6 +2,7 @@
 //! found and what came of it. Never a token, a cookie or a query.
 
 use crate::config::{Config, Mode};
+use crate::session::driver::Refreshed;
 use http::{HeaderMap, Method};
 use serde::Serialize;
 use shared::rp::wanted::Wanted;
@@ -17,6 +18,9 @@ pub struct Trail {
     pub rule: Option<usize>,
     /// Where its session was looked for.
     pub session: Look,
+    /// What came of the token call that it caused or waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Refreshed>,
 }
 
 /// Where a session was looked for, and whether it was there.
@@ -105,7 +109,7 @@ mod tests {
     fn told(url: &str, traceparent: &str) -> String {
         let value = HeaderValue::from_str(traceparent).unwrap();
         let headers = [("traceparent".parse().unwrap(), value)].into_iter().collect();
-        let trail = Trail { rule: Some(2), session: Look::Cookie };
+        let trail = Trail { rule: Some(2), session: Look::Cookie, refresh: None };
         line(&with(&[]).unwrap(), (&Method::GET, url, &headers), trail, "Forward")
     }
 
@@ -129,10 +133,20 @@ mod tests {
             r#"[{{"prefix": "/", "origin": "https://site.test", "access": "api", "token": {token}}}]"#
         );
         let config = with(&[("ROUTES", &routes)]).unwrap();
-        let (headers, trail) = (HeaderMap::new(), Trail { rule: Some(0), session: Look::Isolate });
+        let (headers, trail) =
+            (HeaderMap::new(), Trail { rule: Some(0), session: Look::Isolate, refresh: None });
         let line = line(&config, (&Method::GET, "/", &headers), trail, "Forward");
         let said = r#""session":"isolate","audience":"https://orders.test","mode""#;
         assert!(line.contains(said), "{line}");
+    }
+
+    #[test]
+    fn a_line_says_what_came_of_a_token_call() {
+        let refresh = Some(Refreshed::Waited);
+        let trail = Trail { rule: None, session: Look::Store, refresh };
+        let config = with(&[]).unwrap();
+        let line = line(&config, (&Method::GET, "https://a.test/", &HeaderMap::new()), trail, "x");
+        assert!(line.contains(r#""session":"store","refresh":"waited","#), "{line}");
     }
 
     #[test]

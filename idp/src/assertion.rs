@@ -11,9 +11,8 @@ use crate::words::Endpoint;
 use serde_json::{Map, Value};
 use shared::form::Form;
 use shared::jose::claims::date;
-use shared::jose::jwk::Jwk;
 use shared::jose::jws::{self, Unverified};
-use shared::rp::keys::NoKey;
+use shared::rp::keys::{NoKey, NotVerified};
 use shared::time::UnixTime;
 use url::Url;
 
@@ -127,8 +126,7 @@ impl<'f> Assertion<'f> {
         client: &Client,
         now: UnixTime,
     ) -> Result<(), Refused> {
-        let key = self.key(idp, client, now).await?;
-        let claims = self.token.verify(&key, &idp.verifier).await.map_err(Refused::Signature)?;
+        let claims = self.claims(idp, client, now).await?;
         let Good { id, until } = check(&claims, &client.id, idp.config, now)?;
 
         // A client's name has no space in it, so no two pairs are written the same.
@@ -137,15 +135,16 @@ impl<'f> Assertion<'f> {
         if fresh { Ok(()) } else { Err(Refused::Replayed) }
     }
 
-    async fn key<P: Platform>(
+    async fn claims<P: Platform>(
         &self,
         idp: &Idp<'_, P>,
         client: &Client,
         now: UnixTime,
-    ) -> Result<Jwk, Refused> {
+    ) -> Result<Map<String, Value>, Refused> {
         let uri = match &client.authentication {
             Authentication::PrivateKeyJwt(ClientKeys::Here(keys)) => {
-                return self.token.key(keys).cloned().ok_or(Refused::UnknownKey);
+                let key = self.token.key(keys).ok_or(Refused::UnknownKey)?;
+                return self.token.verify(key, &idp.verifier).await.map_err(Refused::Signature);
             }
             Authentication::PrivateKeyJwt(ClientKeys::At(uri)) => uri,
             Authentication::Basic(_) | Authentication::Post(_) | Authentication::None => {
@@ -156,10 +155,12 @@ impl<'f> Assertion<'f> {
         if !Url::parse(uri).is_ok_and(|url| may_be_fetched(&url, development)) {
             return Err(Refused::ForbiddenKeys);
         }
-        let key = idp.client_keys.key(&self.token, uri, &idp.fetch, now).await;
-        key.map_err(|no_key| match no_key {
-            NoKey::Unknown => Refused::UnknownKey,
-            NoKey::Unavailable => Refused::NoKeys,
+        let ways = (&idp.fetch, &idp.verifier);
+        let verified = idp.client_keys.verified(&self.token, uri, ways, now).await;
+        verified.map_err(|not| match not {
+            NotVerified::Key(NoKey::Unknown) => Refused::UnknownKey,
+            NotVerified::Key(NoKey::Unavailable) => Refused::NoKeys,
+            NotVerified::Signature(refused) => Refused::Signature(refused),
         })
     }
 }

@@ -1,8 +1,8 @@
 //! How much hashing an isolate does: password hashes hold its only thread, so a flood of them, each
 //! for another name and none held up by a brake, would starve every other request (FD-39, DS-08).
 
+use shared::budget;
 use shared::time::UnixTime;
-use std::cell::Cell;
 
 /// Work is counted in KiB of memory times passes: 38,912 for a hash of 19 MiB and two passes, which
 /// takes about 70 ms. This much in a second leaves a third of the thread to everybody else.
@@ -12,14 +12,11 @@ const SAVED: u64 = 4 * PER_SECOND;
 
 /// The work that may still be done. Kept by an isolate; it knows of no request.
 #[derive(Debug)]
-pub struct Budget {
-    left: Cell<u64>,
-    at: Cell<UnixTime>,
-}
+pub struct Budget(budget::Budget);
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { left: Cell::new(SAVED), at: Cell::default() }
+        Self(budget::Budget::new(PER_SECOND, SAVED))
     }
 }
 
@@ -27,12 +24,7 @@ impl Budget {
     /// Takes `cost`; false when there is not so much left, and then nothing is taken. A hash dearer
     /// than everything that can be saved is allowed whenever the savings are whole.
     pub fn take(&self, cost: u64, now: UnixTime) -> bool {
-        let earned = now.since(self.at.get()).saturating_mul(PER_SECOND);
-        let left = self.left.get().saturating_add(earned).min(SAVED);
-        self.at.set(now);
-        let enough = cost.min(SAVED) <= left;
-        self.left.set(if enough { left.saturating_sub(cost) } else { left });
-        enough
+        self.0.take(cost, now)
     }
 }
 

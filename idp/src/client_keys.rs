@@ -1,9 +1,10 @@
 //! What an isolate remembers of the keys that clients publish at their `jwks_uri`.
 
+use serde_json::{Map, Value};
 use shared::fetch::Fetch;
-use shared::jose::jwk::Jwk;
+use shared::jose::Verifier;
 use shared::jose::jws::Unverified;
-use shared::rp::keys::{NoKey, Patience, Published};
+use shared::rp::keys::{NotVerified, Patience, Published};
 use shared::time::UnixTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,18 +23,19 @@ const MOST_SETS: usize = 128;
 pub struct Cache(RefCell<BTreeMap<String, (Rc<Published>, UnixTime)>>);
 
 impl Cache {
-    /// The key to check an assertion with.
+    /// The claims of an assertion that one of the keys at `uri` has signed.
     ///
     /// # Errors
-    /// [`NoKey`].
-    pub async fn key(
+    /// [`NotVerified`].
+    pub async fn verified(
         &self,
         assertion: &Unverified<'_>,
         uri: &str,
-        fetch: &impl Fetch,
+        ways: (&impl Fetch, &impl Verifier),
         now: UnixTime,
-    ) -> Result<Jwk, NoKey> {
-        self.at(uri, now).key(assertion, uri, fetch, now).await
+    ) -> Result<Map<String, Value>, NotVerified> {
+        let verified = self.at(uri, now).verified(assertion, uri, ways, now).await;
+        verified.map(|(claims, _)| claims)
     }
 
     fn at(&self, uri: &str, now: UnixTime) -> Rc<Published> {

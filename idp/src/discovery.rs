@@ -41,6 +41,8 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         jwks_uri: at(Endpoint::Jwks),
         revocation_endpoint: Some(at(Endpoint::Revoke)),
         introspection_endpoint: Some(at(Endpoint::Introspect)),
+        pushed_authorization_request_endpoint: None,
+        require_pushed_authorization_requests: false,
         registration_endpoint: config.registers().then(|| at(Endpoint::Register)),
         end_session_endpoint: Some(at(Endpoint::EndSession)),
         backchannel_logout_supported: true,

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use shared::jose::Alg;
 use shared::jose::jwk::Material;
+use shared::jose::private::{KIND, PrivateKey, Wrong};
 use shared::settings::Settings;
 use std::fmt;
 
@@ -54,14 +55,9 @@ impl fmt::Debug for Form {
     }
 }
 
-/// What is wrong with a key: the member, empty when it is all of it, and what it would have to be.
-type Wrong = (&'static str, &'static str);
-
 const PEM: Wrong =
     ("", "PKCS #8 without a password, `BEGIN PRIVATE KEY` (openssl pkcs8 -topk8 -nocrypt)");
 const BASE64: Wrong = ("", "base64 between its BEGIN and its END");
-const KIND: Wrong =
-    ("", "a key of P-256, of Ed25519, or of RSA with 2048 to 4096 bits and the exponent 65537");
 
 /// Reads the setting, and names every key of it that is none.
 pub fn read<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>) -> Vec<OwnKey> {
@@ -164,33 +160,10 @@ fn json(text: &str) -> Vec<Result<OwnKey, Wrong>> {
     }
 }
 
-/// RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2. The name it may have is not ours, and passed over.
+/// The name it may have is not ours, and passed over.
 fn jwk(value: &Value) -> Result<OwnKey, Wrong> {
-    let material: Material = serde_json::from_value(value.clone()).map_err(|_| KIND)?;
-    material.is_sound().then_some(()).ok_or(KIND)?;
-    let alg = material.alg();
-    let says = |name: &str, wanted: &str| value.get(name).is_none_or(|found| found == wanted);
-    says("use", "sig").then_some(()).ok_or(("use", "absent or sig"))?;
-    says("alg", alg.as_str()).then_some(()).ok_or(("alg", "absent or the key's own algorithm"))?;
-
-    let members: &[&str] = match alg {
-        Alg::Es256 | Alg::EdDsa => &["d"],
-        Alg::Rs256 => &["d", "p", "q", "dp", "dq", "qi"],
-    };
-    let mut whole = serde_json::to_value(&material).map_err(|_| KIND)?;
-    for name in members {
-        let text = value.get(name).and_then(Value::as_str);
-        let bytes = text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        let fits = bytes.is_some_and(|bytes| match alg {
-            Alg::Es256 | Alg::EdDsa => bytes.len() == 32,
-            Alg::Rs256 => !bytes.is_empty(),
-        });
-        fits.then_some(()).ok_or((*name, "the member of a private key, in base64url"))?;
-        if let (Some(whole), Some(text)) = (whole.as_object_mut(), text) {
-            whole.insert((*name).to_owned(), text.into());
-        }
-    }
-    Ok(OwnKey { alg, form: Form::Jwk(whole.to_string()) })
+    let key = PrivateKey::read(value)?;
+    Ok(OwnKey { alg: key.alg(), form: Form::Jwk(key.expose().to_owned()) })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::rows::Unavailable;
 use crate::{directory, ledger, registry};
 use shared::fetch::Fetch;
 use shared::jose::jwk::JwkSet;
-use shared::jose::{Alg, Verifier};
+use shared::jose::{self, Alg};
 use shared::time::UnixTime;
 use uuid::Uuid;
 
@@ -24,8 +24,8 @@ pub trait Platform {
     type Objects: Objects;
     /// Signatures to give.
     type Keys: Keys;
-    /// Signatures to check.
-    type Verifier: Verifier;
+    /// Signatures to check; and to give, where the issuer is somebody's client.
+    type Verifier: jose::Signer;
     /// Other parties.
     type Fetch: Fetch;
 }

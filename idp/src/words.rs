@@ -4,6 +4,7 @@
 use crate::config::Config;
 use http::Method;
 use serde::{Deserialize, Serialize};
+pub use shared::words::{AuthMethod, Prompt};
 
 /// An endpoint: what discovery calls it, where it is, and how it may be asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -163,41 +164,7 @@ impl Endpoint {
     }
 }
 
-/// Defines an enum whose members are words on the wire.
-macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$member_doc:meta])* $member:ident = $word:literal,)+ })+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-        pub enum $name {
-            $($(#[$member_doc])* #[serde(rename = $word)] $member,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$member,)+];
-
-            /// The word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$member => $word,)+ }
-            }
-
-            /// The member that `word` names.
-            #[must_use]
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|member| member.as_str() == word)
-            }
-
-            /// All words, as discovery lists them.
-            #[must_use]
-            pub fn list() -> Vec<String> {
-                Self::ALL.iter().map(|member| member.as_str().to_owned()).collect()
-            }
-        }
-    )+};
-}
-
-words! {
+shared::words! {
     /// What the token endpoint takes in exchange.
     GrantType {
         /// RFC 6749 §4.1.
@@ -206,17 +173,6 @@ words! {
         RefreshToken = "refresh_token",
         /// RFC 8693 §2.1.
         TokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange",
-    }
-    /// How a client authenticates at the token endpoint.
-    AuthMethod {
-        /// RFC 6749 §2.3.1, in the header.
-        ClientSecretBasic = "client_secret_basic",
-        /// RFC 6749 §2.3.1, in the body.
-        ClientSecretPost = "client_secret_post",
-        /// A signed assertion, RFC 7523 §2.2.
-        PrivateKeyJwt = "private_key_jwt",
-        /// A public client, which has nothing to show.
-        None = "none",
     }
     /// What the authorization endpoint answers with.
     ResponseType {
@@ -229,19 +185,6 @@ words! {
         Query = "query",
         /// In a form that the browser posts to the redirect URI, OAuth 2.0 Form Post Response Mode.
         FormPost = "form_post",
-    }
-    /// What the client asks of the interaction, OpenID Connect Core §3.1.2.1.
-    Prompt {
-        /// Show nothing.
-        None = "none",
-        /// Sign in again, whoever is signed in.
-        Login = "login",
-        /// Ask for consent, were it given before.
-        Consent = "consent",
-        /// Let the person choose who they are.
-        SelectAccount = "select_account",
-        /// Make an account, Initiating User Registration 1.0.
-        Create = "create",
     }
     /// Authentication context classes, OpenID Connect Core §2: how the person proved who they are, as
     /// far as we saw it ourselves.

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     ConsentRequired,
     /// `prompt=none` and a page would have to be shown.
     InteractionRequired,
+    /// `prompt=none` and the person would have to say as whom.
+    AccountSelectionRequired,
     /// Nobody can prove who they are here in the way that the client insists on, OpenID Connect Core
     /// Unmet Authentication Requirements 1.0.
     UnmetAuthenticationRequirements,
@@ -78,6 +80,7 @@ impl ErrorCode {
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::InteractionRequired => "interaction_required",
+            Self::AccountSelectionRequired => "account_selection_required",
             Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",

@@ -7,6 +7,7 @@
 
 pub mod agent;
 pub mod bearer;
+pub mod budget;
 pub mod cause;
 pub mod cookie;
 pub mod error;
@@ -29,6 +30,7 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod time;
+pub mod words;
 
 #[cfg(target_arch = "wasm32")]
 pub mod edge;

@@ -2,6 +2,7 @@
 //! relying parties.
 
 use serde::{Deserialize, Serialize};
+use std::ops::Not;
 
 /// The members this project writes or reads. What is absent is not advertised.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,6 +26,12 @@ pub struct ProviderMetadata {
     /// RFC 7662.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_endpoint: Option<String>,
+    /// RFC 9126.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// RFC 9126 §5: whether no other authorization requests are taken.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub require_pushed_authorization_requests: bool,
     /// RFC 7591 and OpenID Connect Registration 1.0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration_endpoint: Option<String>,

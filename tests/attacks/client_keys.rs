@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::assertion::{self, Assertion, Key, jwks};
 use tests::client::{AFAR, Ask, SignedIn, Tokens, offline_tokens};
 use tests::expect::{error, invalid_client};
@@ -48,6 +48,33 @@ fn ca_20_a_new_key_works_at_once_beside_the_old_one() {
     inside.elsewhere.put(URI, StatusCode::OK, &jwks(&[OLD, NEW]));
     for key in [NEW, OLD, NEW] {
         assert_eq!(status(&issuer, key), StatusCode::OK);
+    }
+    assert_eq!(inside.elsewhere.hits(URI), 2);
+}
+
+#[test]
+fn ca_20_jv_28_a_key_in_the_place_of_another_works_at_once_and_forgeries_cost_one_request_a_minute()
+{
+    let Some(issuer) = needs_clock() else { return };
+    let inside = issuer.inside();
+    let publish = |key: Key| {
+        let mut set: Value = serde_json::from_str(&jwks(&[key])).unwrap();
+        set["keys"][0]["kid"] = "k".into();
+        inside.elsewhere.put(URI, StatusCode::OK, &set.to_string());
+    };
+    let status = |key: Key| {
+        let assertion = Assertion::of(AFAR.id, key).header("kid", "k");
+        AFAR.revoke("nothing").assertion(assertion).send(&issuer).status()
+    };
+    publish(OLD);
+    assert_eq!(status(OLD), StatusCode::OK);
+    publish(NEW);
+    inside.pass(1);
+    assert_eq!(status(NEW), StatusCode::OK);
+    for _ in 0..29 {
+        inside.pass(2);
+        assert_eq!(status(OLD), StatusCode::UNAUTHORIZED);
+        assert_eq!(status(NEW), StatusCode::OK);
     }
     assert_eq!(inside.elsewhere.hits(URI), 2);
 }

@@ -68,14 +68,19 @@ export async function running(start, port) {
   return { port, pid: child.pid, stop };
 }
 
-// Seconds of CPU that a process has used, in all its threads. (/proc/PID/stat counts in hundredths, too coarse for a start.)
+// Seconds of CPU that a process and its children have used, in all their threads. (/proc/PID/stat counts in hundredths, too
+// coarse for a start.)
 export function cpuOf({ pid }) {
   const threads = readdirSync(`/proc/${pid}/task`);
   const nanoseconds = threads.map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]));
-  return nanoseconds.reduce((sum, next) => sum + next, 0) / 1e9;
+  return sum(nanoseconds) / 1e9 + sum(childrenOf(pid).map((child) => cpuOf({ pid: child })));
 }
 
-// What it keeps in memory, in MB.
+// What they keep in memory, in MB; what they share is counted for each.
 export function memoryOf({ pid }) {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+  const own = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
+  return own + sum(childrenOf(pid).map((child) => memoryOf({ pid: child })));
 }
+
+const childrenOf = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+const sum = (numbers) => numbers.reduce((all, next) => all + next, 0);

@@ -11,7 +11,7 @@ import { later, subject } from "../foreign/checks.mjs";
 import { inRounds, wrk } from "./load.mjs";
 import { memoryOf } from "./processes.mjs";
 import { startUps } from "./start-up.mjs";
-import { subjects } from "./subjects.mjs";
+import { apacheName, subjects } from "./subjects.mjs";
 import { median, table } from "./table.mjs";
 
 const [rounds = 4, seconds = 4] = process.argv.slice(2, 4).map(Number);
@@ -23,7 +23,7 @@ await subject("bench", async () => {
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-bench-"));
   later(() => rmSync(folder, { recursive: true, force: true }));
 
-  const baselines = ["JavaScript pass-through", "JavaScript cookie Worker", "empty Rust Worker"];
+  const baselines = ["JavaScript pass-through", "JavaScript cookie Worker", "JavaScript session object", apacheName, "empty Rust Worker"];
   const pattern = new RegExp(wanted);
   const listed = (await subjects(folder)).filter(({ name }) => baselines.includes(name) || pattern.test(name));
   // What an issuer does not offer has a row that says so.
@@ -32,7 +32,8 @@ await subject("bench", async () => {
   for (const one of all) one.hot = memoryOf(one.process);
 
   const figure = (one, name) => median(one.results.map((result) => result[name]));
-  const cost = (name) => figure(all.find((one) => one.name === name), "cpu");
+  const found = (name) => all.find((one) => one.name === name);
+  const cost = (name) => found(name) ? figure(found(name), "cpu") : NaN;
   const against = Object.fromEntries(baselines.map((name) => [name, cost(name)]));
   console.log(`\n${rounds} rounds of ${seconds} s, 16 connections, ${cpus().length} x ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}\n`);
   // Of the same name at the other issuer.
@@ -41,8 +42,8 @@ await subject("bench", async () => {
     return peer ? (cost(name) / cost(peer.name)).toFixed(2) : "";
   };
   console.log(table(
-    ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x empty Rust", "x oidc-provider", "requests/s", "p50 ms", "MB after"],
-    listed.map((one) => one.absent ? [one.name, "not there", ...Array(7).fill("")] : [
+    ["CPU a request", "µs", "x pass-through", "x cookie Worker", "x session object", "x Apache", "x empty Rust", "x oidc-provider", "requests/s", "p50 ms", "MB after"],
+    listed.map((one) => one.absent ? [one.name, "not there", ...Array(9).fill("")] : [
       one.name, figure(one, "cpu").toFixed(0), ...Object.values(against).map((other) => (figure(one, "cpu") / other).toFixed(2)), besidePeer(one),
       figure(one, "rate").toFixed(0), figure(one, "p50").toFixed(1), one.hot.toFixed(0),
     ]),

@@ -1,6 +1,8 @@
 // What is measured: a name, the process that does it, and the requests that it gets.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { apache } from "../../scripts/apache.mjs";
+import { startApache } from "../foreign/apache.mjs";
 import { alice, freePorts, key, secretDigest } from "../foreign/pair.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
 import { always, raw } from "./load.mjs";
@@ -13,10 +15,11 @@ const coldRequests = 2000;
 const hour = 3600;
 
 const crowd = crowdOf(people);
+export const apacheName = "Apache, mod_auth_openidc: session in a cookie";
 
 // Everything that is measured, running and ready.
 export async function subjects(folder) {
-  const ports = await freePorts(13);
+  const ports = await freePorts(14);
   const [originPort] = ports;
   const origin = `http://127.0.0.1:${originPort}`;
   const empty = await theirs(folder, "empty", ports.shift());
@@ -45,6 +48,7 @@ export async function subjects(folder) {
     { name: "gateway: hybrid, warm", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.hybrid.cookie())] }) },
     { name: "gateway: hybrid, cold", process: app.hybrid.process, load: async () => ({ once: true, lines: await app.freshCookies(coldRequests) }) },
     { name: "gateway: durable", process: app.durable.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.durable.cookie())] }) },
+    app.apache ? { name: apacheName, process: app.apache.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.apache.cookie())] }) } : { name: apacheName, absent: true },
     { name: "JavaScript issuer: refresh", process: least, load: () => ({ lines: refreshing }) },
     always("JavaScript issuer: userinfo", least, {}, "/userinfo"),
     ...await issuing("issuer", app.idp),
@@ -62,10 +66,10 @@ async function byHand({ port }, token) {
   return { Cookie: answer.headers.get("set-cookie").split(";")[0] };
 }
 
-// Our issuer and two gateways before the origin, each in a process of its own.
+// Our issuer, two gateways before the origin and an Apache, each in a process of its own.
 async function ourPair(folder, origin, ports) {
-  const [idpPort, hybridPort, durablePort, freshPort] = ports.splice(0, 4);
-  const [issuer, publicUrl, durableUrl] = [idpPort, hybridPort, durablePort].map((port) => `http://localhost:${port}`);
+  const [idpPort, hybridPort, durablePort, freshPort, apachePort] = ports.splice(0, 5);
+  const [issuer, publicUrl, durableUrl, apacheUrl] = [idpPort, hybridPort, durablePort, apachePort].map((port) => `http://localhost:${port}`);
   const secret = key();
   const { client_secret: benchSecret, ...registration } = client;
   const lifetimes = { ACCESS_TOKEN_SECONDS: String(hour), ID_TOKEN_SECONDS: String(hour), CODE_SECONDS: "600" };
@@ -80,6 +84,7 @@ async function ourPair(folder, origin, ports) {
             client_id: "gateway", client_secret_sha256: secretDigest(secret), grant_types: client.grant_types,
             redirect_uris: [publicUrl, durableUrl].map((url) => `${url}/auth/callback`), audience: origin,
           },
+          { client_id: "apache", client_secret_sha256: secretDigest(secret), grant_types: client.grant_types, redirect_uris: [`${apacheUrl}/back`], audience: origin },
         ],
       },
     },
@@ -90,7 +95,7 @@ async function ourPair(folder, origin, ports) {
     gateway: {
       port,
       settings: {
-        PUBLIC_URL: url, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: sealing, FRESHNESS_SECONDS: "300",
+        PUBLIC_URL: url, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: sealing, FRESHNESS_SECONDS: "300", REQUEST_LOG: "refused",
         ROUTES: [{ prefix: "/public", origin, access: "public" }, { prefix: "/", origin, access: "signed-in" }], ...more,
       },
     },
@@ -100,14 +105,14 @@ async function ourPair(folder, origin, ports) {
   // It asks its objects each time, and gives a new cookie each time: one that the measured one has never seen.
   const fresh = await gateway("fresh", freshPort, publicUrl, { FRESHNESS_SECONDS: "0" });
 
-  const signIn = async (process, url) => {
+  const signIn = async (process, url, callback = "/auth/callback") => {
     const visitor = new Visitor();
-    const back = ({ href }) => href.startsWith(`${url}/auth/callback`);
+    const back = ({ href }) => href.startsWith(url + callback);
     const page = await visitor.follow(await visitor.open(`http://localhost:${process.port}/hop`));
     const { next } = await visitor.follow(await visitor.submit(page, { ...alice, username: crowd[0].username }), back);
     const here = `http://localhost:${process.port}`;
     const answer = await visitor.open(here + next.pathname + next.search);
-    assert.equal(answer.status, 303, answer.body);
+    assert.ok([302, 303].includes(answer.status), answer.body);
     const cookie = async () => {
       const answer = await visitor.open(`${here}/hop`);
       assert.deepEqual([answer.status, answer.headers.location], [200, undefined]);
@@ -116,10 +121,28 @@ async function ourPair(folder, origin, ports) {
     return { process, cookie };
   };
   const [asHybrid, asDurable, asFresh] = [await signIn(hybrid, publicUrl), await signIn(durable, durableUrl), await signIn(fresh, publicUrl)];
+  const apached = await apacheAs(issuer, apachePort, origin, secret);
+  const asApache = apached && await signIn(apached, apacheUrl, "/back");
   const freshCookies = (count) => inParallel(count, async () => raw("GET", "/hop?x=1", await asFresh.cookie()));
 
   const signed = await signedIn(issuer, crowd, ({ username }) => [{ username, password: alice.password }]);
-  return { idp: { ...able(signed), process: idp }, hybrid: asHybrid, durable: asDurable, freshCookies };
+  return { idp: { ...able(signed), process: idp }, hybrid: asHybrid, durable: asDurable, apache: asApache, freshCookies };
+}
+
+// What it does is what a gateway of ours does in `hybrid`: the session in a cookie, the token and the claims to the origin.
+async function apacheAs(issuer, port, origin, secret) {
+  const software = apache();
+  if (software.missing) return undefined;
+  const lines = [
+    `OIDCProviderMetadataURL ${issuer}/.well-known/openid-configuration`, "OIDCClientID apache", `OIDCClientSecret ${secret}`,
+    `OIDCRedirectURI http://localhost:${port}/back`, 'OIDCScope "openid profile email offline_access"', "OIDCPKCEMethod S256",
+    "OIDCIDTokenSignedResponseAlg ES256", `OIDCCryptoPassphrase ${key()}`, "OIDCSessionType client-cookie", "OIDCCookie session",
+    "<Location />", "AuthType openid-connect", "Require valid-user", "</Location>",
+    "<Location /public>", "AuthType None", "Require all granted", "</Location>",
+    `ProxyPass / ${origin}/`,
+  ];
+  const pid = await startApache(software, [{ port, lines }]);
+  return { port, pid, stop: async () => {} };
 }
 
 async function oidcProvider(port, alg) {

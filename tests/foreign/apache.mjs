@@ -1,6 +1,6 @@
 // An Apache of our own: in the foreground, with its files in a folder that is removed, and with these hosts.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { local, root } from "../../scripts/paths.mjs";
@@ -10,7 +10,8 @@ const loaded = [
   "mpm_event", "authn_core", "authz_core", "authz_user", "auth_openidc", "headers", "proxy", "proxy_http",
 ];
 
-// `hosts` are `{ port, lines }`; the binary and its modules are what scripts/apache.mjs found.
+// `hosts` are `{ port, lines }`; the binary and its modules are what scripts/apache.mjs found. The answer is the server's
+// process, whose children do the work.
 export async function startApache({ binary, modules }, hosts) {
   const parent = join(local, "foreign");
   mkdirSync(parent, { recursive: true, mode: 0o700 });
@@ -29,6 +30,7 @@ export async function startApache({ binary, modules }, hosts) {
   });
   const gone = ended.then(() => { throw new Error("Apache ended: see its messages above, or its log"); });
   await Promise.race([gone, Promise.all(hosts.map(({ port }) => answering(port)))]);
+  return Number(readFileSync(join(folder, "pid"), "utf8"));
 }
 
 // The shell holds a pipe of ours, so that the server ends with us even when we are killed.
@@ -49,8 +51,10 @@ function configuration(folder, modules, hosts) {
     "ServerName localhost",
     // It refuses to answer as root.
     ...(process.getuid() === 0 ? ["User www-data", "Group www-data"] : []),
-    // Several processes, as everywhere: what one of them remembers, another doesn't.
+    // Several processes, as everywhere: what one of them remembers, another doesn't. No more, so that none comes or goes.
+    "ServerLimit 2",
     "StartServers 2",
+    "MaxRequestWorkers 50",
     ...loaded.map((name) => `LoadModule ${name}_module "${join(modules, `mod_${name}.so`)}"`),
     ...hosts.flatMap(({ port, lines }) => [
       `Listen 127.0.0.1:${port}`,

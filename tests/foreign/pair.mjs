@@ -1,11 +1,15 @@
 // Starts what a configuration describes on free ports, in a fresh folder, and stops it again.
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, relative } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { build, workers } from "../../scripts/build.mjs";
 import { local, root } from "../../scripts/paths.mjs";
+import { startWorkerd } from "../../scripts/workerd.mjs";
 import { later } from "./checks.mjs";
 
 // Somebody with an account at our issuer. The hash is argon2id of the password (m=19456, t=2, p=1).
@@ -132,4 +136,25 @@ export async function serve(config) {
     throw new Error(`the servers did not start:\n${readFileSync(log, "utf8").slice(-1500)}`);
   }
   return { stop, log };
+}
+
+// The same in a process of our own, with what only startWorkerd can be told; returns that process and the file `log`.
+export async function serveBare(config) {
+  const { config: whole, log, output } = await prepare(config);
+  const workerd = startWorkerd(whole, output);
+  const ended = once(workerd, "exit");
+  later(async () => {
+    workerd.kill("SIGTERM");
+    const late = sleep(2000, undefined, { ref: false }).then(() => workerd.kill("SIGKILL"));
+    await Promise.race([ended, late]);
+    await ended;
+  });
+  for (;;) {
+    assert.equal(workerd.exitCode, null, "workerd ended");
+    const asked = ["gateway", "idp", "origin"].filter((name) => whole[name]).map((name) => fetch(`http://127.0.0.1:${whole[name].port}/`, { redirect: "manual" }));
+    const answers = await Promise.all(asked).catch(() => []);
+    for (const answer of answers) await answer.arrayBuffer();
+    if (answers.length && answers.every(({ status }) => status < 500)) return { log, workerd };
+    await sleep(50);
+  }
 }

@@ -249,6 +249,11 @@ impl Book {
         }
     }
 
+    /// What it tells of a token that is alive.
+    pub(crate) fn alive(&self, now: UnixTime) -> Option<Snapshot> {
+        (now < self.set().ends_at()).then(|| self.snapshot())
+    }
+
     /// Whoever made a call is gone, and asks no more.
     pub(crate) fn abandon(&mut self) {
         self.is_calling = false;
@@ -500,6 +505,6 @@ impl Book {
         self.is_over = true;
         let Set { refresh_token, id_token, .. } = self.set();
         let (refresh_token, id_token) = (refresh_token.clone(), id_token.clone());
-        Some(Farewell { refresh_token, id_token, subject: "alice".into() })
+        Some(Farewell { refresh_token, id_token, person: person() })
     }
 }

@@ -22,7 +22,8 @@ in_one_mode! {
 }
 
 /// Each is what somebody believes.
-const SPOOFED: [&str; 46] = [
+const SPOOFED: [&str; 47] = [
+    "X-Identity-Assertion",
     "X-Forwarded-User",
     "X-Forwarded-Email",
     "X-Forwarded-Groups",

@@ -45,6 +45,7 @@ mod headers;
 mod leaks;
 mod limits;
 mod origins;
+mod own_keys;
 mod own_sessions;
 mod paths;
 mod refresh;

@@ -114,7 +114,7 @@ fn pa_13_the_cookies_of_both_on_one_host_do_not_collide(pair: &Pair) {
 fn gl_03_no_parameter_of_the_authorization_request_comes_from_outside(pair: &Pair) {
     let plain = Guest::alice(pair).start("/");
     for query in [
-        "scope=admin&prompt=none&redirect_uri=https://evil.test&client_id=evil&state=x&nonce=y",
+        "scope=admin&prompt=consent&redirect_uri=https://evil.test&client_id=evil&state=x&nonce=y",
         "return_to=/x%3Fclient_id%3Devil%26redirect_uri%3Dhttps://evil.test%26prompt%3Dnone",
         "return_to=/%26client_id%3Devil&return_to=/%26scope%3Dadmin",
         "return_to=/%0d%0aSet-Cookie:a%3Db&code_challenge=x&login_hint=root&max_age=0&acr_values=1",

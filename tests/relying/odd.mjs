@@ -84,7 +84,7 @@ await subject("unusual issuers, on workerd", async (it) => {
     });
   });
   await it("gs: what fits into no cookie and has no other place signs nobody in, and a page says so", async () => {
-    const sealed = await world({ settings: { SESSION_MODE: "sealed" } });
+    const sealed = await world({ settings: { SESSION_MODE: "sealed", REFRESH_TOKENS: "reusable" } });
     const long = "x".repeat(14_000);
     sealed.issuer.accessTokens.set(long, {});
     await sealed.refuses({ ...telling({ access_token: long }), ...claiming({ at_hash: undefined }) }, /^TooLarge$/, { status: 500, userinfo: 1 });

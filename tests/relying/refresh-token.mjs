@@ -74,4 +74,7 @@ await plan("oidcc-client-refreshtoken-test-plan", async (module) => {
 
   await module("oidcc-client-test-refresh-token-invalid-sub", "an ID token about somebody else ends the session", () => everywhere((world) =>
     ends(world, claiming({ sub: "somebody-else" }))));
+
+  await module("oidcc-client-test-refresh-token", "an ID token with another nonce than the sign-in's ends the session (Core §12.2)", () => everywhere((world) =>
+    ends(world, claiming({ nonce: "of-another-sign-in" }))));
 });

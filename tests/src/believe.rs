@@ -16,7 +16,7 @@ use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::discovery::Provider;
 use shared::rp::id_token::{Before, IdTokenClaims, IdTokenRefused, Occasion};
 use shared::scope::Scope;
-use shared::secret::{AccessToken, ClientSecret, IdToken};
+use shared::secret::{self, AccessToken, ClientSecret, IdToken};
 use shared::time::UnixTime;
 
 /// The claims of a JWT, if `jsonwebtoken` finds it signed with `alg` by a key that the issuer
@@ -113,6 +113,7 @@ pub fn refreshed_id_token(
     let before = Before {
         subject: before["sub"].as_str().expect("a subject"),
         auth_time: before["auth_time"].as_u64().map(UnixTime),
+        nonce: before.get("nonce").and_then(Value::as_str).map(secret::Digest::of),
     };
     by_our_own(issuer, client, tokens, Occasion::Refresh(before)).expect("an ID token to believe");
     claims

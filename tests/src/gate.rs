@@ -15,8 +15,8 @@ use gateway::gateway::{Decided, decide, hear, reads};
 use gateway::next::{Forward, Incoming, Next, may_have_body};
 use gateway::refused::Refused;
 use gateway::session::admission::Seams;
-use gateway::session::exchange::Party;
 use gateway::session::opened::Opened;
+use gateway::session::parties::Parties;
 use gateway::signals::Edge;
 use http::StatusCode;
 use http::uri::Authority;
@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use shared::fetch::{Request, Response};
 use shared::jose::native::Native;
 use shared::respond;
-use shared::rp::discovery::Provider;
+use shared::rp::entry::Registered;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -46,7 +46,7 @@ pub struct Gate {
     issuer: Rc<Issuer>,
     settings: RefCell<Map<String, Value>>,
     config: RefCell<Rc<Config>>,
-    party: Rc<Party<Line, Native>>,
+    parties: Rc<Parties<Line, Native>>,
     used: UsedFlows,
     opened: RefCell<Rc<Opened>>,
     requests: Cell<u64>,
@@ -65,18 +65,18 @@ impl Gate {
     pub fn new(settings: &Map<String, Value>, issuer: Rc<Issuer>) -> Self {
         let (config, line, tasks) =
             (deploy(settings), Line::new(Rc::clone(&issuer)), Tasks::default());
-        let provider = Rc::new(Provider::new(config.issuer.clone()));
-        let party = Rc::new(Party::new(&config, provider, line.clone(), Native));
-        let objects = Rc::new(Objects::new(Rc::clone(&party), tasks.clone()));
+        let ways = |one: &Registered| (Rc::new(one.provider()), line.clone(), Native);
+        let parties = Rc::new(Parties::new(&config, ways));
+        let objects = Rc::new(Objects::new(Rc::clone(&parties), tasks.clone()));
         Self {
-            sessions: Stores::of(&config, &objects, &party, &tasks),
+            sessions: Stores::of(&config, &objects, &parties, &tasks),
             objects,
             line,
             tasks,
             issuer,
             settings: RefCell::new(settings.clone()),
             config: RefCell::new(config),
-            party,
+            parties,
             used: UsedFlows::default(),
             opened: RefCell::default(),
             requests: Cell::default(),
@@ -157,7 +157,7 @@ impl Gate {
         let mut rng = ChaCha12Rng::seed_from_u64(u64::MAX - number);
         let seams = Seams {
             config: &config,
-            party: &self.party,
+            parties: &self.parties,
             sessions: &self.sessions,
             used: &self.used,
             opened: &opened,

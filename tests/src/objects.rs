@@ -3,10 +3,11 @@
 
 use crate::fault::Faults;
 use crate::line::Line;
+use crate::stores::Beside;
 use crate::turns::{Tasks, turns};
 use gateway::person::{self as people, Answer, Name, People, Person};
 use gateway::session::driver::{Broken, Driver, Provided, Store, Visited};
-use gateway::session::exchange::Party;
+use gateway::session::parties::Parties;
 use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Command, Lost, Sessions};
@@ -64,17 +65,19 @@ impl Store for Row {
 
 /// What every row was at some moment.
 #[derive(Clone, Debug)]
-pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>);
+pub struct Moment(BTreeMap<Uuid, Option<String>>, BTreeMap<String, String>, Beside);
 
 /// All session objects.
 #[derive(Debug)]
 pub struct Objects {
-    party: Rc<Party<Line, Native>>,
+    parties: Rc<Parties<Line, Native>>,
     tasks: Tasks,
     rows: RefCell<BTreeMap<Uuid, Row>>,
     instances: RefCell<BTreeMap<Uuid, Instance>>,
     /// The sessions of people, and whose the issuer's sessions are.
     people: RefCell<BTreeMap<String, String>>,
+    /// What another store than these keeps beside the rows.
+    pub(crate) beside: RefCell<Beside>,
     asked: Cell<usize>,
     failures: Rc<Cell<u32>>,
     lost: Cell<bool>,
@@ -87,13 +90,14 @@ pub struct Objects {
 
 impl Objects {
     /// None yet.
-    pub fn new(party: Rc<Party<Line, Native>>, tasks: Tasks) -> Self {
+    pub fn new(parties: Rc<Parties<Line, Native>>, tasks: Tasks) -> Self {
         Self {
-            party,
+            parties,
             tasks,
             rows: RefCell::default(),
             instances: RefCell::default(),
             people: RefCell::default(),
+            beside: RefCell::default(),
             asked: Cell::default(),
             failures: Rc::default(),
             lost: Cell::default(),
@@ -164,13 +168,14 @@ impl Objects {
     pub fn moment(&self) -> Moment {
         let rows = self.rows.borrow();
         let texts = rows.iter().map(|(object, row)| (*object, row.text.borrow().clone()));
-        Moment(texts.collect(), self.people.borrow().clone())
+        Moment(texts.collect(), self.people.borrow().clone(), self.beside.borrow().clone())
     }
 
     /// Every row is as it was, and nobody is doing anything.
-    pub fn undo(&self, Moment(moment, people): &Moment) {
+    pub fn undo(&self, Moment(moment, people, beside): &Moment) {
         self.evict();
         self.people.borrow_mut().clone_from(people);
+        self.beside.borrow_mut().clone_from(beside);
         self.rows.borrow_mut().retain(|object, row| {
             let text = moment.get(object);
             row.text.replace(text.cloned().flatten());
@@ -198,7 +203,7 @@ impl Objects {
             return Err(Lost);
         }
         let row = self.row(object);
-        let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.party));
+        let fresh = || Driver::new(row, self.tasks.clone(), Rc::clone(&self.parties));
         Ok(Rc::clone(self.instances.borrow_mut().entry(object).or_insert_with(fresh)))
     }
 

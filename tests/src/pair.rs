@@ -79,6 +79,7 @@ impl Pair {
         let gateway = file["gateway"]["settings"].as_object();
         let (mut idp, mut gateway) = (settings_in(FILE), gateway.expect("settings").clone());
         gateway.insert("SESSION_MODE".to_owned(), mode.into());
+        gateway.insert("REFRESH_TOKENS".to_owned(), "repeated".into());
         if mode == "postgres" {
             // Nobody goes there: see stores.rs.
             gateway.insert("DATABASE_URL".to_owned(), "postgres://u:p@localhost/sessions".into());

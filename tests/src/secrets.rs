@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, LOCATION, SET_COOKIE}
 use serde_json::{Map, Value};
 use shared::cookie;
 use shared::fetch::{Request, Response};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use url::form_urlencoded::parse;
 
@@ -55,11 +55,20 @@ const SHORT: usize = 8;
 #[derive(Debug, Default)]
 pub struct Secrets {
     /// What each of them is.
-    known: RefCell<BTreeMap<String, String>>,
-    /// Those of the settings among them.
-    fixed: RefCell<BTreeMap<String, String>>,
+    known: RefCell<BTreeMap<String, Known>>,
+    /// How many of them are of the settings.
+    fixed: Cell<usize>,
     /// Each once, without the name of its request: there are few.
     lines: RefCell<BTreeSet<String>>,
+}
+
+/// What is known of a secret.
+#[derive(Debug)]
+struct Known {
+    /// What it is.
+    what: String,
+    /// Whether it is of the settings: those are never forgotten.
+    fixed: bool,
 }
 
 impl Secrets {
@@ -102,15 +111,17 @@ impl Secrets {
     /// The settings of a deployment.
     pub fn configured(&self, settings: &Map<String, Value>) {
         settings.iter().for_each(|(name, setting)| self.members(name, setting));
-        self.fixed.replace(self.known.borrow().clone());
+        let mut known = self.known.borrow_mut();
+        known.values_mut().for_each(|known| known.fixed = true);
+        self.fixed.set(known.len());
     }
 
     /// A line of the log. If it has any of them in it, now or as soon as it is known to be one, the
     /// test fails.
     pub fn written(&self, line: &str, correlation_id: &str) {
         let line = line.replacen(correlation_id, "", 1);
-        for (secret, what) in &*self.known.borrow() {
-            Self::has_not(&line, secret, what);
+        for (secret, known) in &*self.known.borrow() {
+            Self::has_not(&line, secret, &known.what);
         }
         self.lines.borrow_mut().insert(line);
     }
@@ -126,13 +137,13 @@ impl Secrets {
         for line in &*self.lines.borrow() {
             Self::has_not(line, secret, what);
         }
-        let fixed = self.fixed.borrow();
-        if self.known.borrow().len() >= fixed.len() + MOST {
-            self.known.replace(fixed.clone());
+        let mut known = self.known.borrow_mut();
+        if known.len() >= self.fixed.get() + MOST {
+            known.retain(|_, known| known.fixed);
             self.lines.borrow_mut().clear();
         }
-        drop(fixed);
-        self.known.borrow_mut().insert(secret.to_owned(), what.to_owned());
+        known.insert(secret.to_owned(), Known { what: what.to_owned(), fixed: false });
+        drop(known);
         // Half of a token is half of a secret.
         if let [_, claims, signature] = secret.split('.').collect::<Vec<_>>()[..] {
             self.keep(&format!("the claims of {what}"), claims);
@@ -155,7 +166,9 @@ impl Secrets {
 
     fn members(&self, name: &str, json: &Value) {
         match json {
-            Value::Object(members) => self.configured(members),
+            Value::Object(members) => {
+                members.iter().for_each(|(name, member)| self.members(name, member));
+            }
             Value::Array(list) => list.iter().for_each(|member| self.members(name, member)),
             Value::String(text) => self.named(name, text),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}

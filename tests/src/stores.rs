@@ -10,7 +10,7 @@ use gateway::person::{Answer, Command, Name, People};
 use gateway::session::cached::{Cached, Copies};
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
 use gateway::session::driver::{Broken, Provided, Spawn, Store, Visited};
-use gateway::session::exchange::Party;
+use gateway::session::parties::Parties;
 use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Lost, Sessions};
@@ -19,7 +19,6 @@ use rand_core::SeedableRng;
 use shared::jose::native::Native;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use uuid::Uuid;
@@ -27,18 +26,25 @@ use uuid::Uuid;
 /// How many milliseconds a turn is.
 const TURN: u32 = 10;
 
+/// What a store keeps beside the rows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Beside {
+    /// Which writing of each row it is.
+    versions: BTreeMap<Uuid, Version>,
+    /// The copies that were written, and what was read of them first.
+    written: BTreeMap<String, String>,
+    read: BTreeMap<String, String>,
+}
+
 /// The rows of the objects, as a database has them.
 #[derive(Debug)]
-pub struct Rows {
-    objects: Rc<Objects>,
-    versions: RefCell<BTreeMap<Uuid, Version>>,
-}
+pub struct Rows(Rc<Objects>);
 
 impl Shelf for Rows {
     async fn load(&self, id: Uuid) -> Result<Option<(Session, Version)>, Lost> {
-        self.objects
+        self.0
             .statement(id, |row| {
-                let version = self.versions.borrow().get(&id).copied();
+                let version = self.0.beside.borrow().versions.get(&id).copied();
                 Ok(row.load()?.zip(version))
             })
             .await
@@ -71,13 +77,13 @@ impl Rows {
         next: Version,
         session: &Session,
     ) -> Result<bool, Lost> {
-        self.objects
+        self.0
             .statement(id, |row| {
-                if self.versions.borrow().get(&id).copied() != seen {
+                if self.0.beside.borrow().versions.get(&id).copied() != seen {
                     return Ok(false);
                 }
                 row.save(session)?;
-                self.versions.borrow_mut().insert(id, next);
+                self.0.beside.borrow_mut().versions.insert(id, next);
                 Ok::<_, Broken>(true)
             })
             .await
@@ -155,31 +161,35 @@ impl People for Shared {
 }
 
 /// Copies in a place that tells what it was read first for a minute, whatever has been written since.
-#[derive(Debug, Default)]
-pub struct Slow {
-    written: RefCell<BTreeMap<String, String>>,
-    read: RefCell<BTreeMap<String, String>>,
+#[derive(Debug)]
+pub struct Slow(Rc<Objects>);
+
+impl Slow {
+    async fn with<A>(&self, act: impl FnOnce(&mut Beside) -> A) -> A {
+        turns(1).await;
+        act(&mut self.0.beside.borrow_mut())
+    }
 }
 
 impl Copies for Slow {
     async fn read(&self, name: &str) -> Option<String> {
-        turns(1).await;
-        if let Some(read) = self.read.borrow().get(name) {
-            return Some(read.clone());
-        }
-        let found = self.written.borrow().get(name).cloned()?;
-        self.read.borrow_mut().insert(name.to_owned(), found.clone());
-        Some(found)
+        self.with(|beside| {
+            if let Some(read) = beside.read.get(name) {
+                return Some(read.clone());
+            }
+            let found = beside.written.get(name).cloned()?;
+            beside.read.insert(name.to_owned(), found.clone());
+            Some(found)
+        })
+        .await
     }
 
     async fn write(&self, name: &str, copy: &str, _: u64) {
-        turns(1).await;
-        self.written.borrow_mut().insert(name.to_owned(), copy.to_owned());
+        self.with(|beside| beside.written.insert(name.to_owned(), copy.to_owned())).await;
     }
 
     async fn forget(&self, name: &str) {
-        turns(1).await;
-        self.written.borrow_mut().remove(name);
+        self.with(|beside| beside.written.remove(name)).await;
     }
 }
 
@@ -200,24 +210,25 @@ impl Stores {
     pub fn of(
         config: &Config,
         objects: &Rc<Objects>,
-        party: &Rc<Party<Line, Native>>,
+        parties: &Rc<Parties<Line, Native>>,
         tasks: &Tasks,
     ) -> Self {
         match config.mode {
             Mode::Postgres => {
-                let rows = Rows { objects: Rc::clone(objects), versions: RefCell::default() };
+                let rows = Rows(Rc::clone(objects));
                 let rng = ChaCha12Rng::seed_from_u64(1);
                 Self::Table(Contended::new(
                     rows,
                     Around(tasks.clone()),
                     rng,
-                    Rc::clone(party),
+                    Rc::clone(parties),
                     Shared(Rc::clone(objects)),
                 ))
             }
             Mode::Kv => {
-                let (objects, around) = (Shared(Rc::clone(objects)), Around(tasks.clone()));
-                Self::Copies(Cached::new(objects, Slow::default(), around, config, Rc::default()))
+                let (copies, around) = (Slow(Rc::clone(objects)), Around(tasks.clone()));
+                let objects = Shared(Rc::clone(objects));
+                Self::Copies(Cached::new(objects, copies, around, config, Rc::default()))
             }
             Mode::Hybrid | Mode::Durable | Mode::Sealed => Self::Objects(Rc::clone(objects)),
         }

@@ -9,11 +9,14 @@ import { freePorts } from "../foreign/pair.mjs";
 //   cut       it breaks in the middle of the answer's body
 //   silent    the connection stays, and nothing ever comes
 //   a number  that status, with `Retry-After`, and the issuer hears nothing
-// `calls` is what became of each token call; `whole` waits until so many are over.
+// `calls` is what became of each token call: `status`, when the issuer had answered (`at`), when that was let go (`left`),
+// and the tokens that it `brought`. `hold(call, stage)` is waited for with each of them, when the issuer is about to hear it
+// (`coming`) and when it has done it all (`going`).
 export async function proxy() {
   const [port] = await freePorts(1);
-  const agent = new Agent({ keepAlive: true });
-  const line = { url: `http://localhost:${port}`, calls: [], next: [], retryAfter: 2, issuerPort: 0 };
+  // workerd closes what has been idle for five seconds, perhaps just as it is used again.
+  const agent = new Agent({ keepAlive: true, timeout: 2000 });
+  const line = { url: `http://localhost:${port}`, calls: [], next: [], retryAfter: 2, issuerPort: 0, hold: async () => {} };
 
   const server = createServer((asked, answer) => {
     const parts = [];
@@ -42,8 +45,13 @@ async function pass(line, agent, asked, body, answer) {
     answer.writeHead(call.fate, { "retry-after": line.retryAfter });
     return answer.end();
   }
+  await line.hold(call, "coming");
   const got = await forward(line, agent, asked, body);
   call.status = got.status;
+  call.at = Date.now();
+  if (got.status === 200) call.brought = JSON.parse(got.body);
+  await line.hold(call, "going");
+  call.left = Date.now();
   if (call.fate === "after") return answer.destroy();
   if (call.fate === "cut") {
     answer.writeHead(got.status, { ...got.headers, "content-length": got.body.length });

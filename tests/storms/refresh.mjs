@@ -1,55 +1,34 @@
 // A thousand requests at once of a session whose access token has expired.
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { postgres } from "../../scripts/postgres.mjs";
-import { figure, later, subject } from "../foreign/checks.mjs";
-import { freePorts, key, ourPair, routesTo, serve } from "../foreign/pair.mjs";
+import { figure, subject } from "../foreign/checks.mjs";
+import { freePorts, key, routesTo, serve } from "../foreign/pair.mjs";
 import { foreignIssuer } from "../foreign/provider.mjs";
 import { Visitor } from "../foreign/visitor.mjs";
-import { database } from "../postgres.mjs";
 import { burst } from "./burst.mjs";
-import { accounts, bearer, claimsOf, full, people, quantile, userinfo } from "./client.mjs";
-import { proxy } from "./proxy.mjs";
+import { bearer, claimsOf, full, people, quantile, userinfo } from "./client.mjs";
+import { deploy, stores } from "./stores.mjs";
 
 const count = 1000;
 // With our issuer, and with the other one.
-const rounds = full ? { ours: 20, foreign: 20, others: 5 } : { ours: 3, foreign: 1, others: 1 };
+const rounds = full ? { ours: 100, foreign: 20, others: 100 } : { ours: 3, foreign: 1, others: 1 };
 // Rounds take turns with sessions: while one is stormed the tokens of the others expire. One more is left for
 // when the issuer is away.
-const sessions = full ? 4 : 3;
+const sessions = full ? 8 : 3;
 // Long enough that the new token outlives the round that brings it.
-const accessTokenSeconds = 12;
+const accessTokenSeconds = full ? 30 : 12;
 // A round that took longer says nothing, for then a second call may be right: it is made again, so often.
 const patience = 5;
-const modes = ["hybrid", "durable"];
+const modes = stores.filter((mode) => ["hybrid", "durable"].includes(mode));
 // With our issuer alone, and with tokens that live longer: a thousand requests to a database take their time.
 const otherSeconds = 40;
-const others = ["kv", ...postgres().missing ? [] : ["postgres"]];
-
-// What a mode needs besides.
-async function settingsOf(mode) {
-  if (mode !== "postgres") return { SESSION_MODE: mode };
-  const [port] = await freePorts(1);
-  const { url, stop } = await database(port);
-  later(stop);
-  return { SESSION_MODE: mode, DATABASE_URL: url };
-}
+const others = stores.filter((mode) => !modes.includes(mode));
 
 // Ours, with the proxy before it that counts.
 async function withOurs(mode) {
   const isOther = others.includes(mode);
   const seconds = isOther ? otherSeconds : accessTokenSeconds;
-  const line = await proxy();
-  const settings = await settingsOf(mode);
-  const { app, issuer } = await ourPair({
-    idp: { ACCOUNTS: accounts, ACCESS_TOKEN_SECONDS: seconds },
-    gateway: () => settings,
-    kv: mode === "kv",
-    between: (port) => {
-      line.issuerPort = port;
-      return line.url;
-    },
-  });
+  const { app, issuer, line } = await deploy(mode, { idp: { ACCESS_TOKEN_SECONDS: seconds } });
   return {
     name: `${mode}, our issuer`,
     rounds: isOther ? rounds.others : rounds.ours,
@@ -187,13 +166,14 @@ await subject("storms", async (it) => {
           throw new Error(`round ${index + 1}, ${world.name}`, { cause: fault });
         }
       }
+      if (full && (index + 1) % 10 === 0) console.log(`  ${index + 1} rounds`);
     }
     slowest = Math.max(...[...took.values()].flat());
     for (const world of worlds) {
       figure(`storm, ${world.name}: rounds, requests, token calls`, `${world.rounds}, ${world.rounds * count}, ${world.calls()}`);
       figure(`storm, ${world.name}: milliseconds for ${count} answers, median and worst`, `${quantile(took.get(world))}, ${quantile(took.get(world), 1)}`);
     }
-  }, full ? 1500 : 300);
+  }, full ? 7200 : 300);
 
   await it("1,000 parallel requests while the issuer answers 503 make one call; nobody is signed out, and no call follows before Retry-After", async () => {
     // Two storms of two worlds have to be over before it is.

@@ -6,15 +6,16 @@
 
 use crate::person::{Name, Which, Word};
 use crate::session::admission::Seams;
+use crate::session::exchange::Party;
 use crate::session::{Lost, Sessions};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use shared::error::{ErrorCode, OAuthError};
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
+use shared::jose::jws::Unverified;
 use shared::posted::{self, NoForm};
-use shared::rp::dialect::open_id::OpenId;
-use shared::rp::dialect::{Desk, Dialect, Ended};
+use shared::rp::dialect::Ended;
 use shared::rp::keys::NoKey;
 use shared::rp::logout_token::LogoutRefused;
 use shared::secret::Digest;
@@ -59,7 +60,7 @@ impl Refused {
 }
 
 /// Ends what a logout token says has ended: `200` also when there was nothing to end.
-pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn told<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -75,31 +76,44 @@ pub async fn told<S: Sessions, F: Fetch, V: Verifier>(
     cause::note(response, &refused)
 }
 
-async fn end<S: Sessions, F: Fetch, V: Verifier>(
+async fn end<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
 ) -> Result<usize, Refused> {
     let form = posted::form(request).map_err(Refused::Form)?;
     let token = form.get("logout_token").ok_or(Refused::NoToken)?;
-    let party = seams.party;
-    let (provider, fetch, verifier) = (&*party.provider, &party.fetch, &party.verifier);
-    let metadata = provider.metadata(fetch, now).await.map_err(|_| Refused::Unavailable)?;
-    let (party, metadata) = (&party.client, &*metadata);
-    let desk = Desk { party, provider, metadata, fetch, verifier, now };
-    let dialect = Dialect::OpenId(OpenId::default());
-    let told = dialect.ended(&desk, token).await.map_err(|refused| match refused {
-        LogoutRefused::Key(NoKey::Unavailable) => Refused::Unavailable,
-        refused => Refused::Token(refused),
-    })?;
+    let (party, told) = believe(seams, token, now).await?;
 
     let Ended { identity, session_id: sid, token_id, until } = told;
     let which = sid.as_ref().map_or(Which::All, |sid| Which::Of(Digest::of(sid)));
     let word = Word { token: Digest::of(&token_id), until };
     let names: Vec<Name> = match (&identity, &sid) {
-        (Some((_, subject)), _) => seams.names(subject),
-        (None, Some(sid)) => seams.whose(sid, now).await?,
+        (Some((authority, subject)), _) => seams.named(authority, subject),
+        (None, Some(sid)) => seams.whose(party, sid, now).await?,
         (None, None) => Vec::new(),
     };
     seams.end(&names, which, Some(word), now).await?.ok_or(Refused::Replayed)
+}
+
+/// What the token says, by the word of the provider that it says it is from: of no other a key is
+/// looked at. Several may be one issuer, which knows us by several names.
+async fn believe<'p, S, F: Fetch, V: Signer>(
+    seams: &Seams<'p, S, F, V>,
+    token: &str,
+    now: UnixTime,
+) -> Result<(&'p Party<F, V>, Ended), Refused> {
+    let issuer = Unverified::parse(token).ok().and_then(|token| token.claimed_issuer());
+    let issuer = issuer.unwrap_or_default();
+    let mut refused = Refused::Token(LogoutRefused::Issuer);
+    for party in seams.parties.from(&issuer) {
+        let metadata = party.provider.metadata(&party.fetch, now).await;
+        let metadata = metadata.map_err(|_| Refused::Unavailable)?;
+        match party.dialect.ended(&party.desk(&metadata, now), token).await {
+            Ok(told) => return Ok((party, told)),
+            Err(LogoutRefused::Key(NoKey::Unavailable)) => return Err(Refused::Unavailable),
+            Err(why) => refused = Refused::Token(why),
+        }
+    }
+    Err(refused)
 }

@@ -1,7 +1,9 @@
-//! `GET /auth/callback`: the browser comes back from the provider.
+//! `GET /auth/callback`, or `/auth/callback/{id}` where there are several providers: the browser comes
+//! back from one of them.
 
 use super::carry;
-use super::flow::{Pending, short};
+use super::flow::{Manner, Pending, short};
+use super::following;
 use super::page::{self, Page};
 use crate::config::{Config, Mode};
 use crate::person::Noted;
@@ -9,6 +11,8 @@ use crate::policy::StepUp;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::cookie::Contents;
+use crate::session::exchange::Party;
+use crate::session::place::Place;
 use crate::session::roll::NotEnrolled;
 use crate::session::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use http::HeaderMap;
@@ -20,13 +24,12 @@ use shared::error::ErrorCode;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
 use shared::handle::{Handle, Kind};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
 use shared::respond;
-use shared::rp::authorization::CallbackRefused;
+use shared::rp::authorization::{CallbackRefused, Flow};
+use shared::rp::dialect::{Dialect, NotVouched, Vouched};
 use shared::rp::discovery::Unusable;
-use shared::rp::id_token::IdTokenClaims;
-use shared::rp::sign_in::{SignInFailed, SignedIn};
 use shared::rp::token::TokenError;
 use shared::rp::userinfo::{NoUserinfo, userinfo};
 use shared::secret::{Digest, random, random_uuid};
@@ -54,9 +57,13 @@ const SMALL: usize = 512;
 enum Failed {
     Provider(Unusable),
     Callback(CallbackRefused),
-    SignIn(SignInFailed),
+    /// The flow went to another provider than the one that answers.
+    OtherProvider,
+    NotVouched(NotVouched),
     Userinfo(NoUserinfo),
     NotEnough,
+    /// Somebody who was followed is somebody else there, or nobody here any more.
+    NotFollowed,
     Roll(NotEnrolled),
     Store,
     TooLarge,
@@ -67,12 +74,11 @@ impl Failed {
     fn page(self) -> Page {
         match self {
             Self::Provider(_)
-            | Self::SignIn(SignInFailed::Token(TokenError::Unavailable { .. })) => {
+            | Self::NotVouched(NotVouched::Token(TokenError::Unavailable { .. })) => {
                 Page::ProviderAway
             }
-            Self::Callback(CallbackRefused::Provider(Some(ErrorCode::AccessDenied))) => {
-                Page::Denied
-            }
+            Self::Callback(CallbackRefused::Provider(Some(ErrorCode::AccessDenied)))
+            | Self::NotVouched(NotVouched::Elsewhere | NotVouched::Impersonated) => Page::Denied,
             Self::Callback(CallbackRefused::Provider(_)) => Page::ProviderRefused,
             Self::Callback(
                 CallbackRefused::Form
@@ -80,12 +86,17 @@ impl Failed {
                 | CallbackRefused::Issuer
                 | CallbackRefused::NoCode,
             )
-            | Self::SignIn(SignInFailed::Token(TokenError::Refused))
+            | Self::OtherProvider
+            | Self::NotFollowed
+            | Self::NotVouched(NotVouched::Token(TokenError::Refused))
             | Self::Roll(NotEnrolled::Over) => Page::Stale,
-            Self::SignIn(
-                SignInFailed::Token(TokenError::Misconfigured(_))
-                | SignInFailed::NoIdToken
-                | SignInFailed::IdToken(_),
+            Self::NotVouched(
+                NotVouched::Token(TokenError::Misconfigured(_))
+                | NotVouched::NoIdToken
+                | NotVouched::IdToken(_)
+                | NotVouched::Userinfo(_)
+                | NotVouched::Api
+                | NotVouched::NoSubject,
             )
             | Self::Userinfo(_) => Page::ProviderWrong,
             Self::NotEnough => Page::NotEnough,
@@ -93,11 +104,34 @@ impl Failed {
             Self::TooLarge => Page::TooLarge,
         }
     }
+
+    /// Whether the provider would have had to show a page: OpenID Connect Core §3.1.2.6.
+    fn wants_page(self) -> bool {
+        matches!(
+            self,
+            Self::Callback(CallbackRefused::Provider(Some(
+                ErrorCode::LoginRequired
+                    | ErrorCode::InteractionRequired
+                    | ErrorCode::ConsentRequired
+                    | ErrorCode::AccountSelectionRequired
+            )))
+        )
+    }
+
+    /// Whether whoever began a sign-in in this manner goes back as they came, and sees no page of it.
+    fn is_quiet(self, manner: Manner) -> bool {
+        match manner {
+            Manner::Shown => false,
+            Manner::Silent => self.wants_page(),
+            Manner::Following => true,
+        }
+    }
 }
 
-/// Signs somebody in, or says why not. A flow is used up either way.
-pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
+/// Signs somebody in whom `party` vouches for, or says why not. A flow is used up either way.
+pub async fn callback<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
+    party: &Party<F, V>,
     request: &Request,
     now: UnixTime,
     rng: &mut impl CryptoRng,
@@ -108,10 +142,21 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
     let pending = Pending::find(seams.config, request.headers(), state, now);
     let Some(pending) = pending else { return unknown(seams, request, state, now, rng).await };
     let mut response = if seams.used.claim(&pending, now) {
-        match complete(seams, request, &pending, now, rng).await {
+        match complete(seams, party, request, &pending, now, rng).await {
             Ok(cookies) => {
                 let mut response = respond::see_other(&pending.return_to);
                 carry(&mut response, &cookies);
+                response
+            }
+            Err(failed) if failed.is_quiet(pending.manner) => {
+                let mut response = respond::see_other(&pending.return_to);
+                if !failed.wants_page() {
+                    response = cause::note(response, &failed);
+                }
+                if pending.manner == Manner::Following {
+                    let cookies = (response.headers_mut(), request.headers());
+                    following::remember(seams, cookies, now, rng);
+                }
                 response
             }
             Err(failed) => {
@@ -130,7 +175,7 @@ pub async fn callback<S: Sessions, F: Fetch, V: Verifier>(
 
 /// A response to nothing that this browser started. Somebody who reloads the callback that signed
 /// them in is sent on; everybody else is told, and no token call is made.
-async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
+async fn unknown<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     state: &str,
@@ -147,29 +192,49 @@ async fn unknown<S: Sessions, F: Fetch, V: Verifier>(
     }
 }
 
-async fn complete<S: Sessions, F: Fetch, V: Verifier>(
+async fn complete<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
+    party: &Party<F, V>,
     request: &Request,
     pending: &Pending,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
-    let (party, flow) = (seams.party, &pending.flow);
+    let flow = &pending.flow;
+    // Before anything that came along is sent to anybody (RFC 9700 §4.4.2).
+    if pending.provider != party.id {
+        return Err(Failed::OtherProvider);
+    }
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let metadata = party.provider.metadata(&party.fetch, now).await.map_err(Failed::Provider)?;
     let code = flow.callback(query, &metadata).map_err(Failed::Callback)?;
-    let (client, provider, fetch) = (&party.client, &party.provider, &party.fetch);
-    let signed_in = client.sign_in(&code, flow, provider, &metadata, fetch, &party.verifier, now);
-    let signed_in = signed_in.await.map_err(Failed::SignIn)?;
-    let told = claims(seams.config, &signed_in, &metadata, fetch).await?;
+    let followed = match pending.manner {
+        Manner::Shown | Manner::Silent => None,
+        Manner::Following => {
+            let whom = following::whom(seams, request.headers(), now, rng).await;
+            Some(whom.ok_or(Failed::NotFollowed)?)
+        }
+    };
+    let vouched = party.dialect.vouch(&party.desk(&metadata, now), &code, flow).await;
+    let vouched = vouched.map_err(Failed::NotVouched)?;
+    if followed.is_some_and(|whom| whom != (party.id.clone(), vouched.subject.clone())) {
+        if let Some(token) = &vouched.tokens.refresh_token {
+            party.revoke(token, now).await;
+        }
+        return Err(Failed::NotFollowed);
+    }
+    let told = claims(seams.config, party, &vouched, &metadata).await?;
     let acr = told.get("acr").and_then(Value::as_str);
     // A provider may ignore what it was asked for: coming back without it, one would go round for ever.
-    if !(StepUp { acr: pending.acr.clone(), max_age: None }).is_met_by(acr, None, now) {
+    let says_when = flow.max_age.is_none() || vouched.auth_time.is_some();
+    if !(StepUp { acr: pending.acr.clone(), max_age: None }).is_met_by(acr, None, now) || !says_when
+    {
         return Err(Failed::NotEnough);
     }
-    let sid = signed_in.claims.session_id.clone();
-    let live = live(seams, signed_in, told, short(&flow.state), now, rng);
-    let cookies = open(seams, request, live, sid.as_deref(), now, rng).await?;
+    let sid = vouched.session_id.clone();
+    let live = live(seams, party, vouched, told, flow, now, rng);
+    let place = following::place(seams.config, request, pending.manner, now);
+    let cookies = open(seams, request, live, (sid.as_deref(), place), now, rng).await?;
     // Only now: a sign-in that fails leaves the old session alone.
     if let Some(old) = Contents::read(seams.config, request.headers(), now) {
         // It is replaced in the browser whether or not its object can be told.
@@ -180,18 +245,19 @@ async fn complete<S: Sessions, F: Fetch, V: Verifier>(
 
 /// The claims of the ID token; and of userinfo, where the token has neither name nor e-mail, or lacks
 /// one that a route looks at.
-async fn claims<F: Fetch>(
+async fn claims<F: Fetch, V: Signer>(
     config: &Config,
-    signed_in: &SignedIn,
+    party: &Party<F, V>,
+    vouched: &Vouched,
     metadata: &ProviderMetadata,
-    fetch: &F,
 ) -> Result<Map<String, Value>, Failed> {
-    let mut claims = signed_in.claims.other.clone();
+    let mut claims = vouched.claims.clone();
     let told = ["name", "email"].iter().any(|name| claims.contains_key(*name))
         && !config.routes.miss(&claims);
-    if let Some(endpoint) = metadata.userinfo_endpoint.as_deref().filter(|_| !told) {
-        let access_token = &signed_in.tokens.access_token;
-        match userinfo(endpoint, access_token, &signed_in.claims, fetch).await {
+    let asks = party.asks_userinfo && !told;
+    if let Some(endpoint) = metadata.userinfo_endpoint.as_deref().filter(|_| asks) {
+        let access_token = &vouched.tokens.access_token;
+        match userinfo(endpoint, access_token, &vouched.subject, &party.fetch).await {
             Ok(more) => {
                 for (name, value) in more {
                     // What is signed goes first.
@@ -206,11 +272,12 @@ async fn claims<F: Fetch>(
     Ok(claims)
 }
 
-fn live<S: Sessions, F: Fetch, V: Verifier>(
+fn live<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
-    signed_in: SignedIn,
+    party: &Party<F, V>,
+    vouched: Vouched,
     mut claims: Map<String, Value>,
-    flow: String,
+    flow: &Flow,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> (Live, [u8; 32]) {
@@ -218,15 +285,32 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
         Limits { idle: seams.config.idle_seconds, absolute: seams.config.absolute_seconds };
     let secret: [u8; 32] = random(rng);
     let [jitter] = random::<1>(rng);
-    let SignedIn { tokens, claims: token_claims } = signed_in;
+    let Vouched { authority, subject, auth_time, session_id, tokens, .. } = vouched;
     let routes = &seams.config.routes;
     let (weighed, told) = (routes.weigh(&claims), routes.tell(&claims));
     let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
     claims.retain(|name, value| KEPT.contains(&name.as_str()) && value.to_string().len() <= SMALL);
     // Without a word about it, RFC 6749 §5.1: what was asked for.
-    let scope = tokens.scope.unwrap_or_else(|| seams.config.scope.clone());
-    let IdTokenClaims { subject, auth_time, .. } = token_claims;
-    let person = Person { subject, auth_time, acr, scope, claims, weighed, told, flow };
+    let scope = tokens.scope.unwrap_or_else(|| party.client.scope.clone());
+    let provider = party.id.clone();
+    let authority = Some(authority).filter(|name| name != party.client.issuer.as_str());
+    // Others are hinted with an ID token, or with nothing.
+    let sid = session_id.filter(|_| matches!(party.dialect, Dialect::AuthKit(_)));
+    let (flow, nonce) = (short(&flow.state), Some(Digest::of(&flow.nonce)));
+    let person = Person {
+        subject,
+        auth_time,
+        acr,
+        scope,
+        claims,
+        weighed,
+        told,
+        provider,
+        authority,
+        sid,
+        flow,
+        nonce,
+    };
     let renewal = Renewal {
         access_token: tokens.access_token,
         expires_in: tokens.expires_in,
@@ -243,11 +327,11 @@ fn live<S: Sessions, F: Fetch, V: Verifier>(
 
 /// Puts the session where the mode keeps it, and where there is an object on the roll of its person.
 /// Its name and secret are always new (GC-11).
-async fn open<S: Sessions, F: Fetch, V: Verifier>(
+async fn open<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     (live, secret): (Live, [u8; 32]),
-    sid: Option<&str>,
+    (sid, place): (Option<&str>, Option<Place>),
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<HeaderMap, Failed> {
@@ -271,8 +355,7 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
         until: ends_at,
         agent: agent::describe(request.headers()),
     };
-    let subject = &snapshot.person.subject;
-    let crowded = seams.enrol(subject, sid, noted, now).await.map_err(Failed::Roll)?;
+    let crowded = seams.enrol(&snapshot.person, sid, noted, now).await.map_err(Failed::Roll)?;
     match seams.sessions.open(object, live).await {
         Ok(true) => {}
         Ok(false) | Err(_) => return Err(Failed::Store),
@@ -280,9 +363,9 @@ async fn open<S: Sessions, F: Fetch, V: Verifier>(
     // One that cannot be told now goes on until its own end.
     let _ = seams.tell(crowded, now).await;
     let contents = match config.mode {
-        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now },
+        Mode::Hybrid => Contents::Hybrid { handle, snapshot, checked_at: now, place },
         Mode::Durable | Mode::Kv | Mode::Postgres | Mode::Sealed => {
-            Contents::Handle { handle, ends_at }
+            Contents::Handle { handle, ends_at, place }
         }
     };
     contents.write(config, both, rng).map_err(|_| Failed::TooLarge)?;

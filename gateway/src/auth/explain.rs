@@ -23,7 +23,7 @@ use serde::Serialize;
 use shared::bearer::{Bearer, bearer};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::wanted::Wanted;
 use shared::secret::Digest;
@@ -80,7 +80,7 @@ enum Decision {
 }
 
 /// Tells what would become of a request. 404 for who may not know.
-pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -107,7 +107,10 @@ pub async fn explain<S: Sessions, F: Fetch, V: Verifier>(
     let (decision, cookies) = match arrive(config, incoming) {
         Arrival::Ours(_) => (Decision::Ours, None),
         Arrival::Next(next) => (decision(next), None),
-        Arrival::Caller(caller) => (decision(judge(seams.party, &caller, now).await.0), None),
+        Arrival::Caller(caller) => {
+            let (next, _) = judge(config, seams.parties, &caller, now).await;
+            (decision(next), None)
+        }
         Arrival::Gate(gate) => {
             let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))

@@ -23,17 +23,36 @@ const LARGEST: usize = 5_000;
 /// How many flows an isolate remembers as used.
 const MOST_USED: usize = 4096;
 
+/// How a sign-in was begun, which decides what becomes of one that fails.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Manner {
+    /// The provider shows what pages it likes, and so do we.
+    #[default]
+    Shown,
+    /// Without a page of the provider: whoever would need one goes back as they came.
+    Silent,
+    /// The same for somebody who is signed in, and never asked for it: see [`super::following`].
+    /// Whatever goes wrong, they go back as they came.
+    Following,
+}
+
 /// A sign-in under way.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Pending {
     /// What the response is checked against.
     pub flow: Flow,
+    /// What we call the provider that it goes to.
+    #[serde(default)]
+    pub provider: String,
     /// What the sign-in has to be: one of these; anything when there are none.
     #[serde(default)]
     pub acr: Vec<String>,
     /// Where the browser goes in the end. Guarded before it was sealed.
     pub return_to: String,
     started_at: UnixTime,
+    /// How it was begun.
+    #[serde(default)]
+    pub manner: Manner,
 }
 
 /// What names a flow without telling its state.
@@ -49,8 +68,21 @@ fn name(state: &str) -> String {
 impl Pending {
     /// A flow that starts now.
     #[must_use]
-    pub fn new(flow: Flow, acr: Vec<String>, return_to: &ReturnPath, now: UnixTime) -> Self {
-        Self { flow, acr, return_to: return_to.as_str().to_owned(), started_at: now }
+    pub fn new(
+        flow: Flow,
+        provider: &str,
+        acr: Vec<String>,
+        return_to: &ReturnPath,
+        now: UnixTime,
+    ) -> Self {
+        let (provider, return_to) = (provider.to_owned(), return_to.as_str().to_owned());
+        Self { flow, provider, acr, return_to, started_at: now, manner: Manner::Shown }
+    }
+
+    /// The same, begun in a manner of its own.
+    #[must_use]
+    pub fn begun(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     /// The flow that `state` belongs to, if this browser started it less than ten minutes ago.

@@ -1,60 +1,120 @@
-//! `GET /auth/login?return_to=&for=`: sends the browser to the provider.
+//! `GET /auth/login?return_to=&for=&prompt=none`: sends the browser to the provider.
 
-use super::flow::Pending;
+use super::flow::{Manner, Pending};
 use super::page::{self, Page};
-use super::return_path::guard;
+use super::return_path::{ReturnPath, guard};
 use crate::config::Config;
 use crate::path::Target;
 use crate::policy::StepUp;
 use crate::route::Owner;
 use crate::session::Sessions;
 use crate::session::admission::Seams;
-use http::Method;
+use crate::session::exchange::Party;
+use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
+use shared::cause;
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, RESOURCE};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
+use shared::rp::discovery::Unusable;
+use shared::rp::token::TokenError;
 use shared::time::UnixTime;
 
+/// Why nobody was sent to a provider: for the operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NotBegun {
+    /// It is not known where it is.
+    Provider(Unusable),
+    /// It does not take the request that it has to be sent beforehand. Nothing is asked in the browser's
+    /// own line instead: who wants requests pushed wants them kept from it.
+    Pushed(TokenError),
+}
+
+impl NotBegun {
+    /// What the browser is told.
+    const fn page(self) -> Page {
+        match self {
+            Self::Provider(_) | Self::Pushed(TokenError::Unavailable { .. }) => Page::ProviderAway,
+            Self::Pushed(TokenError::Refused | TokenError::Misconfigured(_)) => Page::ProviderWrong,
+        }
+    }
+}
+
 /// Starts a flow. Whatever session there is stays until the new one is there (GL-10, GL-11). Of the
-/// parameters `return_to` is read, and `for`: a method and a path of ours. How somebody has to sign in
-/// is what the route asks that has these, or the one that they return to; nothing of it comes from the
-/// request (GL-03).
-pub async fn login<S: Sessions, F: Fetch, V: Verifier>(
+/// parameters `return_to` is read, and `for`: a method and a path of ours; `provider`; and `prompt`, if it
+/// is `none` and nothing else. How somebody has to sign in is what the route asks that has these, or the
+/// one that they return to; nothing more of it comes from the request (GL-03).
+pub async fn login<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Response {
-    let (config, party) = (seams.config, seams.party);
     let query = request.uri().query().unwrap_or_default();
     let form = Form::parse(query.as_bytes()).unwrap_or_default();
-    let return_to = guard(form.get("return_to"), &config.public_url);
-    let Ok(metadata) = party.provider.metadata(&party.fetch, now).await else {
-        return page::page(Page::ProviderAway);
+    let return_to = guard(form.get("return_to"), &seams.config.public_url);
+    let Some(party) = seams.parties.find(form.get("provider").unwrap_or_default()) else {
+        return page::page(Page::UnknownProvider);
     };
-    let step_up = step_up(config, form.get("for"), return_to.as_str());
-    let resource = config.resource.clone();
+    let is_silent = form.get("prompt") == Some("none");
+    if is_silent && !party.is_silent() {
+        return respond::see_other(return_to.as_str());
+    }
+    let manner = if is_silent { Manner::Silent } else { Manner::Shown };
+    let step_up = step_up(seams.config, form.get("for"), return_to.as_str());
+    let wanted = (&return_to, step_up);
+    let begun = begin(seams, party, request.headers(), wanted, manner, now, rng).await;
+    begun.unwrap_or_else(|not| cause::note(page::page(not.page()), &not))
+}
+
+/// Sends a browser that sent these headers to the provider of `party`, to come back to `return_to`.
+///
+/// # Errors
+/// [`NotBegun`].
+pub(super) async fn begin<S: Sessions, F: Fetch, V: Signer>(
+    seams: &Seams<'_, S, F, V>,
+    party: &Party<F, V>,
+    headers: &HeaderMap,
+    (return_to, step_up): (&ReturnPath, StepUp),
+    manner: Manner,
+    now: UnixTime,
+    rng: &mut impl CryptoRng,
+) -> Result<Response, NotBegun> {
+    let (config, client) = (seams.config, &party.client);
+    let metadata = party.provider.metadata(&party.fetch, now).await.map_err(NotBegun::Provider)?;
+    let resource = config.resource.clone().filter(|_| client.scope.has("openid"));
     let flow = Flow { resource, ..Flow::new(step_up.max_age, rng) };
-    let acr = Some(step_up.acr.join(" ")).filter(|text| !text.is_empty());
-    let mut more: Vec<_> = acr.map(|acr| ("acr_values".to_owned(), acr)).into_iter().collect();
     // What is not named here is not granted, and no refresh gives it later.
     let mut resources = config.routes.resources();
     resources.extend(config.resource.as_deref());
-    more.extend(resources.into_iter().map(|name| (RESOURCE.to_owned(), name.to_owned())));
-    let url =
-        flow.authorization_url(&party.client, &metadata, Hints { more: &more, ..Hints::default() });
+    let resources = resources.into_iter().filter(|_| client.scope.has("openid"));
+    let resources = resources.map(|name| (RESOURCE.to_owned(), name.to_owned()));
+    // Who speaks another protocol has no such parameter.
+    let acr =
+        Some(step_up.acr.join(" ")).filter(|text| !text.is_empty() && client.scope.has("openid"));
+    let more = party.parameters.iter().cloned();
+    let more: Vec<_> =
+        more.chain(acr.map(|acr| ("acr_values".to_owned(), acr))).chain(resources).collect();
+    let prompt = (manner != Manner::Shown).then_some("none");
+    let hints = Hints { more: &more, prompt, ..Hints::default() };
+    let url = if config.par || metadata.require_pushed_authorization_requests {
+        let ways = (&party.fetch, &party.verifier);
+        let pushed = flow.pushed_url(client, &metadata, hints, ways, now).await;
+        pushed.map_err(NotBegun::Pushed)?
+    } else {
+        flow.authorization_url(client, &metadata, hints)
+    };
     let mut response = respond::see_other(&url);
-    let cookies = (response.headers_mut(), request.headers());
-    Pending::new(flow, step_up.acr, &return_to, now).write(config, cookies, now, rng);
-    response
+    let pending = Pending::new(flow, &party.id, step_up.acr, return_to, now).begun(manner);
+    pending.write(config, (response.headers_mut(), headers), now, rng);
+    Ok(response)
 }
 
 /// What is asked of a sign-in for the sake of `wanted`, a method and a path, or else of the page that
 /// it returns to.
-fn step_up(config: &Config, wanted: Option<&str>, return_to: &str) -> StepUp {
+pub(super) fn step_up(config: &Config, wanted: Option<&str>, return_to: &str) -> StepUp {
     let (method, path) = wanted.and_then(|text| text.split_once(' ')).unwrap_or(("GET", return_to));
     let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
     let owner = Target::read(path).ok().map(|target| config.routes.find(&method, &target));

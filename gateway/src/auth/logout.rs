@@ -6,18 +6,20 @@ use crate::config::Config;
 use crate::csrf;
 use crate::session::admission::Seams;
 use crate::session::cookie::{self, Contents};
+use crate::session::state::Farewell;
 use crate::session::{Lost, Sessions};
 use http::{HeaderMap, Method};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::{Form, append};
 use shared::jar;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
-use shared::secret::{Digest, IdToken};
+use shared::rp::dialect::{Back, Dialect};
+use shared::secret::Digest;
 use shared::time::UnixTime;
 
 /// Signs out whoever meant to; asks whoever may not have (GS-30).
-pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn logout<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -31,7 +33,8 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     if !meant {
         let refused = *request.method() == Method::POST;
         let page = if refused { Page::CrossSite } else { Page::Confirm };
-        return page::leading_to(page, Some(config.issuer.as_str()));
+        let providers = config.providers.iter().map(|one| one.client.issuer.as_str());
+        return page::leading_to(page, providers);
     }
     let farewell = match &contents {
         Some(contents) => seams.close(contents, now).await,
@@ -39,8 +42,7 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     };
     // The cookie stays, so that trying again can end what could not be ended now.
     let Ok(farewell) = farewell.map_err(|Lost| ()) else { return page::page(Page::Busy) };
-    let id_token = farewell.and_then(|farewell| farewell.id_token);
-    let mut response = match next(seams, id_token.as_ref(), now).await {
+    let mut response = match next(seams, farewell.as_ref(), now).await {
         Some(next) => respond::see_other(&next),
         None => page::page(Page::SignedOut),
     };
@@ -50,23 +52,31 @@ pub async fn logout<S: Sessions, F: Fetch, V: Verifier>(
     response
 }
 
-/// RP-Initiated Logout 1.0 §2, where it is advertised. Without an ID token the provider asks the
-/// person. To go on to a page that needs a session would sign in again, silently.
-async fn next<S: Sessions, F: Fetch, V: Verifier>(
+/// Where one signs out at the provider of the session, or, when there was none, at the only one that
+/// there is: by RP-Initiated Logout 1.0 §2 where it is advertised, else in the provider's own way.
+/// Without an ID token the provider asks the person. To go on to a page that needs a session would
+/// sign in again, silently.
+async fn next<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
-    id_token: Option<&IdToken>,
+    farewell: Option<&Farewell>,
     now: UnixTime,
 ) -> Option<String> {
-    let party = seams.party;
-    let metadata = party.provider.metadata(&party.fetch, now).await.ok();
-    let endpoint = metadata.as_ref().and_then(|metadata| metadata.end_session_endpoint.as_deref());
+    let party = match farewell {
+        Some(Farewell { person, .. }) => seams.parties.of(person)?,
+        None => seams.parties.only()?,
+    };
+    let metadata = party.provider.metadata(&party.fetch, now).await.ok()?;
     let home = seams.config.public_url.at("/");
-    let hint = id_token.map(|id_token| ("id_token_hint", id_token.expose()));
-    let ours = [
-        ("client_id", party.client.client_id.as_str()),
-        ("post_logout_redirect_uri", home.as_str()),
-    ];
-    Some(append(endpoint?, hint.into_iter().chain(ours)))
+    let client_id = party.client.client_id.as_str();
+    if let (Dialect::OpenId(_), Some(endpoint)) = (&party.dialect, &metadata.end_session_endpoint) {
+        let id_token = farewell.and_then(|farewell| farewell.id_token.as_ref());
+        let hint = id_token.map(|id_token| ("id_token_hint", id_token.expose()));
+        let ours = [("client_id", client_id), ("post_logout_redirect_uri", home.as_str())];
+        return Some(append(endpoint, hint.into_iter().chain(ours)));
+    }
+    let sid = farewell.and_then(|farewell| farewell.person.sid.as_deref());
+    let back = Back { to: &home, state: "" };
+    party.dialect.way_out(client_id, &metadata, sid, &back).map(|way| way.url)
 }
 
 fn has_token(config: &Config, request: &Request, contents: &Contents) -> bool {

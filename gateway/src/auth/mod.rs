@@ -4,6 +4,7 @@ pub mod back_channel;
 pub mod callback;
 pub mod explain;
 pub mod flow;
+pub mod following;
 pub mod health;
 pub mod login;
 pub mod logout;
@@ -17,30 +18,41 @@ mod aimed_tests;
 #[cfg(test)]
 mod back_channel_tests;
 #[cfg(test)]
+mod following_tests;
+#[cfg(test)]
+mod id_token_tests;
+#[cfg(test)]
 mod own_sessions_tests;
 #[cfg(test)]
+mod par_tests;
+#[cfg(test)]
 mod policy_tests;
+#[cfg(test)]
+mod providers_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod sign_in_tests;
 #[cfg(test)]
+mod silent_tests;
+#[cfg(test)]
 mod world;
 
 use crate::config::Mode;
+use crate::providers;
 use crate::session::Sessions;
 use crate::session::admission::Seams;
 use http::header::ALLOW;
 use http::{HeaderMap, Method, StatusCode};
 use rand_core::CryptoRng;
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::time::UnixTime;
 
 /// Starts a sign-in.
 pub const LOGIN: &str = "/auth/login";
-/// Where the provider sends the browser.
+/// Where the provider sends the browser; where there are several, each has a path below it.
 pub const CALLBACK: &str = "/auth/callback";
 /// Signs out.
 pub const LOGOUT: &str = "/auth/logout";
@@ -48,6 +60,8 @@ pub const LOGOUT: &str = "/auth/logout";
 pub const SESSION: &str = "/auth/session";
 /// One's sessions; each of them has a path below it.
 pub const SESSIONS: &str = "/auth/sessions";
+/// The public halves of our keys.
+pub const JWKS: &str = "/auth/jwks";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
@@ -63,27 +77,36 @@ pub const HEALTH: &str = "/auth/health";
 pub const EXPLAIN: &str = "/auth/explain";
 
 /// Answers a request to one of our own paths; none when the path is not ours.
-pub async fn handle<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Option<Response> {
-    let (method, path) = (request.method(), request.uri().path());
+    let (method, path, config) = (request.method(), request.uri().path(), seams.config);
     Some(match path {
         LOGIN if method == Method::GET => login::login(seams, request, now, rng).await,
-        CALLBACK if method == Method::GET => callback::callback(seams, request, now, rng).await,
         LOGOUT if method == Method::GET || method == Method::POST => {
             logout::logout(seams, request, now).await
         }
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
         EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
-        HEALTH => not_allowed("GET, HEAD"),
-        LOGIN | CALLBACK | SESSION | EXPLAIN => not_allowed("GET"),
+        JWKS if config.own_keys.signing().is_none() => return None,
+        JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
+        HEALTH | JWKS => not_allowed("GET, HEAD"),
+        LOGIN | SESSION | EXPLAIN => not_allowed("GET"),
         LOGOUT => not_allowed("GET, POST"),
+        path if path.starts_with(CALLBACK) => {
+            let party =
+                seams.parties.iter().find(|party| providers::callback(&party.id) == path)?;
+            if method != Method::GET {
+                return Some(not_allowed("GET"));
+            }
+            callback::callback(seams, party, request, now, rng).await
+        }
         // Without objects there is nothing to list, and nothing that could be told.
-        _ if seams.config.mode == Mode::Sealed => return None,
+        _ if config.mode == Mode::Sealed => return None,
         BACK_CHANNEL if method == Method::POST => back_channel::told(seams, request, now).await,
         BACK_CHANNEL => not_allowed("POST"),
         path => {

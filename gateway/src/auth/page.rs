@@ -34,6 +34,8 @@ pub enum Page {
     SignedOut,
     /// Whether to sign out.
     Confirm,
+    /// Nobody whom we know is called so.
+    UnknownProvider,
     /// Another site tried to sign the person out.
     CrossSite,
 }
@@ -119,6 +121,12 @@ impl Page {
                 "You will have to sign in again to go on.",
                 Next::Post("Sign out"),
             ),
+            Self::UnknownProvider => (
+                StatusCode::BAD_REQUEST,
+                "There is no such way to sign in",
+                "The link that you followed names a sign-in service that is not used here.",
+                AGAIN,
+            ),
             Self::CrossSite => (
                 StatusCode::FORBIDDEN,
                 "Sign out?",
@@ -141,13 +149,13 @@ pub fn again(page: Page, return_to: &str) -> Response {
     render(page, None, &append(LOGIN, [("return_to", return_to)]))
 }
 
-/// The page, whose form is answered by a redirect to `address` and on to wherever that leads.
+/// The page, whose form is answered by a redirect to one of `addresses` and on to wherever that leads.
 #[must_use]
-pub fn leading_to(page: Page, address: Option<&str>) -> Response {
-    render(page, address, LOGIN)
+pub fn leading_to<'a>(page: Page, addresses: impl IntoIterator<Item = &'a str>) -> Response {
+    render(page, addresses, LOGIN)
 }
 
-fn render(page: Page, address: Option<&str>, login: &str) -> Response {
+fn render<'a>(page: Page, addresses: impl IntoIterator<Item = &'a str>, login: &str) -> Response {
     let (status, title, text, next) = page.words();
     let next = match next {
         Next::Link(label) => {
@@ -160,7 +168,7 @@ fn render(page: Page, address: Option<&str>, login: &str) -> Response {
         ),
     };
     let body = format!("<h1>{title}</h1>\n<p>{text}</p>\n{next}");
-    let mut response = page::respond(status, page::page(title, "", &body), address);
+    let mut response = page::respond(status, page::page(title, "", &body), addresses);
     let pause = match status {
         StatusCode::SERVICE_UNAVAILABLE => Some("5"),
         StatusCode::TOO_MANY_REQUESTS => Some("60"),

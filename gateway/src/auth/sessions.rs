@@ -8,6 +8,7 @@ use crate::person::{Noted, Which};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
 use crate::session::driver::Visited;
+use crate::session::state::Person;
 use crate::session::{Sessions, cookie};
 use crate::{csrf, negotiate};
 use http::header::{RETRY_AFTER, VARY};
@@ -16,7 +17,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use shared::fetch::{Fetch, Request, Response};
 use shared::handle::Handle;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::seal::Purpose;
 use shared::secret::{Digest, random};
 use shared::time::UnixTime;
@@ -43,12 +44,12 @@ struct Listed {
 /// Who asks.
 struct Asker {
     object: Uuid,
-    subject: String,
+    person: Person,
 }
 
 /// Lists sessions, or ends them. `below` is what follows [`super::SESSIONS`] in the path; none when
 /// that is no path of ours.
-pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn sessions<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     below: &str,
@@ -70,7 +71,7 @@ pub async fn sessions<S: Sessions, F: Fetch, V: Verifier>(
     })
 }
 
-async fn answer<S: Sessions, F: Fetch, V: Verifier>(
+async fn answer<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     method: &Method,
     headers: &HeaderMap,
@@ -85,7 +86,7 @@ async fn answer<S: Sessions, F: Fetch, V: Verifier>(
         None => Which::AllBut(asker.object),
         Some(id) => Which::One(asker.opened(seams, id).ok_or_else(nothing)?),
     };
-    let ended = seams.end(&seams.names(&asker.subject), which, None, now).await;
+    let ended = seams.end(&seams.names(&asker.person), which, None, now).await;
     let ended = ended.map_err(|_| unavailable(1))?;
     if id.is_some() && ended == Some(0) {
         return Err(nothing());
@@ -97,12 +98,12 @@ async fn answer<S: Sessions, F: Fetch, V: Verifier>(
     Ok(response)
 }
 
-async fn list<S: Sessions, F: Fetch, V: Verifier>(
+async fn list<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     asker: &Asker,
     now: UnixTime,
 ) -> Result<Response, Response> {
-    let noted = seams.listed(&asker.subject, now).await.map_err(|_| unavailable(1))?;
+    let noted = seams.listed(&asker.person, now).await.map_err(|_| unavailable(1))?;
     let sessions = seams.seen(noted, now).await;
     let sessions = sessions.into_iter().map(|(noted, seen_at)| {
         let Noted { object, sid: _, opened_at, until: ends_at, agent } = noted;
@@ -115,7 +116,7 @@ async fn list<S: Sessions, F: Fetch, V: Verifier>(
 }
 
 /// Who asks, by the word of the session's object.
-async fn asker<S: Sessions, F: Fetch, V: Verifier>(
+async fn asker<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     headers: &HeaderMap,
     now: UnixTime,
@@ -127,22 +128,34 @@ async fn asker<S: Sessions, F: Fetch, V: Verifier>(
         handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
     let [jitter] = random::<1>(rng);
     match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
-        Ok(Visited::Present(snapshot)) => Ok(Asker { object, subject: snapshot.person.subject }),
-        Ok(Visited::Gone) => Err(negotiate::unauthorized(LOGIN, None)),
+        Ok(Visited::Present(snapshot, _)) if seams.parties.of(&snapshot.person).is_some() => {
+            Ok(Asker { object, person: snapshot.person })
+        }
+        Ok(Visited::Present(..) | Visited::Refused | Visited::Gone) => {
+            Err(negotiate::unauthorized(LOGIN, None))
+        }
         Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
         Err(_) => Err(unavailable(1)),
     }
 }
 
 impl Asker {
+    /// A space is in neither of the first two.
+    fn whose(&self) -> String {
+        let Person { provider, authority, subject, .. } = &self.person;
+        format!("{provider} {} {subject}", authority.as_deref().unwrap_or_default())
+    }
+
     /// A session's name for its person: to nobody else it is one.
     fn sealed<S, F, V>(&self, seams: &Seams<'_, S, F, V>, object: Uuid) -> String {
-        let purpose = Purpose::new("own session", &self.subject);
+        let whose = self.whose();
+        let purpose = Purpose::new("own session", &whose);
         seams.config.keys.seal_the_same(purpose, object.as_bytes())
     }
 
     fn opened<S, F, V>(&self, seams: &Seams<'_, S, F, V>, id: &str) -> Option<Uuid> {
-        let purpose = Purpose::new("own session", &self.subject);
+        let whose = self.whose();
+        let purpose = Purpose::new("own session", &whose);
         Uuid::from_slice(&seams.config.keys.open(purpose, id)?).ok()
     }
 }

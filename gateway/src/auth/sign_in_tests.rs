@@ -26,7 +26,7 @@ fn gc_15_signing_in_ends_on_a_clean_page_with_a_session() {
 fn gl_03_gl_07_no_parameter_of_ours_is_taken_from_the_request() {
     let mut world = world("hybrid");
     let response = world.get(
-        "/auth/login?scope=admin&prompt=none&redirect_uri=https://evil&client_id=evil&state=x&return_to=/x?client_id=evil",
+        "/auth/login?scope=admin&prompt=login&redirect_uri=https://evil&client_id=evil&state=x&return_to=/x?client_id=evil",
         NOON,
     );
     let url = location(&response);

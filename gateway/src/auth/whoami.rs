@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use shared::fetch::{Fetch, Request, Response};
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::respond;
 use shared::time::UnixTime;
 
@@ -27,6 +27,9 @@ struct Answer {
 #[derive(Debug, Serialize)]
 struct About {
     subject: String,
+    /// Whose word that is, where there are several providers.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    provider: String,
     claims: Map<String, Value>,
     ends_at: UnixTime,
     idle_ends_at: UnixTime,
@@ -37,7 +40,7 @@ struct About {
 
 /// Tells a page of ours about its session. 200 whether or not somebody is signed in, for a page
 /// asks in order to know; 503 only when that cannot be told.
-pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
+pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     request: &Request,
     now: UnixTime,
@@ -47,14 +50,16 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
         |session: Option<About>| Answer { signed_in: session.is_some(), login_url: LOGIN, session };
     let (mut response, cookies) = match seams.authenticate(request.headers(), now, rng).await {
         Authentication::Authenticated(visitor) => {
-            let about = about(&visitor.snapshot, &visitor.logout_key.token(seams.config));
+            let provider = seams.parties.of(&visitor.snapshot.person).map(|party| &*party.id);
+            let token = visitor.logout_key.token(seams.config);
+            let about = about(&visitor.snapshot, provider.unwrap_or_default(), &token);
             (respond::json(StatusCode::OK, &answer(Some(about))), visitor.cookies)
         }
-        Authentication::Anonymous(cookies) => {
+        Authentication::Anonymous(cookies, _) => {
             (respond::json(StatusCode::OK, &answer(None)), cookies)
         }
         Authentication::Lacking { lack: Lack { retry_after, .. }, cookies }
-        | Authentication::Unavailable { retry_after, cookies } => {
+        | Authentication::Unavailable { retry_after, cookies, refresh: _ } => {
             let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
             (response, cookies)
@@ -65,11 +70,12 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Verifier>(
     response
 }
 
-fn about(snapshot: &Snapshot, logout_token: &str) -> About {
+fn about(snapshot: &Snapshot, provider: &str, logout_token: &str) -> About {
     let Snapshot { person, access_token: _, access_ends_at, refresh_at, idle_ends_at, ends_at } =
         snapshot;
     About {
         subject: person.subject.clone(),
+        provider: provider.to_owned(),
         claims: person.claims.clone(),
         ends_at: *ends_at,
         idle_ends_at: *idle_ends_at,

@@ -3,15 +3,18 @@
 use super::handle;
 use crate::auth::flow::UsedFlows;
 use crate::config::Config;
-use crate::fixture::{Peer, config, id_token_in, provider};
+use crate::fixture::{Peer, config, id_token_in};
+use crate::gateway::{Decided, decide};
+use crate::next::{Incoming, Next};
 use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
 use crate::session::driver::{Provided, Visited};
-use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::session::parties::Parties;
 use crate::session::state::further::{Aim, Supply};
 use crate::session::state::{Farewell, Live, Renewal, Session, Visit};
 use crate::session::{Lost, Sessions};
+use crate::signals::Edge;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method};
 use pollster::block_on;
@@ -25,6 +28,7 @@ use shared::secret::{AccessToken, Digest};
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use url::Url;
 use uuid::Uuid;
 
@@ -114,7 +118,7 @@ impl Sessions for Objects {
         let (session, visit) = session.visit(secret, now);
         self.rows.borrow_mut().insert(object, session);
         Ok(match visit {
-            Visit::Serve(snapshot) => Visited::Present(snapshot),
+            Visit::Serve(snapshot) => Visited::Present(snapshot, None),
             Visit::Gone => Visited::Gone,
             _ => Visited::Unavailable { retry_after: 3 },
         })
@@ -182,7 +186,7 @@ impl Sessions for Objects {
 pub(super) struct World<F> {
     pub(super) config: Config,
     pub(super) peer: Peer,
-    party: Party<F, Native>,
+    parties: Parties<F, Native>,
     pub(super) objects: Objects,
     used: UsedFlows,
     pub(super) opened: Opened,
@@ -195,13 +199,21 @@ pub(super) fn world(mode: &'static str) -> World<impl Fetch> {
 }
 
 pub(super) fn world_of(config: Config) -> World<impl Fetch> {
+    world_with(config, Vec::new())
+}
+
+/// A world with more hosts than the provider's.
+pub(super) fn world_with(config: Config, hosts: Vec<(&'static str, Peer)>) -> World<impl Fetch> {
     let peer = Peer::new();
     let line = peer.clone();
-    let fetch = async move |request: Request| line.answer(request);
-    let party = Party::new(&config, provider(), fetch, Native);
+    let fetch = async move |request: Request| {
+        let there = hosts.iter().find(|(host, _)| request.uri().host() == Some(*host));
+        there.map_or(&line, |(_, peer)| peer).answer(request)
+    };
+    let parties = Parties::new(&config, |one| (Rc::new(one.provider()), fetch.clone(), Native));
     let (objects, used, opened) = <(_, UsedFlows, Opened)>::default();
     let (rng, jar) = (ChaCha20Rng::seed_from_u64(1), BTreeMap::new());
-    World { config, peer, party, objects, used, opened, rng, jar }
+    World { config, peer, parties, objects, used, opened, rng, jar }
 }
 
 impl<F: Fetch> World<F> {
@@ -254,9 +266,32 @@ impl<F: Fetch> World<F> {
     }
 
     fn answer(&mut self, request: &Request, now: UnixTime) -> Option<Response> {
-        let Self { config, party, objects, used, opened, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used, opened };
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
         block_on(handle(&seams, request, now, rng))
+    }
+
+    /// A request from somewhere, for whatever path.
+    pub(super) fn visit(
+        &mut self,
+        (method, url): (&Method, &str),
+        more: &[(&'static str, &str)],
+        edge: &Edge,
+        now: UnixTime,
+    ) -> Decided {
+        let mut headers = self.headers();
+        for (name, value) in more {
+            headers.insert(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let incoming = Incoming { method, url, headers: &headers, client_ip: None, edge };
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
+        let decided = block_on(decide(&seams, incoming, now, rng));
+        self.keep(&decided.cookies);
+        if let Next::Respond(response) = &decided.next {
+            self.keep(response.headers());
+        }
+        decided
     }
 
     /// Whether a path is none of ours.
@@ -338,12 +373,12 @@ impl<F: Fetch> World<F> {
 
     pub(super) fn authenticate(&mut self, now: UnixTime) -> Authentication {
         let headers = self.headers();
-        let Self { config, party, objects, used, opened, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used, opened };
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
         let found = block_on(seams.authenticate(&headers, now, rng));
         let cookies = match &found {
             Authentication::Authenticated(visitor) => visitor.cookies.clone(),
-            Authentication::Anonymous(cookies)
+            Authentication::Anonymous(cookies, _)
             | Authentication::Unavailable { cookies, .. }
             | Authentication::Lacking { cookies, .. } => cookies.clone(),
         };
@@ -353,8 +388,8 @@ impl<F: Fetch> World<F> {
 
     pub(super) fn authenticate_for(&mut self, aim: &Aim, now: UnixTime) -> Authentication {
         let headers = self.headers();
-        let Self { config, party, objects, used, opened, rng, .. } = self;
-        let seams = Seams { config, party, sessions: objects, used, opened };
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
         let found = block_on(seams.authenticate_for(aim, &headers, now, rng));
         if let Authentication::Authenticated(visitor) = &found {
             self.keep(&visitor.cookies);

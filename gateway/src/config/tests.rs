@@ -31,12 +31,19 @@ pub(crate) fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
 fn the_defaults_are_those_of_the_manual() {
     let config = with(&[]).unwrap();
     assert_eq!(config.mode, Mode::Hybrid);
-    assert_eq!(config.scope.to_string(), "email offline_access openid profile");
-    assert_eq!(config.client_auth, ClientAuth::Basic(ClientSecret::new("s3cret")));
+    assert_eq!(
+        config.providers.first().client.scope.to_string(),
+        "email offline_access openid profile"
+    );
+    assert_eq!(
+        config.providers.first().client.auth,
+        ClientAuth::Basic(ClientSecret::new("s3cret"))
+    );
     assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
     assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
     assert_eq!(config.sessions_per_person, 64);
-    assert_eq!(with(&[("CLIENT_SECRET", "")]).unwrap().client_auth, ClientAuth::None);
+    let public = with(&[("CLIENT_SECRET", "")]).unwrap();
+    assert_eq!(public.providers.first().client.auth, ClientAuth::None);
 }
 
 #[test]
@@ -73,7 +80,7 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         ("PUBLIC_URL", "https://app.test/"),
         ("ISSUER", "issuer.test"),
         ("CLIENT_ID", "caf\u{e9}"),
-        ("CLIENT_AUTH", "private_key_jwt"),
+        ("CLIENT_AUTH", "client_secret_jwt"),
         ("SCOPE", "profile email"),
         ("SESSION_MODE", "Hybrid"),
         ("SEALING_KEYS", "c2hvcnQ"),
@@ -94,6 +101,9 @@ fn a_setting_that_is_wrong_alone_is_named_alone() {
         assert_eq!(mistakes(&[(name, value)]), [name], "{value}");
     }
     assert_eq!(mistakes(&[("CLIENT_AUTH", "none")]), ["CLIENT_SECRET"]);
+    assert_eq!(mistakes(&[("CLIENT_AUTH", "private_key_jwt")]), ["CLIENT_SECRET"]);
+    let signing = [("CLIENT_AUTH", "private_key_jwt"), ("CLIENT_SECRET", "")];
+    assert_eq!(mistakes(&signing), ["SIGNING_KEYS"]);
     assert_eq!(mistakes(&[("SESSION_IDLE_SECONDS", "40000")]), ["SESSION_IDLE_SECONDS"]);
 }
 
@@ -189,4 +199,47 @@ fn copies_need_a_place() {
     let kv = ("SESSION_MODE", "kv");
     assert_eq!(mistakes(&[kv]), ["SESSIONS"]);
     assert_eq!(with(&[kv, ("SESSIONS", "{}")]).unwrap().mode, Mode::Kv);
+}
+
+#[test]
+fn sealed_sessions_are_refused_with_refresh_tokens_that_work_once_or_of_which_nothing_is_said() {
+    let sealed = ("SESSION_MODE", "sealed");
+    for said in ["", "once", "never", "Repeated"] {
+        let problems = with(&[sealed, ("REFRESH_TOKENS", said)]).unwrap_err();
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("REFRESH_TOKENS: must be "), "{lines:?}");
+        let is_word = ["", "once"].contains(&said);
+        assert_eq!(lines[0].contains("take SESSION_MODE hybrid"), is_word, "{lines:?}");
+    }
+    for said in ["repeated", "reusable"] {
+        assert_eq!(with(&[sealed, ("REFRESH_TOKENS", said)]).unwrap().mode, Mode::Sealed);
+    }
+}
+
+#[test]
+fn other_sessions_take_refresh_tokens_of_every_kind() {
+    for mode in ["hybrid", "durable"] {
+        for said in ["", "once", "repeated", "reusable"] {
+            let settings = [("SESSION_MODE", mode), ("REFRESH_TOKENS", said)];
+            assert!(with(&settings).is_ok(), "{mode} {said}");
+        }
+        assert_eq!(mistakes(&[("REFRESH_TOKENS", "rotating")]), ["REFRESH_TOKENS"]);
+    }
+}
+
+#[test]
+fn only_sessions_in_objects_can_follow_their_person() {
+    let follow = ("FOLLOW_REGION", "true");
+    let (kv, copies) = (("SESSION_MODE", "kv"), ("SESSIONS", "{}"));
+    let url = ("DATABASE_URL", "postgres://bob:hunter2@db.test/shop");
+    assert!(!with(&[]).unwrap().follow_region && !with(&[]).unwrap().looks_at_edge());
+    for changes in [&[follow][..], &[follow, ("SESSION_MODE", "durable")], &[follow, kv, copies]] {
+        let config = with(changes).unwrap();
+        assert!(config.follow_region && config.looks_at_edge(), "{changes:?}");
+    }
+    assert_eq!(mistakes(&[follow, ("SESSION_MODE", "postgres"), url]), ["FOLLOW_REGION"]);
+    let sealed = [("SESSION_MODE", "sealed"), ("REFRESH_TOKENS", "repeated")];
+    assert_eq!(mistakes(&[follow, sealed[0], sealed[1]]), ["FOLLOW_REGION"]);
+    assert!(with(&[("FOLLOW_REGION", "false"), sealed[0], sealed[1]]).is_ok());
+    assert_eq!(mistakes(&[("FOLLOW_REGION", "yes")]), ["FOLLOW_REGION"]);
 }

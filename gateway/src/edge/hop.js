@@ -76,7 +76,12 @@ export function conclude(book, written, line, status, ms, cause) {
   if (written) console.log(`${line},"status":${status},"ms":${ms}${because}}`);
   if (book === undefined) return;
   const { rule = -1, session, outcome } = JSON.parse(`${line}}`);
-  book.writeDataPoint({ indexes: [String(rule)], blobs: [session, outcome, String(status)], doubles: [1, ms] });
+  try {
+    book.writeDataPoint({ indexes: [String(rule)], blobs: [session, outcome, String(status)], doubles: [1, ms] });
+  } catch (fault) {
+    // Figures that are lost are no reason to refuse anybody.
+    console.error(`a point was not written: ${fault}`);
+  }
 }
 
 // Whether a rate limit lets somebody through.

@@ -18,14 +18,14 @@ use crate::next::{Incoming, Next, may_have_body};
 use crate::path::Target;
 use crate::refused::{Refused, Why};
 use crate::session::admission::Seams;
-use crate::session::exchange::Party;
 use crate::session::opened::Opened;
+use crate::session::parties::Parties;
 use crate::signals::Edge;
 use crate::trail::{self, Trail};
 use behind::Behind;
 use http::{Method, StatusCode};
 use proxy::Book;
-use session::{outbound, provider};
+use session::parties;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
 use shared::edge::message::{Unreadable, request_in, response_out};
@@ -47,7 +47,7 @@ use worker::Env;
 /// Nothing of any request.
 struct Deployment {
     config: Config,
-    party: Rc<Party<Outbound, WebCrypto>>,
+    parties: Rc<Parties<Outbound, WebCrypto>>,
     used: UsedFlows,
     opened: Opened,
     known: Known,
@@ -63,9 +63,9 @@ fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
     let known = DEPLOYMENT.with_borrow(Clone::clone);
     known.unwrap_or_else(|| {
         let site = |config: Config| {
-            let party = Party::new(&config, provider(&config), outbound(&config, env), WebCrypto);
+            let parties = Rc::new(parties(&config, env));
             let (used, opened) = (UsedFlows::default(), Opened::default());
-            Deployment { config, party: Rc::new(party), used, opened, known: Known::default() }
+            Deployment { config, parties, used, opened, known: Known::default() }
         };
         let read = Sites::read(|name| settings(env, name));
         let read = read.map(|sites| Rc::new(sites.into_configs().into_iter().map(site).collect()));
@@ -109,8 +109,8 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
     let client_ip = proxy::client_ip(&request, &headers);
-    let Deployment { config, party, used, opened, known } = deployment;
-    let edge = if config.routes.look_at_edge() { proxy::edge(&request) } else { Edge::default() };
+    let Deployment { config, parties, used, opened, known } = deployment;
+    let edge = if config.looks_at_edge() { proxy::edge(&request) } else { Edge::default() };
     let incoming =
         Incoming { method: &method, url: &url, headers: &headers, client_ip, edge: &edge };
     let book = Book {
@@ -127,10 +127,10 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
         book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
         return Ok(response_out(refused)?.into());
     }
-    let Some(sessions) = Stores::of(config, party, known, env.clone(), behind) else {
+    let Some(sessions) = Stores::of(config, parties, known, env.clone(), behind) else {
         return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
     };
-    let seams = Seams { config, party, sessions: &sessions, used, opened };
+    let seams = Seams { config, parties, sessions: &sessions, used, opened };
 
     let (began, clock) = (now(), js_sys::Date::now());
     let answered = |line: String, response: Response| {

@@ -4,6 +4,7 @@ use crate::answer;
 use crate::next::Forward;
 use crate::refused::Refused;
 use crate::session::admission::Bound;
+use crate::session::bell::Watch;
 use crate::signals::Edge;
 use http::{HeaderMap, StatusCode};
 use js_sys::{JsString, Promise, Reflect};
@@ -132,8 +133,8 @@ pub fn forward(
 /// Which object to watch for the session of a sealed handle, and what to say to it.
 fn watch(handle: &str) -> Option<Vec<String>> {
     let Handle { object, secret, .. } = super::open(handle)?;
-    let secret = serde_json::to_string(&Digest::of(secret)).ok()?;
-    Some(vec![object.to_string(), secret])
+    let watch = Watch { session: object, secret: Digest::of(secret) };
+    Some(vec![object.to_string(), serde_json::to_string(&watch).ok()?])
 }
 
 /// What to change about an origin's answer; none when its headers cannot be read, and then it must

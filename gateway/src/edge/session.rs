@@ -1,13 +1,19 @@
 //! The `Session` object: one browser session in one row, sealed. Reads, steps and writes without
 //! an opinion; the opinions are in [`crate::session`].
 
+use super::behind::Behind;
 use super::row::Row;
-use super::stores::settings;
+use super::stores::{self, settings};
 use crate::config::Config;
+use crate::providers::binding;
+use crate::session::bell::{Bell, Watch};
+use crate::session::contended::Shelf;
 use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Provided, Spawn, Store, Visited};
-use crate::session::exchange::Party;
+use crate::session::parties::Parties;
+use crate::session::sql::Table;
 use crate::session::state::further::Aim;
 use crate::session::state::{Farewell, Live, Session as State};
+use crate::session::together::Together;
 use crate::session::{Command, Lost, Sessions};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -16,9 +22,11 @@ use shared::edge::fetch::Outbound;
 use shared::edge::object::{Failed, Step};
 use shared::edge::{self, entry, object};
 use shared::rp::discovery::Provider;
+use shared::rp::entry::Registered;
 use shared::secret::Digest;
 use shared::time::UnixTime;
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -30,10 +38,11 @@ use worker::{Env, Result, ScheduledTime};
 
 /// The binding of the objects.
 const BINDING: &str = "SESSION";
-/// The optional binding of the issuer's Worker.
-const ISSUER: &str = "IDP";
-/// The header of who wants to know when a session ends: its secret's digest, as JSON.
+/// The header of who wants to know when a session ends: a [`Watch`], as JSON.
 const WATCH: &str = "x-watch";
+
+/// How long to wait before a bell is rung, and rung again when nobody answered, in seconds.
+const BELL_PAUSES: [u32; 3] = [0, 1, 3];
 
 type Object = Driver<Watched, Background, Outbound, WebCrypto>;
 
@@ -47,17 +56,19 @@ pub struct Session {
 
 #[wasm_bindgen(module = "/src/edge/stream.js")]
 extern "C" {
-    fn keep(state: &JsValue) -> JsValue;
+    fn stand(state: &JsValue) -> JsValue;
 
-    fn ring(state: &JsValue);
+    fn kept(watch: &JsValue, status: u16) -> JsValue;
 
-    fn refuse(status: u16) -> JsValue;
+    fn ring(state: &JsValue, certain: bool);
 }
 
 #[derive(Debug)]
 struct Instance {
     /// None when the settings cannot be used: then nobody is signed in (GC-18).
     driver: Option<(Rc<Row<State>>, Rc<Object>)>,
+    /// Where the session is, when that is not here: then this is its bell, and stores nothing.
+    table: Option<Together<Table<stores::Either>, Behind>>,
     state: Rc<worker::State>,
     /// The same, as JavaScript has it.
     raw: JsValue,
@@ -71,17 +82,20 @@ impl Session {
     pub fn new(state: DurableObjectState, env: &Env) -> Self {
         let raw: JsValue = state.clone().into();
         let state = Rc::new(worker::State::from(state));
-        let driver = Config::read(|name| settings(env, name)).ok().map(|config| {
-            let outbound = outbound(&config, env);
-            let party = Party::new(&config, provider(&config), outbound, WebCrypto);
+        let config = Config::read(|name| settings(env, name)).ok();
+        let behind = || Behind::new(raw.clone());
+        let table = config.as_ref().and_then(|config| stores::table(config, behind()));
+        let table = table.map(|table| Together::new(table, behind(), Rc::default()));
+        let driver = config.map(|config| {
+            let parties = Rc::new(parties(&config, env));
             // A row that does not open was sealed under a key that is gone: that session is over.
             let over = || State::Ended { until: UnixTime(0) };
             let row = Rc::new(Row::new(&state, config.keys, ("session", "session row"), over));
             let background = Background(Rc::clone(&state));
             let store = Watched { row: Rc::clone(&row), raw: raw.clone() };
-            (row, Driver::new(store, background, Rc::new(party)))
+            (row, Driver::new(store, background, parties))
         });
-        let object = Rc::new(Instance { driver, state, raw });
+        let object = Rc::new(Instance { driver, table, state, raw });
         let instance = Rc::clone(&object);
         let step = object::step(move |text| {
             let instance = Rc::clone(&instance);
@@ -98,10 +112,17 @@ impl Session {
         let Some(watch) = request.headers().get(WATCH)? else {
             return Ok(object::obey(request, &self.step).into());
         };
-        Ok(match self.object.goes_on(&watch) {
-            Ok(true) => keep(&self.object.raw),
-            Ok(false) => refuse(StatusCode::GONE.as_u16()),
-            Err(Failed(_)) => refuse(StatusCode::SERVICE_UNAVAILABLE.as_u16()),
+        let object = Rc::clone(&self.object);
+        entry::run(async move {
+            // First the watch stands, then it is looked whether there is anything to watch: nothing
+            // that is rung falls between the two.
+            let standing = stand(&object.raw);
+            let status = match object.goes_on(&watch).await {
+                Ok(true) => StatusCode::SWITCHING_PROTOCOLS,
+                Ok(false) => StatusCode::GONE,
+                Err(Failed(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            Ok(kept(&standing, status.as_u16()))
         })
     }
 
@@ -127,7 +148,7 @@ impl Session {
             if let Some((row, _)) = &object.driver {
                 row.forget();
             }
-            ring(&object.raw);
+            ring(&object.raw, true);
             object.state.storage().delete_all().await?;
             Ok(JsValue::UNDEFINED)
         })
@@ -163,13 +184,21 @@ impl Instance {
                 object::answer(&())
             }
             Command::Seen { now } => object::answer(&driver.seen(now).map_err(broken)?),
+            Command::Ring { certain } => {
+                ring(&self.raw, certain);
+                object::answer(&())
+            }
         }
     }
 
     /// Whether the session goes on that somebody wants to watch.
-    fn goes_on(&self, watch: &str) -> std::result::Result<bool, Failed> {
+    async fn goes_on(&self, watch: &str) -> std::result::Result<bool, Failed> {
         let (_, driver) = self.driver.as_ref().ok_or_else(|| Failed::from("settings"))?;
-        let secret: Digest = serde_json::from_str(watch)?;
+        let Watch { session, secret } = serde_json::from_str(watch)?;
+        if let Some(table) = &self.table {
+            let found = table.load(session).await.map_err(|Lost| Failed::from("database"))?;
+            return Ok(found.is_some_and(|(session, _)| session.goes_on(secret, edge::now())));
+        }
         driver.goes_on(secret, edge::now()).map_err(|Broken| Failed::from("storage"))
     }
 
@@ -182,21 +211,22 @@ impl Instance {
 }
 
 thread_local! {
-    static PROVIDER: OnceCell<Rc<Provider>> = const { OnceCell::new() };
+    static PROVIDERS: RefCell<BTreeMap<String, Rc<Provider>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What this isolate remembers of the provider, shared by every request and every object in it.
+/// Us towards our providers. What this isolate remembers of each is shared by every request and every
+/// object in it; the way to one is past the network where its Worker is bound to this one.
 #[must_use]
-pub fn provider(config: &Config) -> Rc<Provider> {
-    let fresh = || Rc::new(Provider::new(config.issuer.clone()));
-    PROVIDER.with(|provider| Rc::clone(provider.get_or_init(fresh)))
-}
-
-/// The way out, past the network where the issuer's Worker is bound to this one.
-#[must_use]
-pub fn outbound(config: &Config, env: &Env) -> Outbound {
-    let service = js_sys::Reflect::get(env, &ISSUER.into()).ok();
-    Outbound::with_service(&config.issuer, service.filter(JsValue::is_object))
+pub fn parties(config: &Config, env: &Env) -> Parties<Outbound, WebCrypto> {
+    Parties::new(config, |registered: &Registered| {
+        let provider = PROVIDERS.with_borrow_mut(|known| {
+            let fresh = || Rc::new(registered.provider());
+            Rc::clone(known.entry(registered.id.clone()).or_insert_with(fresh))
+        });
+        let service = js_sys::Reflect::get(env, &binding(&registered.id).into()).ok();
+        let service = service.filter(JsValue::is_object);
+        (provider, Outbound::with_service(&registered.client.issuer, service), WebCrypto)
+    })
 }
 
 /// Runs tasks past the end of their request.
@@ -224,7 +254,7 @@ impl Store for Watched {
     fn save(&self, session: &State) -> std::result::Result<(), Broken> {
         self.row.save(session).map_err(|_| Broken)?;
         if matches!(session, State::Ended { .. }) {
-            ring(&self.raw);
+            ring(&self.raw, true);
         }
         Ok(())
     }
@@ -245,6 +275,18 @@ impl Objects {
             worker::console_error!("a session's object did not answer: {error}");
             Lost
         })
+    }
+}
+
+impl Bell for Objects {
+    async fn ring(&self, session: Uuid, certain: bool) {
+        let command = Command::Ring { certain };
+        for pause in BELL_PAUSES {
+            object::pause(pause).await;
+            if self.ask(session, &command).await == Ok(()) {
+                return;
+            }
+        }
     }
 }
 

@@ -6,11 +6,12 @@ use super::postgres::Postgres;
 use super::session::Objects;
 use crate::config::{Config, Mode};
 use crate::person::{Answer, Command, Name, People};
+use crate::session::bell::Belled;
 use crate::session::cached::{Cached, Written};
 use crate::session::contended::Contended;
 use crate::session::driver::{Provided, Visited};
-use crate::session::exchange::Party;
 use crate::session::neon::Neon;
+use crate::session::parties::Parties;
 use crate::session::sql::{Database, Table, Trouble};
 use crate::session::state::further::Aim;
 use crate::session::state::{Farewell, Live};
@@ -61,6 +62,18 @@ impl Database for Either {
     }
 }
 
+/// The table of sessions, where the settings name a database. What goes on when a statement was
+/// answered runs `behind` the request.
+#[must_use]
+pub fn table(config: &Config, behind: Behind) -> Option<Table<Either>> {
+    let url = config.database.as_ref()?;
+    let database = match &url.http {
+        Some(way) => Either::Neon(Neon::new(way.clone(), Outbound::default())),
+        None => Either::Postgres(Postgres::new(url, behind)),
+    };
+    Some(Table::new(database, config.keys.clone()))
+}
+
 /// What the requests of one isolate know of the store.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -70,8 +83,8 @@ pub struct Known {
     board: Rc<Board>,
 }
 
-type InTable =
-    Contended<Together<Table<Either>, Behind>, Behind, ChaCha20Rng, Outbound, WebCrypto, Objects>;
+type Shelf = Belled<Together<Table<Either>, Behind>, Objects, Behind>;
+type InTable = Contended<Shelf, Behind, ChaCha20Rng, Outbound, WebCrypto, Objects>;
 
 /// Where sessions are.
 #[derive(Debug)]
@@ -89,7 +102,7 @@ impl Stores {
     #[must_use]
     pub fn of(
         config: &Config,
-        party: &Rc<Party<Outbound, WebCrypto>>,
+        parties: &Rc<Parties<Outbound, WebCrypto>>,
         known: &Known,
         env: Env,
         behind: Behind,
@@ -99,18 +112,16 @@ impl Stores {
             let cached = Cached::new(objects, copies, behind, config, Rc::clone(&known.written));
             return Some(Self::Copies(cached));
         }
-        let Some(url) = &config.database else { return Some(Self::Objects(Objects(env))) };
-        let database = match &url.http {
-            Some(way) => Either::Neon(Neon::new(way.clone(), Outbound::default())),
-            None => Either::Postgres(Postgres::new(url, behind.clone())),
+        let Some(table) = table(config, behind.clone()) else {
+            return Some(Self::Objects(Objects(env)));
         };
-        let table = Table::new(database, config.keys.clone());
         let table = Together::new(table, behind.clone(), Rc::clone(&known.board));
+        let table = Belled::new(table, Objects(env.clone()), behind.clone());
         Some(Self::Table(Contended::new(
             table,
             behind,
             rng().ok()?,
-            Rc::clone(party),
+            Rc::clone(parties),
             Objects(env),
         )))
     }

@@ -4,26 +4,30 @@
 // Policy violation, RFC 6455 §7.4.1: what a browser is told whose session has ended.
 const over = 1008;
 const why = "session ended";
+// Service restart.
+const again = 1012;
 
-// The object's side: keeps somebody's watch, also while the object sleeps.
-export function keep(state) {
+// The object's side: a watch that stands from now on, also while the object sleeps.
+export function stand(state) {
   const { 0: theirs, 1: ours } = new WebSocketPair();
   state.acceptWebSocket(ours);
-  return new Response(null, { status: 101, webSocket: theirs });
+  return { theirs, ours };
 }
 
-// The object's side: the session has ended.
-export function ring(state) {
-  for (const socket of state.getWebSockets()) socket.close(over, why);
-}
-
-// The object's side: there is nothing to watch.
-export function refuse(status) {
+// The object's side: the answer to who wanted that watch. A status other than 101: there is nothing to watch.
+export function kept({ theirs, ours }, status) {
+  if (status === 101) return new Response(null, { status, webSocket: theirs });
+  ours.close(1000);
   return new Response(null, { status });
 }
 
+// The object's side: the session has ended; or, when that is not certain, whoever watches is to look again.
+export function ring(state, certain) {
+  for (const socket of state.getWebSockets()) socket.close(certain ? over : again, why);
+}
+
 // Resolves when the session ends: by the word of its object, or at `deadline` (milliseconds since 1970). Never rejects. A
-// watch that is lost for another reason is kept anew; an object that cannot be asked is as good as one that says no.
+// watch that ends for another reason is kept anew; an object that cannot be asked is as good as one that says no.
 export async function ended(sessions, name, command, deadline, stopped) {
   const timer = later(deadline, stopped);
   if (name === undefined) return timer;

@@ -2,6 +2,7 @@
 
 use super::token::{self, Token};
 use super::{Access, OURS, Route, Routes, begins};
+use crate::assertion::{self, Asserts};
 use crate::caller::Accepts;
 use crate::forward::plain;
 use crate::path::Target;
@@ -12,6 +13,8 @@ use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use shared::origin::Origin;
+use shared::rp::client::ClientAuth;
+use shared::rp::entry::Registered;
 use shared::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +34,7 @@ struct Entry {
     require: Option<policy::Entry>,
     #[serde(default)]
     headers: BTreeMap<String, Value>,
+    assertion: Option<assertion::Entry>,
     #[serde(default)]
     signals: bool,
     bearer: Option<Bearer>,
@@ -50,13 +54,20 @@ impl Routes {
     pub(crate) fn read<V: Fn(&str) -> Option<String>>(
         settings: &mut Settings<V>,
         public_urls: &[Origin],
+        providers: Option<&[Registered]>,
     ) -> Vec<Self> {
         let entries: Vec<Entry> = settings.json("ROUTES", "a JSON array of prefix, origin, access");
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
             settings.refuse("ROUTES", "at least one route");
         }
-        let public = settings.text("CLIENT_SECRET").is_none()
-            && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
+        let public = match providers {
+            None => {
+                settings.text("CLIENT_SECRET").is_none()
+                    && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"))
+            }
+            Some(providers) => providers.iter().all(|one| one.client.auth == ClientAuth::None),
+        };
+        let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -72,6 +83,9 @@ impl Routes {
                     "bearer.opaque",
                     "absent: without a secret of ours no issuer tells us about tokens",
                 );
+            }
+            if keyless && entry.assertion.is_some() {
+                refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -102,6 +116,7 @@ fn one(
         access,
         require,
         headers,
+        assertion,
         signals,
         bearer,
         token,
@@ -141,6 +156,10 @@ fn one(
         refuse("headers", "absent: of a public route nobody's session is looked at");
     }
     let told = Told::read(headers, refuse);
+    if access == Some(Access::Public) && assertion.is_some() {
+        refuse("assertion", "absent: of a public route nobody's session is looked at");
+    }
+    let assertion = assertion.map(|entry| Asserts::read(entry, refuse));
     let requirement = require.unwrap_or_default().read(&mut |member, wanted| {
         refuse(&format!("require.{member}"), wanted);
     });
@@ -165,6 +184,7 @@ fn one(
         access,
         requirement,
         told,
+        assertion,
         signals,
         bearer,
         token,

@@ -11,7 +11,7 @@ fn routes() -> Routes {
         {"prefix": "/", "origin": "https://site.test", "access": "public"}
     ]"#;
     let mut settings = Settings::new(|_: &str| Some(text.to_owned()));
-    let sites = Routes::read(&mut settings, &[Origin::parse("https://app.test").unwrap()]);
+    let sites = Routes::read(&mut settings, &[Origin::parse("https://app.test").unwrap()], None);
     settings.finish(sites.into_iter().next()).unwrap()
 }
 
@@ -86,6 +86,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         methods: Vec::new(),
         requirement: Requirement::default(),
         told: Told::default(),
+        assertion: None,
         signals: false,
         bearer: None,
         token: Token::Session,

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
 use shared::handle::Handle;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 
@@ -31,12 +31,12 @@ impl Visitor {
         found: Look,
     ) -> Authentication {
         let Known { snapshot, bearer, .. } = known;
-        let visitor = Self { snapshot, bearer, cookies, logout_key, found };
+        let visitor = Self { snapshot, bearer, cookies, logout_key, found, refresh: None };
         Authentication::Authenticated(Box::new(visitor))
     }
 }
 
-impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
+impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     /// Who sent a request with these headers, with the token that `aim` asks for. Where a cookie is
     /// believed, so is what this isolate remembers, and then nobody is asked.
     pub async fn authenticate_for(
@@ -47,7 +47,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         rng: &mut impl CryptoRng,
     ) -> Authentication {
         let Some(opened) = self.opened.read(self.config, headers, now) else {
-            return anonymous(headers);
+            return anonymous(headers, None);
         };
         let contents = &opened.contents;
         let before = match contents {
@@ -66,10 +66,13 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         if let Some(known) = remembered.find(before, aim.key(), seconds, now) {
             return Visitor::with(known, HeaderMap::new(), contents.logout_key(), Look::Isolate);
         }
-        let Some(address) = contents.handle(self.config) else { return anonymous(headers) };
+        let Some(address) = contents.handle(self.config) else { return anonymous(headers, None) };
         let Handle { object, secret, .. } = &address;
         let secret = Digest::of(secret);
         match self.sessions.visit_for(*object, secret, aim, jitter(rng), now).await {
+            Ok(Provided::Present(supplied)) if !self.vouched_for(&supplied.snapshot) => {
+                anonymous(headers, None)
+            }
             Ok(Provided::Present(supplied)) => {
                 let known = Known::new(*supplied, now);
                 let (handle, resealed) = self.resealed(before, &address);
@@ -78,7 +81,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                 let mut cookies = HeaderMap::new();
                 if is_young || resealed {
                     let told = (known.snapshot.clone(), handle.clone(), resealed);
-                    cookies = self.told_again(told, headers, now, rng);
+                    cookies = self.told_again(told, contents, headers, now, rng);
                 }
                 if seconds > 0 {
                     remembered.keep(&handle, known.clone());
@@ -90,13 +93,18 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             }
             Ok(Provided::Gone) => {
                 remembered.forget(before);
-                anonymous(headers)
+                anonymous(headers, None)
             }
-            Ok(Provided::Unavailable { retry_after }) => {
-                Authentication::Unavailable { retry_after, cookies: HeaderMap::new() }
-            }
+            Ok(Provided::Unavailable { retry_after }) => Authentication::Unavailable {
+                retry_after,
+                cookies: HeaderMap::new(),
+                refresh: None,
+            },
             // Whether the session still lives is not known, so nothing is served.
-            Err(Lost) => Authentication::Unavailable { retry_after: 1, cookies: HeaderMap::new() },
+            Err(Lost) => {
+                let cookies = HeaderMap::new();
+                Authentication::Unavailable { retry_after: 1, cookies, refresh: None }
+            }
         }
     }
 
@@ -122,15 +130,18 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
             let (Supply::Call(lease, way, _), Session::Live(live)) = (&supply, &session) else {
                 break;
             };
-            let brought = self.party.call(way, live.person(), jitter(rng), now).await;
+            let brought = self.parties.call(way, live.person(), jitter(rng), now).await;
             (session, _) = settle(session, *lease, brought, now);
             (session, supply) = session.visit_for(secret, aim, now);
+        }
+        if matches!(&session, Session::Live(live) if self.parties.of(live.person()).is_none()) {
+            return anonymous(headers, None);
         }
         let mut cookies = HeaderMap::new();
         if session != before && matches!(session, Session::Live(_)) {
             let next = Contents::Sealed { session, secret };
             if next.write(self.config, (&mut cookies, headers), rng).is_err() {
-                return anonymous(headers);
+                return anonymous(headers, None);
             }
         }
         match supply {
@@ -148,7 +159,7 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
                 let lack = Lack { refused: false, retry_after: 1 };
                 Authentication::Lacking { lack, cookies }
             }
-            Supply::Gone => anonymous(headers),
+            Supply::Gone => anonymous(headers, None),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::driver::{Driver, Provided, Visited};
 use super::driver_tests::{LATE, Memory, live, secret};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::Session;
 use super::state::further::{Aim, Lack};
 use crate::fixture::{
@@ -143,8 +143,9 @@ fn jwt(aud: &str, number: usize) -> String {
 
 macro_rules! driver {
     ($issuer:expr, $memory:expr, $tasks:expr) => {{
-        let party = Party::new(&config("hybrid"), provider(), $issuer.fetch(), Native);
-        Driver::new($memory.clone(), $tasks.clone(), Rc::new(party))
+        let ways = |_: &_| (provider(), $issuer.fetch(), Native);
+        let parties = Parties::new(&config("hybrid"), ways);
+        Driver::new($memory.clone(), $tasks.clone(), Rc::new(parties))
     }};
 }
 
@@ -193,7 +194,7 @@ fn gr_01_gr_15_a_thousand_requests_for_three_tokens_cost_three_calls_one_after_t
         for (number, came) in came.into_iter().enumerate() {
             match came.expect("everybody got an answer") {
                 Came::Own(visited) => {
-                    let Visited::Present(snapshot) = visited else { panic!("{visited:?}") };
+                    let Visited::Present(snapshot, _) = visited else { panic!("{visited:?}") };
                     assert!(snapshot.access_token.expose().starts_with("own"));
                 }
                 Came::Origin(provided) => {
@@ -272,7 +273,7 @@ fn gp_24_a_token_for_somebody_else_is_thrown_away_and_the_refresh_token_beside_i
         assert!(!row.contains(payload), "nothing of it is kept");
         // The session is what it was, and renews itself with the refresh token that came along.
         let visits = vec![driver.visit(secret(), 0, LATE, pending())];
-        assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(_))));
+        assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(..))));
         issuer.fault.set(Fault::Nothing);
         let visits = vec![driver.visit_for(secret(), &orders, 0, LATE, pending())];
         assert_eq!(issuer.aud(token(poll_all(visits, &tasks)[0].as_ref().unwrap())), ORDERS);
@@ -306,7 +307,7 @@ fn gp_24_what_fails_for_one_origin_fails_for_no_other_and_not_for_the_session() 
             let visits = vec![driver.visit_for(secret(), &billing, 0, NOON, pending())];
             assert!(token(poll_all(visits, &tasks)[0].as_ref().unwrap()).is_some(), "{body}");
             let visits = vec![driver.visit(secret(), 0, LATE, pending())];
-            assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(_))), "{body}");
+            assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(..))), "{body}");
             let visits = vec![driver.visit_for(secret(), &orders, 0, LATE, pending())];
             assert!(token(poll_all(visits, &tasks)[0].as_ref().unwrap()).is_some(), "{body}");
         }
@@ -398,7 +399,7 @@ fn gr_06_after_a_lost_answer_the_same_is_asked_again_before_anything_else() {
         assert!(token(poll_all(visits, &tasks)[0].as_ref().unwrap()).is_some(), "{lost}");
         assert_eq!(issuer.calls(), [format!("refresh {lost}"), format!("refresh {BILLING}")]);
         let visits = vec![driver.visit(secret(), 0, LATE.plus(2), pending())];
-        assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(_))));
+        assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(..))));
     }
 }
 
@@ -414,7 +415,7 @@ fn what_one_origin_is_owed_keeps_nobody_waiting_while_that_rests() {
     issuer.fault.set(Fault::Nothing);
     issuer.calls();
     let visits = vec![driver.visit(secret(), 0, LATE.plus(1), pending())];
-    assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(_))));
+    assert!(matches!(poll_all(visits, &tasks)[0], Some(Visited::Present(..))));
     assert_eq!(issuer.calls(), ["refresh own"]);
 }
 
@@ -490,10 +491,10 @@ fn a_session_of_before_reads_on_and_one_without_further_tokens_is_what_it_was() 
 fn rfc8707_2_2_where_the_settings_say_so_the_sessions_own_token_is_for_one_resource() {
     let (issuer, memory, tasks) = (Issuer::new(), Memory::default(), Tasks::default());
     let config = config_with("hybrid", &[("RESOURCE", "https://own.test")]);
-    let party = Party::new(&config, provider(), issuer.fetch(), Native);
-    let driver = Driver::new(memory, tasks.clone(), Rc::new(party));
+    let parties = Parties::new(&config, |_| (provider(), issuer.fetch(), Native));
+    let driver = Driver::new(memory, tasks.clone(), Rc::new(parties));
     driver.open(live()).unwrap();
     let visited = poll_all(vec![driver.visit(secret(), 0, LATE, pending())], &tasks);
-    assert!(matches!(visited[0], Some(Visited::Present(_))));
+    assert!(matches!(visited[0], Some(Visited::Present(..))));
     assert_eq!(issuer.calls(), ["refresh https://own.test"]);
 }

@@ -74,7 +74,7 @@ impl<S: fmt::Debug, C, P> fmt::Debug for Cached<S, C, P> {
 
 /// A copy, inside of its seal.
 #[derive(Debug, Deserialize, Serialize)]
-struct Copy {
+pub(super) struct Copy {
     snapshot: Box<Snapshot>,
     /// When the object said so, or earlier.
     checked_at: UnixTime,
@@ -138,10 +138,10 @@ impl<S: Sessions, C: Copies + 'static, P: Spawn> Sessions for Cached<S, C, P> {
             found.and_then(|sealed| self.open_copy(&place, &sealed))
             && snapshot.may_be_believed(checked_at, self.believed, now)
         {
-            return Ok(Visited::Present(snapshot));
+            return Ok(Visited::Present(snapshot, None));
         }
         let visited = self.sessions.visit(id, secret, jitter, now).await?;
-        if let Visited::Present(snapshot) = &visited
+        if let Visited::Present(snapshot, _) = &visited
             && snapshot.may_be_believed(now, self.believed, now)
             && self.written.may(id, now)
             && let Ok(plain) =

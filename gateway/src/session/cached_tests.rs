@@ -4,7 +4,7 @@ use super::cached::{Cached, Copies};
 use super::contended_tests::Nobody;
 use super::driver::{Driver, Provided, Visited};
 use super::driver_tests::{LATE, Memory, fresh, live, secret, token};
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::further::Aim;
 use super::state::{Farewell, Live};
 use super::{Lost, Sessions};
@@ -132,8 +132,9 @@ fn world_with(delay: u64, freshness_seconds: u64) -> World<impl Sessions> {
     let fetch =
         async move |request: Request| -> Result<Response, Unreachable> { peer.answer(request) };
     let config = Config { freshness_seconds, ..config("hybrid") };
-    let party = Rc::new(Party::new(&config, provider(), fetch, Native));
-    let driver = Driver::new(memory, tasks.clone(), party);
+    let parties = Parties::new(&config, |_| (provider(), fetch.clone(), Native));
+    let parties = Rc::new(parties);
+    let driver = Driver::new(memory, tasks.clone(), parties);
     driver.open(live()).unwrap();
     let (visitor, others) = (Rc::clone(&driver), tasks.clone());
     let visit = move |secret, now| {

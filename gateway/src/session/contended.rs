@@ -6,16 +6,17 @@
 //! lease runs out by its time.
 
 use super::driver::{PATIENCE_SECONDS, Provided, Spawn, Visited};
-use super::exchange::{Brought, Party};
+use super::exchange::Brought;
+use super::parties::Parties;
 use super::state::further::Aim;
-use super::state::{Farewell, Lease, Live, Session};
+use super::state::{Farewell, Lease, Live, Person, Session};
 use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Name, People};
 use futures_channel::oneshot;
 use rand_core::CryptoRng;
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::{Digest, RefreshToken, random};
 use shared::time::UnixTime;
 use std::cell::RefCell;
@@ -83,7 +84,7 @@ struct Parts<K, P, R, F, V> {
     /// Runs tasks, and waits.
     around: P,
     rng: RefCell<R>,
-    party: Rc<Party<F, V>>,
+    parties: Rc<Parties<F, V>>,
 }
 
 impl<K, P, R, F, V, O> fmt::Debug for Contended<K, P, R, F, V, O> {
@@ -106,12 +107,12 @@ where
     P: Spawn + Pause + 'static,
     R: CryptoRng + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     /// The sessions on `shelf`. Whose they are, `people` know.
     #[must_use]
-    pub fn new(shelf: K, around: P, rng: R, party: Rc<Party<F, V>>, people: O) -> Self {
-        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), party }), people)
+    pub fn new(shelf: K, around: P, rng: R, parties: Rc<Parties<F, V>>, people: O) -> Self {
+        Self(Rc::new(Parts { shelf, around, rng: RefCell::new(rng), parties }), people)
     }
 
     /// Ends a session by a step that says what it leaves, or writes down that there is none, until
@@ -139,8 +140,10 @@ where
                 continue;
             }
             // Also when it is not known whether the end was written: they want to be gone.
-            let (parts, token) = (Rc::clone(&self.0), farewell.refresh_token.clone());
-            self.0.around.spawn(async move { parts.revoke(token, now).await });
+            let (parts, left) = (Rc::clone(&self.0), farewell.clone());
+            self.0.around.spawn(async move {
+                parts.revoke(left.refresh_token, &left.person, now).await;
+            });
             return written.map(|_| Some(farewell));
         }
         Err(Lost)
@@ -188,14 +191,21 @@ where
     ) -> Result<A, Lost> {
         let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
         let (mut pause, mut waited) = (PAUSES.0, 0);
+        // Whether it waited for a token call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, A)> = None;
         loop {
             // Time goes on by the pauses at least: what others receive meanwhile is not from a
             // future that never came.
             let now = now.plus(u64::from(waited / 1000));
             let (next, ours) = self.step(id, &turn, jitter, now).await?;
-            let meanwhile = match next {
-                Next::Done(outcome) => return Ok(outcome),
-                Next::Wait(meanwhile) => meanwhile,
+            let meanwhile = match (next, before) {
+                (Next::Done(outcome), None) => return Ok(outcome),
+                (Next::Done(outcome), Some((own, then))) => return Ok(outcome.after(own, &then)),
+                (Next::Wait(meanwhile), then) => {
+                    let own = ours.is_some() || then.is_some_and(|(own, _)| own);
+                    before = Some((own, meanwhile.clone()));
+                    meanwhile
+                }
             };
             let again = async {
                 match ours {
@@ -231,16 +241,17 @@ where
             // Whoever no longer listens has gone away.
             let _ = told.send(result);
             if ours {
+                let person = call.live.person().clone();
                 let orphan = parts.refresh(id, call, jitter, now).await;
                 drop(over);
-                parts.revoke(orphan, now).await;
+                parts.revoke(orphan, &person, now).await;
             }
         });
         Watched { leased: written, settled }
     }
 }
 
-impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, V> {
+impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V> {
     fn draw(&self) -> Version {
         Version(i64::from_be_bytes(random(&mut *self.rng.borrow_mut())))
     }
@@ -268,7 +279,7 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, 
         now: UnixTime,
     ) -> Option<RefreshToken> {
         let Call { lease, way, live } = call;
-        let brought = self.party.call(&way, live.person(), jitter, now).await;
+        let brought = self.parties.call(&way, live.person(), jitter, now).await;
         let mut pause = PAUSES.0;
         for _ in 0..MOST_TRIES {
             match self.settle(id, lease, brought.clone(), now).await {
@@ -302,9 +313,9 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Verifier> Parts<K, P, R, F, 
         Ok(written.then_some(orphan))
     }
 
-    async fn revoke(&self, token: Option<RefreshToken>, now: UnixTime) {
+    async fn revoke(&self, token: Option<RefreshToken>, person: &Person, now: UnixTime) {
         if let Some(token) = token {
-            self.party.revoke(&token, now).await;
+            self.parties.revoke(&token, person, now).await;
         }
     }
 }
@@ -326,7 +337,7 @@ where
     P: Spawn + Pause + 'static,
     R: CryptoRng + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     async fn open(&self, id: Uuid, live: Live) -> Result<bool, Lost> {
         let (next, session) = (self.0.draw(), Session::Live(Box::new(live)));

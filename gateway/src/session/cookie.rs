@@ -1,6 +1,7 @@
 //! What the browser keeps of a session: sealed, bound to the cookie's name and this gateway, with
 //! its end inside (a cookie's own expiry is only a request to the browser).
 
+use super::place::Place;
 use super::state::{Session, Snapshot};
 use crate::config::{Config, Mode};
 use http::HeaderMap;
@@ -31,6 +32,9 @@ pub enum Contents {
         snapshot: Rc<Snapshot>,
         /// When it said so.
         checked_at: UnixTime,
+        /// Where it is, where that matters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
     },
     /// Durable mode, and hybrid mode for a session too large for a cookie: ask every time.
     Handle {
@@ -38,6 +42,9 @@ pub enum Contents {
         handle: String,
         /// When the session ends in any case.
         ends_at: UnixTime,
+        /// Where it is, where that matters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
     },
     /// Sealed mode: everything.
     Sealed {
@@ -107,12 +114,12 @@ impl Contents {
 
     fn smaller(self) -> Option<Self> {
         match self {
-            Self::Hybrid { handle, mut snapshot, checked_at } => {
+            Self::Hybrid { handle, mut snapshot, checked_at, place } => {
                 Some(if snapshot.person.claims.is_empty() {
-                    Self::Handle { handle, ends_at: snapshot.ends_at }
+                    Self::Handle { handle, ends_at: snapshot.ends_at, place }
                 } else {
                     Rc::make_mut(&mut snapshot).person.claims.clear();
-                    Self::Hybrid { handle, snapshot, checked_at }
+                    Self::Hybrid { handle, snapshot, checked_at, place }
                 })
             }
             Self::Sealed { session: Session::Live(live), secret } => {
@@ -130,6 +137,24 @@ impl Contents {
             Self::Sealed { session: Session::Live(live), .. } => live.ends_at(),
             Self::Sealed { session: Session::Ended { .. }, .. } => UnixTime(0),
         }
+    }
+
+    /// Where its object is, as far as that is known and matters.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Hybrid { place, .. } | Self::Handle { place, .. } => place.as_ref(),
+            Self::Sealed { .. } => None,
+        }
+    }
+
+    /// The same session with a note that its person has just been sent to follow it.
+    #[must_use]
+    pub fn tried(mut self, now: UnixTime) -> Self {
+        if let Self::Hybrid { place, .. } | Self::Handle { place, .. } = &mut self {
+            *place = place.take().map(|place| place.tried(now));
+        }
+        self
     }
 
     /// The object's address, where there is an object.

@@ -3,14 +3,14 @@
 //! Load, step and save happen without an await in between. The token call is a task of its own, so
 //! that a browser which goes away does not take it along (GR-17).
 
-use super::exchange::Party;
+use super::parties::Parties;
 use super::state::further::{Aim, Lack, Supplied};
 use super::state::{Farewell, Live, Session, Snapshot};
 use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
@@ -48,15 +48,57 @@ pub trait Spawn {
 /// What a visit comes to.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub enum Visited {
-    /// Somebody is signed in.
-    Present(Box<Snapshot>),
+    /// Somebody is signed in. And what came of the token call that this visit caused or waited for.
+    Present(Box<Snapshot>, Option<Refreshed>),
     /// Somebody is, but there is no usable access token for now.
     Unavailable {
         /// Seconds.
         retry_after: u64,
     },
+    /// Nobody is any more: the token call that this visit waited for ended the session, or it was ended
+    /// meanwhile.
+    Refused,
     /// Nobody is.
     Gone,
+}
+
+/// What came of a token call, for whoever caused it or waited for it. The operator reads it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refreshed {
+    /// It was begun, and is not waited for.
+    Begun,
+    /// It brought what this request goes on with.
+    Renewed,
+    /// Somebody else's did.
+    Waited,
+    /// It ended the session.
+    Refused,
+    /// It brought nothing, now or a moment ago; or not in time.
+    Unavailable,
+}
+
+impl Outcome for Visited {
+    const GONE: Self = Self::Gone;
+
+    fn unavailable(retry_after: u64) -> Self {
+        Self::Unavailable { retry_after }
+    }
+
+    fn after(self, own: bool, before: &Self) -> Self {
+        match self {
+            Self::Present(now, None) => {
+                let is_new = match before {
+                    Self::Present(then, _) => then.access_token != now.access_token,
+                    _ => true,
+                };
+                let brought = if own { Refreshed::Renewed } else { Refreshed::Waited };
+                Self::Present(now, Some(if is_new { brought } else { Refreshed::Unavailable }))
+            }
+            Self::Gone => Self::Refused,
+            other => other,
+        }
+    }
 }
 
 /// What a visit on behalf of an origin that has tokens of its own comes to.
@@ -75,12 +117,25 @@ pub enum Provided {
     Gone,
 }
 
+impl Outcome for Provided {
+    const GONE: Self = Self::Gone;
+
+    fn unavailable(retry_after: u64) -> Self {
+        Self::Unavailable { retry_after }
+    }
+
+    /// Which of several calls brought what is not told.
+    fn after(self, _: bool, _: &Self) -> Self {
+        self
+    }
+}
+
 /// One session's object.
 #[derive(Debug)]
 pub struct Driver<S, P, F, V> {
     store: S,
     spawn: P,
-    party: Rc<Party<F, V>>,
+    parties: Rc<Parties<F, V>>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Whether this very instance is making a token call.
     calling: Cell<bool>,
@@ -91,7 +146,8 @@ pub struct Driver<S, P, F, V> {
 /// What the synchronous part of a visit decided.
 enum Step<A> {
     Done(A),
-    Wait(oneshot::Receiver<()>, A),
+    /// It waits for a token call, perhaps its own, and has something if it loses patience.
+    Wait(oneshot::Receiver<()>, bool, A),
 }
 
 impl<S, P, F, V> Driver<S, P, F, V>
@@ -99,13 +155,13 @@ where
     S: Store + 'static,
     P: Spawn + 'static,
     F: Fetch + 'static,
-    V: Verifier + 'static,
+    V: Signer + 'static,
 {
     /// The object over `store`.
     #[must_use]
-    pub fn new(store: S, spawn: P, party: Rc<Party<F, V>>) -> Rc<Self> {
+    pub fn new(store: S, spawn: P, parties: Rc<Parties<F, V>>) -> Rc<Self> {
         let (waiting, calling, latest) = (RefCell::default(), Cell::default(), Cell::default());
-        Rc::new(Self { store, spawn, party, waiting, calling, latest })
+        Rc::new(Self { store, spawn, parties, waiting, calling, latest })
     }
 
     /// Opens the session; false when there is, or was, one already.
@@ -161,12 +217,23 @@ where
         patience: impl Future<Output = ()>,
     ) -> A {
         let (mut patience, mut now) = (pin!(patience), came);
+        // Whether it waited for a call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, A)> = None;
+        let mut whole = true;
         loop {
-            let (receiver, meanwhile) = match self.step(&turn, jitter, now) {
-                Step::Done(outcome) => return outcome,
-                Step::Wait(receiver, meanwhile) => (receiver, meanwhile),
+            let (receiver, meanwhile) = match (self.step(&turn, jitter, now), before) {
+                (Step::Done(outcome), None) => return outcome,
+                (Step::Done(outcome), Some((own, then))) => return outcome.after(own, &then),
+                // What went to pieces once is not waited for again.
+                (Step::Wait(_, _, meanwhile), _) if !whole => return meanwhile,
+                (Step::Wait(receiver, own, meanwhile), then) => {
+                    let own = own || then.is_some_and(|(own, _)| own);
+                    before = Some((own, meanwhile.clone()));
+                    (receiver, meanwhile)
+                }
             };
-            if !first(receiver, patience.as_mut()).await {
+            let over = async { whole = receiver.await.is_ok() };
+            if !first(over, patience.as_mut()).await {
                 return meanwhile;
             }
             // The result is written. Time stands still for this request, so that what was just
@@ -198,7 +265,7 @@ where
             Next::Wait(meanwhile) => {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting.borrow_mut().push(sender);
-                Step::Wait(receiver, meanwhile)
+                Step::Wait(receiver, call.is_some(), meanwhile)
             }
         };
         if let Some(call) = call {
@@ -211,23 +278,25 @@ where
     /// The token call and what follows from it.
     async fn refresh(self: Rc<Self>, call: Call, jitter: u8, now: UnixTime) {
         // Released however this ends, or the session would wait for nobody.
-        let calling = Calling(&self);
+        let mut calling = Calling(&self, false);
         let Call { lease, way, live } = call;
-        let brought = self.party.call(&way, live.person(), jitter, now).await;
+        let brought = self.parties.call(&way, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
         let (session, orphan) = settle(session, lease, brought, now);
         // A write that fails is tried once more; after that the lease runs out, and the provider
         // is asked again with the token that is still there (GR-08).
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
+        calling.1 = true;
         drop(calling);
         if let Some(orphan) = orphan {
-            self.party.revoke(&orphan, now).await;
+            self.parties.revoke(&orphan, live.person(), now).await;
         }
     }
 
-    fn wake(&self) {
+    /// The call is over; `whole` says whether what came of it was written.
+    fn wake(&self, whole: bool) {
         self.calling.set(false);
-        for sender in self.waiting.take() {
+        for sender in self.waiting.take().into_iter().filter(|_| whole) {
             // Whoever no longer listens has gone away.
             let _ = sender.send(());
         }
@@ -275,8 +344,8 @@ where
         let Some(farewell) = farewell else { return Ok(None) };
         self.store.save(session)?;
         if let Some(token) = farewell.refresh_token.clone() {
-            let driver = Rc::clone(self);
-            self.spawn.spawn(async move { driver.party.revoke(&token, now).await });
+            let (driver, person) = (Rc::clone(self), farewell.person.clone());
+            self.spawn.spawn(async move { driver.parties.revoke(&token, &person, now).await });
         }
         Ok(Some(farewell))
     }
@@ -291,16 +360,13 @@ where
 }
 
 /// Ends the call that it stands for, also when the task is dropped.
-struct Calling<
-    'd,
-    S: Store + 'static,
-    P: Spawn + 'static,
-    F: Fetch + 'static,
-    V: Verifier + 'static,
->(&'d Rc<Driver<S, P, F, V>>);
+struct Calling<'d, S: Store + 'static, P: Spawn + 'static, F: Fetch + 'static, V: Signer + 'static>(
+    &'d Rc<Driver<S, P, F, V>>,
+    bool,
+);
 
-impl<S: Store, P: Spawn, F: Fetch, V: Verifier> Drop for Calling<'_, S, P, F, V> {
+impl<S: Store, P: Spawn, F: Fetch, V: Signer> Drop for Calling<'_, S, P, F, V> {
     fn drop(&mut self) {
-        self.0.wake();
+        self.0.wake(self.1);
     }
 }

@@ -1,6 +1,6 @@
 use super::Command;
-use super::driver::{Broken, Driver, Store, Visited};
-use super::exchange::Party;
+use super::driver::{Broken, Driver, Refreshed, Store, Visited};
+use super::parties::Parties;
 use super::state::{Limits, Live, Person, Renewal, Session, Tokens};
 use crate::fixture::{NOON, Peer, Tasks, config, poll_all, provider};
 use serde_json::{Map, json};
@@ -69,8 +69,8 @@ macro_rules! driver {
             crate::fixture::turns(5).await;
             peer.answer(request)
         };
-        let party = Party::new(&config("hybrid"), provider(), fetch, Native);
-        Driver::new($memory.clone(), $tasks.clone(), Rc::new(party))
+        let parties = Parties::new(&config("hybrid"), |_| (provider(), fetch.clone(), Native));
+        Driver::new($memory.clone(), $tasks.clone(), Rc::new(parties))
     }};
 }
 
@@ -88,7 +88,7 @@ pub(super) fn fresh(peer: &Peer, n: usize) {
 
 pub(super) fn token(visited: &Visited) -> Option<&str> {
     match visited {
-        Visited::Present(snapshot) => Some(snapshot.access_token.expose()),
+        Visited::Present(snapshot, _) => Some(snapshot.access_token.expose()),
         _ => None,
     }
 }
@@ -186,9 +186,9 @@ fn gr_05_invalid_grant_ends_the_session_once_and_the_provider_is_left_alone() {
     peer.put("/token", 403, r#"{"error":"invalid_grant"}"#);
     let driver = driver!(peer, memory, tasks);
     driver.open(live()).unwrap();
-    for _ in 0..3 {
+    for found in [Visited::Refused, Visited::Gone, Visited::Gone] {
         let visits = (0..100).map(|_| driver.visit(secret(), 0, LATE, pending()));
-        assert!(poll_all(visits.collect(), &tasks).iter().all(|v| *v == Some(Visited::Gone)));
+        assert_eq!(poll_all(visits.collect(), &tasks), vec![Some(found); 100]);
     }
     assert_eq!(peer.hits("/token"), 1);
 }
@@ -203,7 +203,7 @@ fn gs_13_gr_14_logout_during_a_refresh_is_final_and_the_new_token_is_revoked() {
     let waker = std::task::Waker::noop();
     assert!(visit.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
     assert!(driver.close(secret(), LATE).unwrap().is_some());
-    assert_eq!(poll_all(vec![visit], &tasks)[0], Some(Visited::Gone));
+    assert_eq!(poll_all(vec![visit], &tasks)[0], Some(Visited::Refused));
     assert!(matches!(*memory.row.borrow(), Some(Session::Ended { .. })));
     let mut revoked = peer.bodies("/revoke");
     revoked.sort();
@@ -227,7 +227,7 @@ fn gr_11_a_refresh_about_somebody_else_destroys_the_session() {
     let driver = driver!(peer, memory, tasks);
     driver.open(live()).unwrap();
     let visits = vec![driver.visit(secret(), 0, LATE, pending())];
-    assert_eq!(poll_all(visits, &tasks)[0], Some(Visited::Gone));
+    assert_eq!(poll_all(visits, &tasks)[0], Some(Visited::Refused));
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn a_command_and_a_row_survive_their_json_form() {
     let command = serde_json::to_string(&Command::Open(Box::new(live()))).unwrap();
     let Command::Open(read) = serde_json::from_str(&command).unwrap() else { panic!() };
     assert_eq!(*read, live());
-    let visited = Visited::Present(Box::new(live().snapshot()));
+    let visited = Visited::Present(Box::new(live().snapshot()), Some(Refreshed::Begun));
     let answer = serde_json::to_vec(&visited).unwrap();
     assert_eq!(serde_json::from_slice::<Visited>(&answer).unwrap(), visited);
 }

@@ -1,18 +1,22 @@
 //! The one token call, and what its answer means for the session.
 
+use super::driver::Refreshed;
 use super::state::further::Way;
 use super::state::{Failure, Person, Renewal};
-use crate::auth::CALLBACK;
+use crate::assertion::Asserted;
 use crate::config::Config;
 use crate::route::Routes;
 use serde_json::Map;
 use shared::error::ErrorCode;
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::metadata::ProviderMetadata;
-use shared::rp::client::{Issuers, RelyingParty};
+use shared::rp::client::RelyingParty;
+use shared::rp::dialect::renew::NotRenewed;
+use shared::rp::dialect::{Desk, Dialect};
 use shared::rp::discovery::Provider;
-use shared::rp::id_token::{Before, Occasion};
+use shared::rp::entry::Registered;
+use shared::rp::id_token::Before;
 use shared::rp::introspection::Introspected;
 use shared::rp::token::{TokenError, Tokens};
 use shared::rp::wanted::{By, Wanted};
@@ -20,9 +24,19 @@ use shared::secret::RefreshToken;
 use shared::time::UnixTime;
 use std::rc::Rc;
 
-/// Us towards our provider: the registration, what is known of the provider, and the ways out.
+/// Us towards one provider: the registration, what is known of the provider, and the ways out.
 #[derive(Debug)]
 pub struct Party<F, V> {
+    /// What we call the provider; nothing where it is the only one.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// What it is asked for besides, when somebody signs in.
+    pub parameters: Vec<(String, String)>,
+    /// How it says who somebody is.
+    pub dialect: Dialect,
+    /// Whether its userinfo endpoint is asked where something is missing.
+    pub asks_userinfo: bool,
     /// Who we are.
     pub client: RelyingParty,
     /// What is remembered of the provider, by the whole isolate.
@@ -33,6 +47,8 @@ pub struct Party<F, V> {
     pub verifier: V,
     /// What is remembered of tokens that somebody brought, by the whole isolate.
     pub introspected: Introspected,
+    /// What was signed for origins lately, by the whole isolate.
+    pub asserted: Asserted,
     /// What is looked at of what the provider says.
     routes: Routes,
     /// Whom the session's own token is for, where the settings say.
@@ -52,6 +68,18 @@ pub enum Brought {
 }
 
 impl Brought {
+    /// What came of it, for who reads the log.
+    #[must_use]
+    pub const fn refreshed(&self) -> Refreshed {
+        match self {
+            Self::Tokens(_) => Refreshed::Renewed,
+            Self::Nothing(Failure::Definitive) => Refreshed::Refused,
+            Self::Elsewhere(_) | Self::Nothing(Failure::Refused | Failure::Transient { .. }) => {
+                Refreshed::Unavailable
+            }
+        }
+    }
+
     /// The refresh token in it, if there is one.
     #[must_use]
     pub fn into_refresh_token(self) -> Option<RefreshToken> {
@@ -63,20 +91,21 @@ impl Brought {
     }
 }
 
-impl<F: Fetch, V: Verifier> Party<F, V> {
+impl<F: Fetch, V: Signer> Party<F, V> {
     /// The party that a configuration describes.
     #[must_use]
-    pub fn new(config: &Config, provider: Rc<Provider>, fetch: F, verifier: V) -> Self {
-        let client = RelyingParty {
-            issuer: config.issuer.clone(),
-            issuers: Issuers::Exact,
-            client_id: config.client_id.clone(),
-            auth: config.client_auth.clone(),
-            redirect_uri: config.public_url.at(CALLBACK),
-            scope: config.scope.clone(),
-        };
+    pub fn new(
+        config: &Config,
+        registered: &Registered,
+        provider: Rc<Provider>,
+        fetch: F,
+        verifier: V,
+    ) -> Self {
+        let Registered { id, label, client, way, preset: _, has_scope: _ } = registered.clone();
+        let (dialect, asks_userinfo) = way.dialect.without_userinfo();
         let routes = config.routes.clone();
-        let introspected = Introspected::default();
+        let (introspected, asserted) = <(Introspected, Asserted)>::default();
+        let parameters = way.parameters;
         let own = config.resource.clone().map(|resource| Wanted {
             by: By::Refresh,
             resource: Some(resource),
@@ -84,7 +113,41 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
             scope: None,
             opaque: true,
         });
-        Self { client, provider, fetch, verifier, introspected, routes, own }
+        Self {
+            id,
+            label,
+            parameters,
+            dialect,
+            asks_userinfo,
+            client,
+            provider,
+            fetch,
+            verifier,
+            introspected,
+            asserted,
+            routes,
+            own,
+        }
+    }
+
+    /// The provider as it is asked at `now`, by what it says about itself.
+    #[must_use]
+    pub fn desk<'d>(&'d self, metadata: &'d ProviderMetadata, now: UnixTime) -> Desk<'d, F, V> {
+        let Self { client: party, provider, fetch, verifier, .. } = self;
+        Desk { party, provider, metadata, fetch, verifier, now }
+    }
+
+    /// Whether it knows how to sign somebody in without a page, or to say that it cannot: OpenID Connect
+    /// Core §3.1.2.1.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.client.scope.has("openid")
+    }
+
+    /// Who calls somebody by their name: with that, they are one person for ever.
+    #[must_use]
+    pub fn authority<'p>(&'p self, person: &'p Person) -> &'p str {
+        person.authority.as_deref().unwrap_or(self.client.issuer.as_str())
     }
 
     /// Makes the one token call, for the session of `person`.
@@ -123,14 +186,14 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let (client, fetch) = (&self.client, &self.fetch);
+        let (client, ways) = (&self.client, (&self.fetch, &self.verifier));
         let tokens = match way {
             Way::Renew(token) | Way::Refresh(token, _) => {
-                client.refresh_for(&metadata, token, wanted, fetch).await.map_err(refused_for)
+                client.refresh_for(&metadata, token, wanted, ways, now).await.map_err(refused_for)
             }
             // What is exchanged is not used up, and that it will not do says nothing about the session.
             Way::Exchange(token, _) => {
-                let exchanged = client.exchange_for(&metadata, token, wanted, fetch).await;
+                let exchanged = client.exchange_for(&metadata, token, wanted, ways, now).await;
                 exchanged.map_err(|error| match refused_for(error) {
                     Failure::Definitive => Failure::Refused,
                     failure => failure,
@@ -155,12 +218,18 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let (client, fetch) = (&self.client, &self.fetch);
-        let tokens = match &self.own {
-            Some(own) => client.refresh_for(&metadata, token, own, fetch).await,
-            None => client.refresh(&metadata, token, fetch).await,
+        let ways = (&self.fetch, &self.verifier);
+        let tokens = match (&self.own, &self.dialect) {
+            (Some(own), Dialect::OpenId(_)) => {
+                let answer = self.client.refresh_for(&metadata, token, own, ways, now).await;
+                answer.map_err(|error| failure(NotRenewed::Token(error)))
+            }
+            _ => {
+                let desk = self.desk(&metadata, now);
+                self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)
+            }
         };
-        let tokens = tokens.map_err(failure)?;
+        let tokens = tokens?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
@@ -175,13 +244,17 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
         let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
-            let before = Before { subject: &person.subject, auth_time: person.auth_time };
-            let occasion = Occasion::Refresh(before);
+            let Person { subject, auth_time, nonce, .. } = person;
+            let before = Before { subject, auth_time: *auth_time, nonce: *nonce };
+            let occasion = self.dialect.occasion(before);
             let keys = (&*self.provider, metadata.jwks_uri.as_str());
             let (fetch, verifier) = (&self.fetch, &self.verifier);
             let claims =
                 self.client.verify(token, &access_token, occasion, keys, fetch, verifier, now);
             match claims.await {
+                Ok(claims) if !self.dialect.is_about(&claims, self.names(person)) => {
+                    return Err(Failure::Definitive);
+                }
                 Ok(claims) => {
                     weighed = self.routes.weigh(&claims.other);
                     told = self.routes.tell(&claims.other);
@@ -202,15 +275,20 @@ impl<F: Fetch, V: Verifier> Party<F, V> {
         })
     }
 
+    fn names<'p>(&'p self, person: &'p Person) -> (&'p str, &'p str) {
+        (self.authority(person), &person.subject)
+    }
+
     /// Revokes a refresh token, as well as that goes.
     pub async fn revoke(&self, token: &RefreshToken, now: UnixTime) {
         if let Ok(metadata) = self.provider.metadata(&self.fetch, now).await {
-            self.client.revoke(&metadata, token, &self.fetch).await;
+            self.client.revoke(&metadata, token, (&self.fetch, &self.verifier), now).await;
         }
     }
 }
 
-fn failure(error: TokenError) -> Failure {
+fn failure(not: NotRenewed) -> Failure {
+    let NotRenewed::Token(error) = not else { return Failure::Definitive };
     match error {
         TokenError::Refused
         | TokenError::Misconfigured(Some(

@@ -2,6 +2,7 @@
 
 pub mod admission;
 mod aimed;
+pub mod bell;
 pub mod cached;
 pub mod contended;
 pub mod cookie;
@@ -9,6 +10,8 @@ pub mod driver;
 pub mod exchange;
 pub mod neon;
 pub mod opened;
+pub mod parties;
+pub mod place;
 pub mod remembered;
 pub mod roll;
 pub mod row;
@@ -20,17 +23,25 @@ mod turn;
 #[cfg(test)]
 mod aimed_tests;
 #[cfg(test)]
+mod bell_tests;
+#[cfg(test)]
 mod cached_tests;
 #[cfg(test)]
 mod contended_tests;
 #[cfg(test)]
 mod driver_tests;
 #[cfg(test)]
+mod refreshed_tests;
+#[cfg(test)]
+mod shapes_tests;
+#[cfg(test)]
 mod sql_tests;
 #[cfg(test)]
 mod state_tests;
 #[cfg(test)]
 mod together_tests;
+#[cfg(test)]
+mod waited_tests;
 
 use crate::person::People;
 use driver::{Provided, Visited};
@@ -146,5 +157,10 @@ pub enum Command {
     Seen {
         /// The time of the request.
         now: UnixTime,
+    },
+    /// See [`bell::Bell::ring`]; answered by nothing.
+    Ring {
+        /// Whether the session is over for sure.
+        certain: bool,
     },
 }

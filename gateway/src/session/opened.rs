@@ -101,7 +101,7 @@ mod tests {
     const NOON: UnixTime = UnixTime(1_800_000_000);
 
     fn contents() -> Contents {
-        Contents::Handle { handle: "h".into(), ends_at: NOON.plus(10) }
+        Contents::Handle { handle: "h".into(), ends_at: NOON.plus(10), place: None }
     }
 
     /// What a browser sends that was given the contents in a cookie of its own.

@@ -2,12 +2,14 @@
 //! closes it; whoever may end it finds it there. See [`crate::person`].
 
 use super::admission::Seams;
+use super::exchange::Party;
+use super::state::Person;
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Due, Name, Noted, Which, Word};
 use futures_util::future::join;
 use futures_util::stream::{StreamExt, iter};
 use shared::fetch::Fetch;
-use shared::jose::Verifier;
+use shared::jose::Signer;
 use shared::time::UnixTime;
 
 /// How many objects are asked at the same time: a Worker has no more connections than that.
@@ -28,11 +30,19 @@ impl From<Lost> for NotEnrolled {
     }
 }
 
-impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
-    /// The names of a person's object.
+impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
+    /// The names of a person's object; none when their provider is not ours any more.
     #[must_use]
-    pub fn names(&self, subject: &str) -> Vec<Name> {
-        Name::of_person(&self.config.keys, &self.config.issuer, subject).collect()
+    pub fn names(&self, person: &Person) -> Vec<Name> {
+        let party = self.parties.of(person);
+        let named = party.map(|party| self.named(party.authority(person), &person.subject));
+        named.unwrap_or_default()
+    }
+
+    /// The names of the object of the person whom `authority` calls so.
+    #[must_use]
+    pub fn named(&self, authority: &str, subject: &str) -> Vec<Name> {
+        Name::of_person(&self.config.keys, authority, subject).collect()
     }
 
     /// Notes a session that is about to open, in the provider's session `sid`. What it gives ends to
@@ -44,15 +54,16 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
     /// [`NotEnrolled`].
     pub async fn enrol(
         &self,
-        subject: &str,
+        person: &Person,
         sid: Option<&str>,
         noted: Noted,
         now: UnixTime,
     ) -> Result<Vec<Due>, NotEnrolled> {
-        let person = self.names(subject).into_iter().next().ok_or(Lost)?;
+        let party = self.parties.of(person).ok_or(Lost)?;
+        let person = self.names(person).into_iter().next().ok_or(Lost)?;
         let until = noted.until;
         let point = async {
-            let (keys, issuer) = (&self.config.keys, &self.config.issuer);
+            let (keys, issuer) = (&self.config.keys, party.client.issuer.as_str());
             let name = sid.and_then(|sid| Name::of_session(keys, issuer, sid).next());
             let Some(name) = name else { return Ok(Answer::Done) };
             self.sessions.ask(name, Command::Point { person, until }, now).await
@@ -70,8 +81,8 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
 
     /// Strikes off a session that its browser has closed. When that fails, it is found to be over by
     /// whoever asks it.
-    pub async fn strike(&self, subject: &str, object: uuid::Uuid, now: UnixTime) {
-        for name in self.names(subject) {
+    pub async fn strike(&self, person: &Person, object: uuid::Uuid, now: UnixTime) {
+        for name in self.names(person) {
             let _ = self.sessions.ask(name, Command::Forget(object), now).await;
         }
     }
@@ -80,9 +91,9 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
     ///
     /// # Errors
     /// [`Lost`].
-    pub async fn listed(&self, subject: &str, now: UnixTime) -> Result<Vec<Noted>, Lost> {
+    pub async fn listed(&self, person: &Person, now: UnixTime) -> Result<Vec<Noted>, Lost> {
         let mut all = Vec::new();
-        for name in self.names(subject) {
+        for name in self.names(person) {
             match self.sessions.ask(name, Command::List, now).await? {
                 Answer::Listed(listed) => all.extend(listed),
                 _ => return Err(Lost),
@@ -91,13 +102,18 @@ impl<S: Sessions, F: Fetch, V: Verifier> Seams<'_, S, F, V> {
         Ok(all)
     }
 
-    /// The names of the object of whose session `sid` is at the provider; none when it is nobody's.
+    /// The names of the object of whose session `sid` is at this provider; none when it is nobody's.
     ///
     /// # Errors
     /// [`Lost`].
-    pub async fn whose(&self, sid: &str, now: UnixTime) -> Result<Vec<Name>, Lost> {
+    pub async fn whose(
+        &self,
+        party: &Party<F, V>,
+        sid: &str,
+        now: UnixTime,
+    ) -> Result<Vec<Name>, Lost> {
         let mut found = Vec::new();
-        for name in Name::of_session(&self.config.keys, &self.config.issuer, sid) {
+        for name in Name::of_session(&self.config.keys, party.client.issuer.as_str(), sid) {
             match self.sessions.ask(name, Command::Whose, now).await? {
                 Answer::Whose(whose) => found.extend(whose),
                 _ => return Err(Lost),

@@ -87,8 +87,22 @@ pub struct Person {
     /// Claims that origins are told in headers.
     #[serde(default)]
     pub told: Map<String, Value>,
+    /// What we call the provider whose they are: what that says is asked of no other. Empty where it
+    /// has no name, and in sessions from before there were several; then it is the first.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    /// Who names them, where that is not the provider itself: a tenant of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// The provider's session, where nothing else names it when signing out there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
     /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
     pub flow: String,
+    /// Digest of that flow's nonce, which an ID token of a refresh may repeat. Unknown of sessions
+    /// that are older than this member, and in what requests are decided by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Digest>,
 }
 
 /// The tokens of a session.
@@ -218,7 +232,7 @@ pub struct Farewell {
     pub id_token: Option<IdToken>,
     /// Whose it was.
     #[serde(default)]
-    pub subject: String,
+    pub person: Person,
 }
 
 impl Snapshot {
@@ -347,7 +361,8 @@ impl Live {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
-            person: self.person.clone(),
+            // Only refreshes look at the nonce, and a cookie has to carry this.
+            person: Person { nonce: None, ..self.person.clone() },
             access_token: self.tokens.access_token.clone(),
             access_ends_at: self.tokens.ends_at,
             refresh_at: self.tokens.refresh_at,
@@ -398,7 +413,7 @@ impl Live {
 
     fn farewell(&self) -> Farewell {
         let Tokens { refresh_token, id_token, .. } = self.tokens.clone();
-        Farewell { refresh_token, id_token, subject: self.person.subject.clone() }
+        Farewell { refresh_token, id_token, person: self.person.clone() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a step of a session asks of whoever drives it, wherever the session is kept.
 
-use super::driver::{Provided, Visited};
+use super::driver::{Provided, Refreshed, Visited};
 use super::exchange::Brought;
 use super::state::further::{Aim, Supplied, Supply, Way};
 use super::state::{Lease, Live, Renewed, Session, Snapshot, Visit};
@@ -41,28 +41,17 @@ pub(super) enum Next<A> {
 }
 
 /// What any visit may come to.
-pub(super) trait Outcome: Sized {
+pub(super) trait Outcome: Clone {
     /// There is no such session.
     const GONE: Self;
 
     /// Nothing for now; in so many seconds perhaps.
     fn unavailable(retry_after: u64) -> Self;
-}
 
-impl Outcome for Visited {
-    const GONE: Self = Self::Gone;
-
-    fn unavailable(retry_after: u64) -> Self {
-        Self::Unavailable { retry_after }
-    }
-}
-
-impl Outcome for Provided {
-    const GONE: Self = Self::Gone;
-
-    fn unavailable(retry_after: u64) -> Self {
-        Self::Unavailable { retry_after }
-    }
+    /// The same found out after a token call, which was this visit's own or somebody else's. Until then
+    /// there was `before`.
+    #[must_use]
+    fn after(self, own: bool, before: &Self) -> Self;
 }
 
 /// The call of a visit, after which the session is `after`.
@@ -78,9 +67,9 @@ impl Turn<Visited> {
     pub(super) fn own(session: Session, secret: Digest, now: UnixTime) -> (Session, Self) {
         let (after, visit) = session.visit(secret, now);
         let next = match visit {
-            Visit::Serve(snapshot) => Next::Done(Visited::Present(snapshot)),
+            Visit::Serve(snapshot) => Next::Done(Visited::Present(snapshot, None)),
             Visit::Unavailable { retry_after } => Next::Done(Visited::Unavailable { retry_after }),
-            Visit::Wait(_, meanwhile) => Next::own(meanwhile, now),
+            Visit::Wait(_, meanwhile) => Next::own(meanwhile, None, now),
             Visit::Refresh(lease, way) => {
                 let alive = match &after {
                     Session::Live(live) => Some(Box::new(live.snapshot())),
@@ -88,7 +77,7 @@ impl Turn<Visited> {
                 };
                 let alive = alive.filter(|snapshot| now < snapshot.access_ends_at);
                 let call = call(lease, way, &after);
-                return (after, Self { call, next: Next::own(alive, now) });
+                return (after, Self { call, next: Next::own(alive, Some(Refreshed::Begun), now) });
             }
             Visit::Gone => Next::Done(Visited::Gone),
         };
@@ -120,26 +109,34 @@ impl Turn<Provided> {
 
 impl<A: Outcome> Next<A> {
     /// `there` is when what there is ends, and that.
-    fn meanwhile(there: Option<(UnixTime, A)>, now: UnixTime) -> Self {
+    fn meanwhile<M>(there: Option<(UnixTime, M)>, outcome: impl Fn(M) -> A, now: UnixTime) -> Self {
         match there {
-            Some((ends_at, some)) if ends_at.since(now) >= AMPLE_SECONDS => Self::Done(some),
-            Some((_, some)) => Self::Wait(some),
+            Some((ends_at, some)) if ends_at.since(now) >= AMPLE_SECONDS => {
+                Self::Done(outcome(some))
+            }
+            Some((_, some)) => Self::Wait(outcome(some)),
             None => Self::Wait(A::unavailable(1)),
         }
     }
 }
 
 impl Next<Visited> {
-    fn own(snapshot: Option<Box<Snapshot>>, now: UnixTime) -> Self {
-        let there = snapshot.map(|snapshot| (snapshot.access_ends_at, Visited::Present(snapshot)));
-        Self::meanwhile(there, now)
+    /// What has not ample time is waited with, and given only if that lasts too long.
+    fn own(snapshot: Option<Box<Snapshot>>, refreshed: Option<Refreshed>, now: UnixTime) -> Self {
+        let there = snapshot.map(|snapshot| (snapshot.access_ends_at, snapshot));
+        match Self::meanwhile(there, |snapshot| Visited::Present(snapshot, refreshed), now) {
+            Self::Wait(Visited::Present(snapshot, _)) => {
+                Self::Wait(Visited::Present(snapshot, Some(Refreshed::Unavailable)))
+            }
+            next => next,
+        }
     }
 }
 
 impl Next<Provided> {
     fn of_origin(supplied: Option<Box<Supplied>>, now: UnixTime) -> Self {
-        let there = supplied.map(|it| (it.granted.ends_at(), Provided::Present(it)));
-        Self::meanwhile(there, now)
+        let there = supplied.map(|supplied| (supplied.granted.ends_at(), supplied));
+        Self::meanwhile(there, Provided::Present, now)
     }
 }
 

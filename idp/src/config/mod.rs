@@ -4,14 +4,12 @@
 mod accounts;
 mod claims;
 mod lifetimes;
-mod preset;
 mod trust;
 mod upstream;
 
 pub use accounts::LocalAccount;
 pub use claims::{Kind, OwnClaims, Place, Rule};
 pub use lifetimes::Lifetimes;
-pub use preset::Way;
 pub use trust::Address;
 pub use upstream::{Recheck, Upstream, domain_of};
 

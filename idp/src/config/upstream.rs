@@ -1,16 +1,15 @@
 //! `UPSTREAMS`: the providers that people may sign in with, each a few lines.
 
-use super::preset::{Keeps, Preset, Way};
 use super::{OwnClaims, Rule, Var};
 use crate::proof::{How, Means};
-use crate::words::{AuthMethod, Endpoint, ScopeWord};
+use crate::words::{Endpoint, ScopeWord};
 use serde::Deserialize;
 use shared::origin::Origin;
-use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
+use shared::rp::client::{Issuers, RelyingParty};
 use shared::rp::dialect::Dialect;
 use shared::rp::discovery::Provider;
-use shared::scope::Scope;
-use shared::secret::ClientSecret;
+use shared::rp::entry::{Entry, List, Registered};
+use shared::rp::preset::Way;
 use std::collections::BTreeMap;
 
 /// A provider that people may sign in with.
@@ -55,12 +54,7 @@ impl Upstream {
     /// What an isolate remembers of it, before it has been asked anything.
     #[must_use]
     pub fn provider(&self) -> Provider {
-        let issuer = self.client.issuer.clone();
-        match (&self.way.metadata, &self.way.published_at) {
-            (Some(metadata), _) => Provider::fixed(issuer, metadata.clone()),
-            (None, Some(place)) => Provider::new(issuer).published_at(place),
-            (None, None) => Provider::new(issuer),
-        }
+        self.way.provider(&self.client.issuer)
     }
 
     /// Whether it still vouches for what somebody signed in by.
@@ -80,16 +74,9 @@ impl Upstream {
 /// One entry, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Raw {
-    id: String,
-    pub(super) provider: Preset,
-    #[serde(default)]
-    label: Option<String>,
-    pub(super) client_id: String,
-    #[serde(default)]
-    token_endpoint_auth_method: Option<AuthMethod>,
-    #[serde(default)]
-    scope: Option<Scope>,
+struct Raw {
+    #[serde(flatten)]
+    entry: Entry,
     #[serde(default)]
     claims: BTreeMap<String, Rule>,
     #[serde(default)]
@@ -100,22 +87,9 @@ pub(super) struct Raw {
     logout: bool,
     recheck_seconds: Option<u64>,
     stale_seconds: Option<u64>,
-    pub(super) issuer: Option<String>,
-    pub(super) domain: Option<String>,
-    pub(super) base: Option<String>,
-    pub(super) audience: Option<String>,
-    pub(super) connection: Option<String>,
-    pub(super) organization: Option<String>,
-    pub(super) hosted_domain: Option<String>,
-    pub(super) tenant: Option<String>,
-    #[serde(default)]
-    pub(super) tenants: Vec<String>,
 }
 
-/// The setting that holds an upstream's secret.
-fn secret_name(id: &str) -> String {
-    format!("UPSTREAM_{}_SECRET", id.to_ascii_uppercase().replace('-', "_"))
-}
+const LIST: List<'_> = List { setting: "UPSTREAMS", secret: "UPSTREAM_", key: None };
 
 pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     settings: &mut Var<V>,
@@ -123,20 +97,12 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
     own: &OwnClaims,
 ) -> Vec<Upstream> {
     let listed: Vec<Raw> = settings.json(
-        "UPSTREAMS",
+        LIST.setting,
         "a JSON array of upstreams, each with id, provider and client_id, and what its provider needs",
     );
     let mut upstreams: Vec<Upstream> = Vec::new();
     for (position, raw) in listed.into_iter().enumerate() {
         let name = format!("UPSTREAMS[{position}]");
-        let of_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if raw.id.is_empty() || raw.id.len() > 32 || !raw.id.bytes().all(of_id) {
-            settings.refuse(format!("{name}.id"), "1 to 32 of a-z, 0-9 and -");
-            continue;
-        }
-        if upstreams.iter().any(|known| known.id == raw.id) {
-            settings.refuse(format!("{name}.id"), "there once");
-        }
         for claim in raw.claims.keys() {
             let not_mapped = ["sub", "address"].contains(&claim.as_str());
             let standard =
@@ -158,83 +124,32 @@ pub(super) fn upstreams<V: Fn(&str) -> Option<String>>(
             let wanted = "domain names in lower-case ASCII";
             settings.refuse(format!("{name}.authoritative_for"), wanted);
         }
-        upstreams.extend(read(settings, &name, raw, issuer));
+        let recheck = recheck(settings, &name, &raw);
+        let Raw { entry, claims, domains, authoritative_for, logout, .. } = raw;
+        let is_taken = |id: &str| upstreams.iter().any(|known| known.id == id);
+        let callback = |id: &str| {
+            let path = format!("{}{id}", Endpoint::UpstreamCallback.path());
+            Some(issuer?.at(&path))
+        };
+        let registered = LIST.read(settings, (position, entry), is_taken, callback);
+        // Only who is asked to be remembered gives out something to ask with later.
+        let registered = match recheck {
+            Some(_) => registered.and_then(|registered| {
+                let remembered = registered.remembered();
+                if remembered.is_none() {
+                    let wanted = "absent: its provider can't be asked";
+                    settings.refuse(format!("{name}.recheck_seconds"), wanted);
+                }
+                remembered
+            }),
+            None => registered,
+        };
+        upstreams.extend(registered.map(|registered| {
+            let Registered { id, label, client, way, preset: _, has_scope: _ } = registered;
+            Upstream { id, label, client, way, claims, domains, authoritative_for, logout, recheck }
+        }));
     }
     upstreams
-}
-
-fn read<V: Fn(&str) -> Option<String>>(
-    settings: &mut Var<V>,
-    name: &str,
-    raw: Raw,
-    ours: Option<&Origin>,
-) -> Option<Upstream> {
-    let (issuer, issuers, mut way) = match raw.provider.way(&raw) {
-        Ok(found) => found,
-        Err((member, wanted)) => {
-            settings.refuse(format!("{name}.{member}"), wanted);
-            return None;
-        }
-    };
-    let secret = settings.text(&secret_name(&raw.id)).map(ClientSecret::new);
-    let method = raw.token_endpoint_auth_method.unwrap_or(raw.provider.auth_method());
-    let auth = match (method, secret) {
-        (AuthMethod::ClientSecretBasic, Some(secret)) => ClientAuth::Basic(secret),
-        (AuthMethod::ClientSecretPost, Some(secret)) => ClientAuth::Post(secret),
-        (AuthMethod::None, None) => ClientAuth::None,
-        (AuthMethod::None, Some(_)) => {
-            settings.refuse(secret_name(&raw.id), "absent for a public client");
-            return None;
-        }
-        (AuthMethod::PrivateKeyJwt, _) => {
-            let wanted = "client_secret_basic, client_secret_post or none";
-            settings.refuse(format!("{name}.token_endpoint_auth_method"), wanted);
-            return None;
-        }
-        (_, None) => {
-            settings.refuse(secret_name(&raw.id), "the secret that the upstream gave us");
-            return None;
-        }
-    };
-    let recheck = recheck(settings, name, &raw);
-    let scope = raw.scope.or_else(|| Scope::parse(raw.provider.scope()))?;
-    if raw.provider.is_openid() != scope.has("openid") {
-        let wanted = if raw.provider.is_openid() { "with openid in it" } else { "without openid" };
-        settings.refuse(format!("{name}.scope"), wanted);
-    }
-    // Only who is asked to be remembered gives out something to ask with later.
-    let scope = match (recheck, raw.provider.keeps()) {
-        (Some(_), Keeps::WithScope(words)) => scope.or(&words),
-        (Some(_), Keeps::WithParameters(parameters)) => {
-            way.parameters.extend(parameters);
-            scope
-        }
-        (None, _) | (Some(_), Keeps::Always) => scope,
-        (Some(_), Keeps::Never) => {
-            settings
-                .refuse(format!("{name}.recheck_seconds"), "absent: its provider can't be asked");
-            scope
-        }
-    };
-    let callback = format!("{}{}", Endpoint::UpstreamCallback.path(), raw.id);
-    Some(Upstream {
-        label: raw.label.unwrap_or_else(|| raw.provider.label().to_owned()),
-        id: raw.id,
-        client: RelyingParty {
-            issuer,
-            issuers,
-            client_id: raw.client_id,
-            auth,
-            redirect_uri: ours?.at(&callback),
-            scope,
-        },
-        way,
-        claims: raw.claims,
-        domains: raw.domains,
-        authoritative_for: raw.authoritative_for,
-        logout: raw.logout,
-        recheck,
-    })
 }
 
 fn recheck<V: Fn(&str) -> Option<String>>(

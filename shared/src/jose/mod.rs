@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod jwk;
 pub mod jws;
+pub mod private;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
@@ -10,6 +11,7 @@ pub mod native;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jwk::Jwk;
+use private::PrivateKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 
@@ -66,4 +68,14 @@ pub trait Verifier {
     /// Whether `signature` is `key`'s over `message`, with the key's own algorithm. A key that
     /// cannot be used says no.
     async fn verify(&self, key: &Jwk, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// Signs, besides: WebCrypto on the edge, pure Rust natively.
+pub trait Signer: Verifier {
+    /// The signature of `key` over `message`; none when the key cannot be used.
+    async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Option<Vec<u8>>;
+
+    /// A name for what is to be signed (`jti`) that nothing else has; none without randomness. It is
+    /// drawn here, as what goes into a signature is.
+    fn fresh(&self) -> Option<String>;
 }

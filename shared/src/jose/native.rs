@@ -2,13 +2,15 @@
 //! signs and verifies with WebCrypto and never compiles this.
 
 use super::jwk::{Jwk, Material};
-use super::{Alg, Verifier};
+use super::private::PrivateKey;
+use super::{Alg, Signer, Verifier};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::{SignatureEncoding, Signer, Verifier as _};
+use p256::ecdsa::signature::{SignatureEncoding, Signer as _, Verifier as _};
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::traits::PublicKeyParts;
 use sha2::Sha256;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Verifies with `p256`, `rsa` and `ed25519-dalek`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +19,19 @@ pub struct Native;
 impl Verifier for Native {
     async fn verify(&self, key: &Jwk, message: &[u8], signature: &[u8]) -> bool {
         verify(key, message, signature).is_some()
+    }
+}
+
+/// How many names were given in this process.
+static NAMED: AtomicU64 = AtomicU64::new(0);
+
+impl Signer for Native {
+    async fn sign(&self, key: &PrivateKey, message: &[u8]) -> Option<Vec<u8>> {
+        SigningKey::of(key)?.sign(message)
+    }
+
+    fn fresh(&self) -> Option<String> {
+        Some(format!("native-{}", NAMED.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -86,6 +101,24 @@ impl SigningKey {
             // The seed is what follows sixteen bytes that are always the same, RFC 8410 §7.
             Alg::EdDsa => Some(Self::ed_dsa(*der.get(16..)?.first_chunk()?)),
         }
+    }
+
+    /// An operator's key; none when its halves do not belong together.
+    #[must_use]
+    pub fn of(key: &PrivateKey) -> Option<Self> {
+        let whole = match &key.public().material {
+            Material::Ec { .. } => Self::es256(key.number("d")?.try_into().ok()?)?,
+            Material::Okp { .. } => Self::ed_dsa(key.number("d")?.try_into().ok()?),
+            Material::Rsa { .. } => {
+                let number =
+                    |name| key.number(name).map(|bytes| rsa::BigUint::from_bytes_be(&bytes));
+                let primes = vec![number("p")?, number("q")?];
+                let (n, e, d) = (number("n")?, number("e")?, number("d")?);
+                let key = rsa::RsaPrivateKey::from_components(n, e, d, primes).ok()?;
+                Self::Rs256(Box::new(rsa::pkcs1v15::SigningKey::new(key)))
+            }
+        };
+        (whole.public().material == key.public().material).then_some(whole)
     }
 
     /// Its algorithm.

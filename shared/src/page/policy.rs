@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use url::{Host, Url};
 
@@ -31,16 +32,21 @@ pub(super) fn hash(inline: &str) -> String {
 /// may lead on to hosts that we have never heard of, as that of another identity provider does. What
 /// leads through unknown hosts before it reaches the client is answered with a page that goes on by itself.
 #[must_use]
-pub fn policy(redirect_uri: Option<&str>) -> String {
-    policy_with_picture(redirect_uri, None)
+pub fn policy<'a>(redirect_uris: impl IntoIterator<Item = &'a str>) -> String {
+    policy_with_picture(redirect_uris, None)
 }
 
 /// The policy of a page that shows one picture of somebody else's, at `picture`: pictures of that
 /// origin are allowed besides our icon, which is `data:`.
-fn policy_with_picture(redirect_uri: Option<&str>, picture: Option<&str>) -> String {
+fn policy_with_picture<'a>(
+    redirect_uris: impl IntoIterator<Item = &'a str>,
+    picture: Option<&str>,
+) -> String {
     let spaced = |source: Option<String>| source.map(|source| format!(" {source}"));
     let pictures = spaced(picture.and_then(picture_origin)).unwrap_or_default();
-    let forms = spaced(redirect_uri.and_then(source)).unwrap_or_default();
+    let forms: BTreeSet<_> =
+        redirect_uris.into_iter().filter_map(|uri| spaced(source(uri))).collect();
+    let forms: String = forms.into_iter().collect();
     format!("{}; img-src data:{pictures}; form-action 'self'{forms}", *STRICT)
 }
 
@@ -84,24 +90,28 @@ pub(super) fn source(uri: &str) -> Option<String> {
 
 /// A page as a response, with [`policy`] and the other headers a page must not be without.
 #[must_use]
-pub fn respond(status: StatusCode, page: String, redirect_uri: Option<&str>) -> Response {
-    respond_with_picture(status, page, redirect_uri, None)
+pub fn respond<'a>(
+    status: StatusCode,
+    page: String,
+    redirect_uris: impl IntoIterator<Item = &'a str>,
+) -> Response {
+    respond_with_picture(status, page, redirect_uris, None)
 }
 
 /// The same for a page that shows the picture at `picture`, if [`picture_origin`] has an origin for
 /// it.
 #[must_use]
-pub fn respond_with_picture(
+pub fn respond_with_picture<'a>(
     status: StatusCode,
     page: String,
-    redirect_uri: Option<&str>,
+    redirect_uris: impl IntoIterator<Item = &'a str>,
     picture: Option<&str>,
 ) -> Response {
     /// Stands if the real one could not be sent: it forbids even our own style.
     const STRICTEST: &str = "default-src 'none'; base-uri 'none'; form-action 'self'; \
                              frame-ancestors 'none'";
     let mut response = respond::html(status, page, STRICTEST);
-    if let Ok(policy) = HeaderValue::from_str(&policy_with_picture(redirect_uri, picture)) {
+    if let Ok(policy) = HeaderValue::from_str(&policy_with_picture(redirect_uris, picture)) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     response

@@ -4,7 +4,7 @@
 use super::client::RelyingParty;
 use super::dialect::Desk;
 use super::id_token::{is_in_time, subject};
-use super::keys::NoKey;
+use super::keys::{NoKey, NotVerified};
 use super::wanted::names;
 use crate::fetch::Fetch;
 use crate::jose::Verifier;
@@ -73,9 +73,11 @@ impl RelyingParty {
         if token.typ().as_deref() != Some("at+jwt") {
             return Err(AccessRefused::Type);
         }
-        let key = provider.key(&token, &metadata.jwks_uri, *fetch, *now).await;
-        let key = key.map_err(AccessRefused::Key)?;
-        let claims = token.verify(&key, *verifier).await.map_err(AccessRefused::Signature)?;
+        let verified = provider.verified(&token, &metadata.jwks_uri, (*fetch, *verifier), *now);
+        let (claims, _) = verified.await.map_err(|not| match not {
+            NotVerified::Key(no_key) => AccessRefused::Key(no_key),
+            NotVerified::Signature(refused) => AccessRefused::Signature(refused),
+        })?;
         self.check_access(claims, audience, *now)
     }
 
@@ -143,6 +145,7 @@ impl RelyingParty {
 mod tests {
     use super::super::fixture::{NOON, Peer, client, key, metadata, provider, sign_typed};
     use super::*;
+    use crate::jose::jwk::{Jwk, JwkSet};
     use crate::jose::jws::{Header, compact, signing_input};
     use crate::jose::native::{Native, SigningKey};
     use base64::Engine;
@@ -302,6 +305,32 @@ mod tests {
             let refused = check(&format!("{header}.{payload}.{signature}")).err();
             assert_eq!(refused, Some(AccessRefused::Signature(why)), "{alg}");
         }
+    }
+
+    #[test]
+    fn jv_28_a_key_in_the_place_of_another_works_at_once() {
+        let (peer, fetch) = Peer::with_fetch();
+        let (party, provider, metadata, verifier) = (client(), provider(), metadata(), Native);
+        let bring = |key: &SigningKey, seconds| {
+            let header = Header::new(key.alg(), "k", "at+jwt");
+            let input = signing_input(&header, &claims());
+            let token = compact(&input, &key.sign(input.as_bytes()).unwrap());
+            let (party, provider, metadata) = (&party, &provider, &metadata);
+            let (fetch, verifier, now) = (&fetch, &verifier, NOON.plus(seconds));
+            let at = Desk { party, provider, metadata, fetch, verifier, now };
+            block_on(party.verify_access(&token, API, &at)).is_ok()
+        };
+        let publish = |key: &SigningKey| {
+            let keys = vec![Jwk { kid: Some("k".to_owned()), ..key.public() }];
+            peer.put("/jwks", 200, &serde_json::to_string(&JwkSet { keys }).unwrap());
+        };
+        let fresh = SigningKey::es256([8; 32]).unwrap();
+        publish(&key());
+        assert!(bring(&key(), 0));
+        publish(&fresh);
+        assert!(bring(&fresh, 1));
+        assert!((2..30).all(|seconds| bring(&fresh, seconds) && !bring(&key(), seconds)));
+        assert_eq!(peer.hits("/jwks"), 2, "forgeries cost no more");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::pkce::{self, Challenge};
 use crate::secret::{Code, Digest, Verifier, random_text};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What one authorization request has to remember until its response. Sealed into a cookie, so
 /// that the response is taken from the same browser only.
@@ -72,32 +73,42 @@ impl Flow {
         metadata: &ProviderMetadata,
         hints: Hints<'_>,
     ) -> String {
+        let parameters = self.parameters(client, hints);
+        let parameters = parameters.iter().map(|(name, value)| (*name, value.as_ref()));
+        append(&metadata.authorization_endpoint, parameters)
+    }
+
+    /// What is asked of the provider, on whichever way it gets there.
+    pub(super) fn parameters<'p>(
+        &'p self,
+        client: &'p RelyingParty,
+        hints: Hints<'p>,
+    ) -> Vec<(&'p str, Cow<'p, str>)> {
         let Self { state, nonce, verifier, max_age, resource: _ } = self;
-        let (scope, challenge) = (client.scope.to_string(), Challenge::of(verifier).to_text());
-        let max_age = max_age.map(|seconds| seconds.to_string());
         let Hints { more, ui_locales, login_hint, prompt } = hints;
         let fixed = [
-            ("response_type", "code"),
-            ("client_id", client.client_id.as_str()),
-            ("redirect_uri", client.redirect_uri.as_str()),
-            ("state", state),
-            ("code_challenge", &challenge),
-            ("code_challenge_method", "S256"),
+            ("response_type", "code".into()),
+            ("client_id", client.client_id.as_str().into()),
+            ("redirect_uri", client.redirect_uri.as_str().into()),
+            ("state", state.into()),
+            ("code_challenge", Challenge::of(verifier).to_text().into()),
+            ("code_challenge_method", "S256".into()),
         ];
         // What says who somebody is is for those who speak OpenID Connect.
         let is_openid = client.scope.has("openid");
+        let scope = client.scope.to_string();
+        let max_age = max_age.map(|seconds| seconds.to_string().into());
         let optional = [
-            ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
-            ("nonce", Some(nonce.as_str()).filter(|_| is_openid)),
-            ("max_age", max_age.as_deref().filter(|_| is_openid)),
-            ("ui_locales", ui_locales.filter(|_| is_openid)),
-            ("prompt", prompt),
-            ("login_hint", login_hint),
+            ("scope", Some(Cow::from(scope)).filter(|scope| !scope.is_empty())),
+            ("nonce", Some(nonce.into()).filter(|_| is_openid)),
+            ("max_age", max_age.filter(|_| is_openid)),
+            ("ui_locales", ui_locales.map(Cow::from).filter(|_| is_openid)),
+            ("prompt", prompt.map(Cow::from)),
+            ("login_hint", login_hint.map(Cow::from)),
         ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let parameters = fixed.into_iter().chain(optional).chain(more);
-        append(&metadata.authorization_endpoint, parameters)
+        let more = more.iter().map(|(name, value)| (name.as_str(), value.as_str().into()));
+        fixed.into_iter().chain(optional).chain(more).collect()
     }
 
     /// The code in a response's query.

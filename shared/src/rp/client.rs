@@ -1,12 +1,16 @@
 //! Who we are to a provider.
 
+use super::assertion;
+use crate::jose::Signer;
+use crate::jose::private::PrivateKey;
 use crate::origin::Issuer;
 use crate::scope::Scope;
 use crate::secret::ClientSecret;
+use crate::time::UnixTime;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use http::header::{AUTHORIZATION, HeaderMap};
+use std::borrow::Cow;
 use std::fmt;
 use url::form_urlencoded::byte_serialize;
 
@@ -41,6 +45,18 @@ pub enum Issuers {
 }
 
 impl RelyingParty {
+    /// Whether a token that says it is from `issuer` may be one of this provider's, whichever tenant
+    /// of it that is.
+    #[must_use]
+    pub fn may_be(&self, issuer: &str) -> bool {
+        match &self.issuers {
+            Issuers::Exact | Issuers::Also(_) => self.is_from(issuer, None),
+            Issuers::Tenants(tenants) => {
+                tenants.iter().any(|tenant| self.is_from(issuer, Some(tenant)))
+            }
+        }
+    }
+
     /// Whether a token may say that it is from `issuer`.
     #[must_use]
     pub fn is_from(&self, issuer: &str, tenant: Option<&str>) -> bool {
@@ -62,6 +78,8 @@ pub enum ClientAuth {
     Basic(ClientSecret),
     /// `client_secret_post`.
     Post(ClientSecret),
+    /// `private_key_jwt`: an assertion signed by this key.
+    PrivateKeyJwt(Box<PrivateKey>),
     /// A public client.
     None,
 }
@@ -71,31 +89,38 @@ impl fmt::Debug for ClientAuth {
         f.write_str(match self {
             Self::Basic(_) => "Basic(..)",
             Self::Post(_) => "Post(..)",
+            Self::PrivateKeyJwt(_) => "PrivateKeyJwt(..)",
             Self::None => "None",
         })
     }
 }
 
+/// What shows that a request is ours, for the headers and for the form.
+pub(super) type Credentials<'c> = (Option<HeaderValue>, Vec<(&'static str, Cow<'c, str>)>);
+
 impl RelyingParty {
-    /// Adds the client's credentials to a form or to the headers: to one of them, never to both
-    /// (RFC 6749 §2.3).
-    pub(super) fn authenticate<'c>(
-        &'c self,
-        form: &mut Vec<(&'static str, &'c str)>,
-        headers: &mut HeaderMap,
-    ) {
-        match &self.auth {
+    /// The client's credentials: in a header or in the form, never in both (RFC 6749 §2.3). None when
+    /// there is a key and it does not sign. What is signed is good for one request.
+    pub(super) async fn credentials(
+        &self,
+        signer: &impl Signer,
+        now: UnixTime,
+    ) -> Option<Credentials<'_>> {
+        let id = ("client_id", Cow::Borrowed(self.client_id.as_str()));
+        Some(match &self.auth {
             ClientAuth::Basic(secret) => {
-                if let Ok(value) = HeaderValue::from_str(&basic(&self.client_id, secret)) {
-                    headers.insert(AUTHORIZATION, value);
-                }
+                (HeaderValue::from_str(&basic(&self.client_id, secret)).ok(), Vec::new())
             }
             ClientAuth::Post(secret) => {
-                form.extend([("client_id", self.client_id.as_str())]);
-                form.extend([("client_secret", secret.expose())]);
+                (None, vec![id, ("client_secret", Cow::Borrowed(secret.expose()))])
             }
-            ClientAuth::None => form.extend([("client_id", self.client_id.as_str())]),
-        }
+            ClientAuth::PrivateKeyJwt(key) => {
+                let assertion = self.assertion(key, signer, now).await?;
+                let kind = ("client_assertion_type", Cow::Borrowed(assertion::TYPE));
+                (None, vec![kind, ("client_assertion", assertion.into())])
+            }
+            ClientAuth::None => (None, vec![id]),
+        })
     }
 }
 

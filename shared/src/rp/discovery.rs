@@ -112,6 +112,10 @@ impl Provider {
     /// What is missing.
     pub async fn ready(&self, fetch: &impl Fetch, now: UnixTime) -> Result<(), NotReady> {
         let metadata = self.metadata(fetch, now).await.map_err(NotReady::Metadata)?;
+        // Only one that publishes nothing may sign nothing: GitHub is one.
+        if metadata.jwks_uri.is_empty() {
+            return Ok(());
+        }
         self.keys.at_hand(&metadata.jwks_uri, fetch, now).await.map_err(|_| NotReady::Keys)
     }
 
@@ -172,6 +176,7 @@ impl Provider {
             &metadata.userinfo_endpoint,
             &metadata.revocation_endpoint,
             &metadata.introspection_endpoint,
+            &metadata.pushed_authorization_request_endpoint,
             &metadata.end_session_endpoint,
         ];
         let endpoints = needed.into_iter().chain(offered.into_iter().flatten());
@@ -248,6 +253,8 @@ mod tests {
             assert_eq!(refusal(|m| m.jwks_uri = bad()), Some(Unusable::BadEndpoint));
             assert_eq!(refusal(|m| m.userinfo_endpoint = Some(bad())), Some(Unusable::BadEndpoint));
             let refused = refusal(|m| m.introspection_endpoint = Some(bad()));
+            assert_eq!(refused, Some(Unusable::BadEndpoint));
+            let refused = refusal(|m| m.pushed_authorization_request_endpoint = Some(bad()));
             assert_eq!(refused, Some(Unusable::BadEndpoint));
             let refused = refusal(|m| m.end_session_endpoint = Some(bad()));
             assert_eq!(refused, Some(Unusable::BadEndpoint));

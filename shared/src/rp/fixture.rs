@@ -6,10 +6,13 @@ use crate::fetch::{Fetch, Request, Response, Unreachable};
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{Header, compact, signing_input};
 use crate::jose::native::SigningKey;
+use crate::jose::private::PrivateKey;
 use crate::metadata::ProviderMetadata;
 use crate::origin::Issuer;
 use crate::scope::Scope;
 use crate::time::UnixTime;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -20,6 +23,13 @@ pub(super) const NOON: UnixTime = UnixTime(1_800_000_000);
 
 pub(super) fn key() -> SigningKey {
     SigningKey::es256([7; 32]).unwrap()
+}
+
+/// The same as an operator gives it.
+pub(super) fn private_key() -> PrivateKey {
+    let mut jwk = serde_json::to_value(key().public()).unwrap();
+    jwk["d"] = URL_SAFE_NO_PAD.encode([7; 32]).into();
+    PrivateKey::read(&jwk).unwrap()
 }
 
 pub(super) fn client() -> RelyingParty {

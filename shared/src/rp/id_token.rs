@@ -7,7 +7,7 @@ use crate::fetch::Fetch;
 use crate::jose::claims::date;
 use crate::jose::jws::{self, Unverified};
 use crate::jose::{Alg, Verifier};
-use crate::secret::{AccessToken, IdToken};
+use crate::secret::{AccessToken, Digest, IdToken};
 use crate::time::UnixTime;
 use serde_json::{Map, Value};
 
@@ -44,6 +44,9 @@ pub struct Before<'b> {
     pub subject: &'b str,
     /// Must be the same when both tokens have it.
     pub auth_time: Option<UnixTime>,
+    /// Digest of the sign-in's nonce: a token that has one has to have that. Where nobody remembers,
+    /// it is not compared.
+    pub nonce: Option<Digest>,
 }
 
 /// What a token has to answer to.
@@ -56,7 +59,7 @@ pub enum Occasion<'o> {
         /// Seconds; requires `auth_time`.
         max_age: Option<u64>,
     },
-    /// A refresh of a session. A nonce may be repeated; we no longer have ours to compare.
+    /// A refresh of a session.
     Refresh(Before<'o>),
     /// The same where whoever asks compares the person: not everybody names them by `sub`.
     Recheck,
@@ -171,6 +174,11 @@ impl RelyingParty {
                 let moved = before.auth_time.zip(auth_time).is_some_and(|(old, new)| old != new);
                 if moved {
                     return Err(IdTokenRefused::AuthTime);
+                }
+                let same = |nonce: &Value, ours| nonce.as_str().map(Digest::of) == Some(ours);
+                if !claims.get("nonce").zip(before.nonce).is_none_or(|(one, ours)| same(one, ours))
+                {
+                    return Err(IdTokenRefused::Nonce);
                 }
             }
         }

@@ -15,8 +15,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256, Sha512};
 
 const SIGN_IN: Occasion<'static> = Occasion::SignIn { nonce: "n", max_age: None };
-const REFRESH: Occasion<'static> =
-    Occasion::Refresh(Before { subject: "alice", auth_time: Some(UnixTime(NOON.0 - 10)) });
+const BEFORE: Before<'static> =
+    Before { subject: "alice", auth_time: Some(UnixTime(NOON.0 - 10)), nonce: None };
+const REFRESH: Occasion<'static> = Occasion::Refresh(BEFORE);
 
 fn check(token: &str, occasion: Occasion<'_>) -> Result<IdTokenClaims, IdTokenRefused> {
     check_at(&Peer::new(), token, occasion)
@@ -227,7 +228,22 @@ fn gr_11_jv_29_oidc_core_12_2_a_refresh_names_the_same_person_and_occasion() {
     assert_eq!(with("sub", json!("mallory"), REFRESH), Some(IdTokenRefused::Subject));
     assert_eq!(with("iss", json!("https://b.test"), REFRESH), Some(IdTokenRefused::Issuer));
     assert_eq!(with("aud", json!("other"), REFRESH), Some(IdTokenRefused::Audience));
+    assert_eq!(with("aud", json!(["app", "other"]), REFRESH), Some(IdTokenRefused::Audience));
+    assert_eq!(with("azp", json!("other"), REFRESH), Some(IdTokenRefused::Audience));
+    assert_eq!(with("azp", json!("app"), REFRESH), None);
     assert_eq!(with("auth_time", json!(NOON.0), REFRESH), Some(IdTokenRefused::AuthTime));
+}
+
+#[test]
+fn oidc_core_12_2_a_nonce_that_comes_with_a_refresh_is_the_one_of_the_sign_in() {
+    let nonce = Some(crate::secret::Digest::of("n"));
+    let known = Occasion::Refresh(Before { nonce, ..BEFORE });
+    assert_eq!(with("nonce", json!("n"), known), None);
+    assert_eq!(with("nonce", json!(null), known), None, "it need not be there");
+    for other in [json!("m"), json!("N"), json!(""), json!(7), json!(["n"]), json!({})] {
+        assert_eq!(with("nonce", other.clone(), known), Some(IdTokenRefused::Nonce), "{other}");
+        assert_eq!(with("nonce", other, REFRESH), None, "nobody remembers");
+    }
 }
 
 /// A provider that publishes a key of Ed25519 beside the usual one.

@@ -5,8 +5,9 @@ use super::access_token::{AccessClaims, AccessRefused};
 use super::client::RelyingParty;
 use super::dialect::Desk;
 use super::token::{TokenError, successful};
+use crate::budget::Budget;
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::secret::Digest;
 use crate::time::UnixTime;
 use serde_json::{Map, Value};
@@ -25,6 +26,11 @@ const LONGEST: usize = 8192;
 /// How long nobody is asked after a failure; and the most that the provider can make of it, which is
 /// what whoever asks is told, too, when there is nobody to ask.
 const REST: [u64; 2] = [1, 60];
+/// How many questions that are open, or were about garbage, an isolate has in a second, and how many it
+/// has saved up: who sends garbage as fast as they can costs the provider no more than that. A token
+/// that is good costs nothing.
+const GARBAGE_PER_SECOND: u64 = 20;
+const GARBAGE_SAVED: u64 = 100;
 
 /// Why a token was not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,12 +64,21 @@ type Answers<T> = RefCell<HashMap<String, (T, UnixTime)>>;
 
 /// What an isolate remembers of a provider's answers, by digests of tokens. Good and bad ones are
 /// apart: who sends garbage drives out garbage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Introspected {
     active: Answers<Rc<Map<String, Value>>>,
     inactive: Answers<()>,
     /// Since when the provider is left alone, and for how many seconds.
     rest: Cell<Option<(UnixTime, u64)>>,
+    garbage: Budget,
+}
+
+impl Default for Introspected {
+    fn default() -> Self {
+        let garbage = Budget::new(GARBAGE_PER_SECOND, GARBAGE_SAVED);
+        let (active, inactive, rest) = Default::default();
+        Self { active, inactive, rest, garbage }
+    }
 }
 
 impl Introspected {
@@ -121,7 +136,7 @@ impl RelyingParty {
         token: &str,
         audience: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<AccessClaims, NotAccepted> {
         let [_, most] = REST;
         let endpoint = at.metadata.introspection_endpoint.as_ref();
@@ -146,18 +161,25 @@ impl RelyingParty {
         mark: String,
         endpoint: &str,
         known: &Introspected,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Said, NotAccepted> {
         if let Some(retry_after) = known.resting(at.now) {
             return Err(NotAccepted::Unavailable { retry_after });
         }
-        let answer = self.answer(token, endpoint, at.fetch).await;
+        if !known.garbage.take(1, at.now) {
+            let [retry_after, _] = REST;
+            return Err(NotAccepted::Unavailable { retry_after });
+        }
+        let answer = self.answer(token, endpoint, at).await;
         let said = answer.map(|body| match body.get("active") {
             Some(Value::Bool(true)) => Some(Said::Active(Rc::new(body))),
             Some(Value::Bool(false)) => Some(Said::Inactive),
             // It says nothing about the token.
             _ => None,
         });
+        if !matches!(said, Ok(Some(Said::Inactive))) {
+            known.garbage.give_back(1);
+        }
         if let Ok(Some(said)) = said {
             known.keep(mark, &said, at.now);
             return Ok(said);
@@ -176,10 +198,11 @@ impl RelyingParty {
         &self,
         token: &str,
         endpoint: &str,
-        fetch: &impl Fetch,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<Map<String, Value>, TokenError> {
         let form = vec![("token", token), ("token_type_hint", "access_token")];
-        let answer = fetch.fetch(self.request(endpoint, form)?).await;
+        let request = self.request(endpoint, form, at.verifier, at.now).await?;
+        let answer = at.fetch.fetch(request).await;
         successful(&answer.map_err(|_| TokenError::Unavailable { retry_after: None })?)
     }
 }
@@ -347,9 +370,9 @@ mod tests {
         assert!(world.ask(0).is_ok());
         world.say(200, &json!({ "active": false }));
         for n in 0..3 * MOST {
-            assert!(world.ask_for(&format!("t{n}"), API, 1).is_err());
+            assert!(world.ask_for(&format!("t{n}"), API, 1 + n as u64 / 20).is_err());
         }
-        assert!(world.known.inactive.borrow().len() <= MOST);
+        assert!((1..=MOST).contains(&world.known.inactive.borrow().len()));
         let hits = world.hits();
         assert!(world.ask(2).is_ok());
         assert!(world.ask_for(&"x".repeat(LONGEST + 1), API, 2).is_err());
@@ -359,6 +382,27 @@ mod tests {
             world.ask_for(&format!("g{n}"), API, 1).unwrap();
         }
         assert!(world.known.active.borrow().len() <= MOST);
+    }
+
+    #[test]
+    fn ti_12_garbage_costs_the_provider_a_few_questions_a_second_and_good_tokens_cost_none_of_them()
+    {
+        let world = World::saying(200, &json!({ "active": false }));
+        let mut late = 0;
+        for n in 0..10_000 {
+            let answer = world.ask_for(&format!("t{n}"), API, n / 1000);
+            late += usize::from(answer == unavailable(1));
+            assert!(answer.is_err());
+        }
+        assert_eq!((world.hits(), late), (100 + 9 * 20, 10_000 - 100 - 9 * 20));
+        // What is known is known.
+        assert_eq!(world.ask_for("t0", API, 4), refused(AccessRefused::Inactive));
+        world.say(200, &json!({ "active": true }));
+        for n in 0..1000 {
+            world.ask_for(&format!("g{n}"), API, 10).unwrap();
+        }
+        world.say(500, &json!({}));
+        assert_eq!(world.ask_for("other", API, 11), unavailable(1));
     }
 
     #[test]

@@ -190,6 +190,28 @@ impl Published {
         keys.missed_at = Some(now);
         Err(keys.missing())
     }
+
+    /// The claims of `token`, which one of the keys at `uri` has signed, and by which algorithm. A key
+    /// that took the place of another under its name is as good as a new one.
+    ///
+    /// # Errors
+    /// [`NotVerified`].
+    pub async fn verified<C: DeserializeOwned>(
+        &self,
+        token: &Unverified<'_>,
+        uri: &str,
+        (fetch, verifier): (&impl Fetch, &impl Verifier),
+        now: UnixTime,
+    ) -> Result<(C, Alg), NotVerified> {
+        let key = self.key(token, uri, fetch, now).await.map_err(NotVerified::Key)?;
+        let mut claims = token.verify(&key, verifier).await;
+        if matches!(claims, Err(Refused::BadSignature))
+            && let Some(other) = self.replaced(token, &key, uri, fetch, now).await
+        {
+            claims = token.verify(&other, verifier).await;
+        }
+        Ok((claims.map_err(NotVerified::Signature)?, key.alg()))
+    }
 }
 
 /// Why the claims of a token are not to be had.
@@ -202,7 +224,7 @@ pub enum NotVerified {
 }
 
 impl Provider {
-    /// The claims of `token`, which one of the published keys has signed, and by which algorithm.
+    /// See [`Published::verified`].
     ///
     /// # Errors
     /// [`NotVerified`].
@@ -210,17 +232,10 @@ impl Provider {
         &self,
         token: &Unverified<'_>,
         jwks_uri: &str,
-        (fetch, verifier): (&impl Fetch, &impl Verifier),
+        ways: (&impl Fetch, &impl Verifier),
         now: UnixTime,
     ) -> Result<(C, Alg), NotVerified> {
-        let key = self.key(token, jwks_uri, fetch, now).await.map_err(NotVerified::Key)?;
-        let mut claims = token.verify(&key, verifier).await;
-        if matches!(claims, Err(Refused::BadSignature))
-            && let Some(other) = self.keys.replaced(token, &key, jwks_uri, fetch, now).await
-        {
-            claims = token.verify(&other, verifier).await;
-        }
-        Ok((claims.map_err(NotVerified::Signature)?, key.alg()))
+        self.keys.verified(token, jwks_uri, ways, now).await
     }
 
     /// The key to check `token` with.

@@ -4,14 +4,18 @@
 //! The gateway is one towards its issuer, and the issuer is one towards an upstream.
 
 pub mod access_token;
+pub mod assertion;
 pub mod authorization;
 pub mod client;
 pub mod dialect;
 pub mod discovery;
+pub mod entry;
 pub mod id_token;
 pub mod introspection;
 pub mod keys;
 pub mod logout_token;
+pub mod par;
+pub mod preset;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;

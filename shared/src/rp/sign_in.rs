@@ -6,7 +6,7 @@ use super::discovery::Provider;
 use super::id_token::{IdTokenClaims, IdTokenRefused, Occasion};
 use super::token::{TokenError, Tokens};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::metadata::ProviderMetadata;
 use crate::secret::Code;
 use crate::time::UnixTime;
@@ -44,12 +44,11 @@ impl RelyingParty {
         provider: &Provider,
         metadata: &ProviderMetadata,
         fetch: &impl Fetch,
-        verifier: &impl Verifier,
+        verifier: &impl Signer,
         now: UnixTime,
     ) -> Result<SignedIn, SignInFailed> {
-        let tokens = self
-            .redeem_for(metadata, (code, &flow.verifier), flow.resource.as_deref(), fetch)
-            .await;
+        let (redeemed, ways) = ((code, &flow.verifier), (fetch, verifier));
+        let tokens = self.redeem_for(metadata, redeemed, flow.resource.as_deref(), ways, now).await;
         let tokens = tokens.map_err(SignInFailed::Token)?;
         let id_token = tokens.id_token.as_ref().ok_or(SignInFailed::NoIdToken)?;
         let occasion = Occasion::SignIn { nonce: &flow.nonce, max_age: flow.max_age };

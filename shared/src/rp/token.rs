@@ -8,11 +8,13 @@ use super::client::RelyingParty;
 use crate::error::ErrorCode;
 use crate::fetch::{Fetch, Request, Response};
 use crate::form::{RESOURCE, encode};
+use crate::jose::Signer;
 use crate::json::Object;
 use crate::metadata::ProviderMetadata;
 use crate::scope::Scope;
 use crate::secret::{AccessToken, Code, IdToken, RefreshToken, Verifier};
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use crate::time::UnixTime;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Map, Value};
 
@@ -61,9 +63,10 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         code: &Code,
         verifier: &Verifier,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Tokens, TokenError> {
-        tokens(&self.exchange(metadata, code, verifier, fetch).await?)
+        tokens(&self.exchange(metadata, code, verifier, (fetch, signer), now).await?)
     }
 
     /// The same for tokens that are for one of the resources that were named before, RFC 8707 §2.2.
@@ -75,15 +78,16 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         (code, verifier): (&Code, &Verifier),
         resource: Option<&str>,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let Some(resource) = resource else {
-            return self.redeem(metadata, code, verifier, fetch).await;
+            return self.redeem(metadata, code, verifier, (fetch, signer), now).await;
         };
         let mut form = self.redemption(code, verifier).to_vec();
         form.push((RESOURCE, resource));
-        let request = self.request(&metadata.token_endpoint, form);
-        tokens(&successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?)
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        tokens(&successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?)
     }
 
     fn redemption<'c>(
@@ -105,11 +109,12 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         code: &Code,
         verifier: &Verifier,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Map<String, Value>, TokenError> {
         let form = self.redemption(code, verifier).to_vec();
-        let request = self.request(&metadata.token_endpoint, form);
-        successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)
     }
 
     /// Redeems a refresh token.
@@ -120,11 +125,12 @@ impl RelyingParty {
         &self,
         metadata: &ProviderMetadata,
         token: &RefreshToken,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
-        let request = self.request(&metadata.token_endpoint, form);
-        tokens(&successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?)
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        tokens(&successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?)
     }
 
     /// Revokes a refresh token where the provider offers it, RFC 7009 §2.1. Best effort: whether
@@ -133,29 +139,37 @@ impl RelyingParty {
         &self,
         metadata: &ProviderMetadata,
         token: &RefreshToken,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> bool {
         let Some(endpoint) = &metadata.revocation_endpoint else { return false };
         let form = vec![("token", token.expose()), ("token_type_hint", "refresh_token")];
-        let Ok(request) = self.request(endpoint, form) else { return false };
+        let Ok(request) = self.request(endpoint, form, signer, now).await else { return false };
         fetch.fetch(request).await.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// A form to an endpoint of the provider, with our credentials.
-    pub(super) fn request<'c>(
+    /// A form to an endpoint of the provider, with our credentials. What the form says already stays
+    /// as it is.
+    pub(super) async fn request<'c>(
         &'c self,
         endpoint: &str,
-        mut form: Vec<(&'static str, &'c str)>,
+        form: Vec<(&'c str, &'c str)>,
+        signer: &impl Signer,
+        now: UnixTime,
     ) -> Result<Request, TokenError> {
+        const UNUSABLE: TokenError = TokenError::Misconfigured(None);
         let mut request = Request::default();
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = endpoint.parse().map_err(|_| TokenError::Misconfigured(None))?;
-        self.authenticate(&mut form, request.headers_mut());
+        *request.uri_mut() = endpoint.parse().map_err(|_| UNUSABLE)?;
+        let (header, more) = self.credentials(signer, now).await.ok_or(UNUSABLE)?;
         let headers = request.headers_mut();
+        headers.extend(header.map(|header| (AUTHORIZATION, header)));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(CONTENT_TYPE, kind);
-        *request.body_mut() = encode(form).into_bytes();
+        let fresh = more.iter().filter(|(name, _)| form.iter().all(|(said, _)| said != name));
+        let fresh = fresh.map(|(name, value)| (*name, value.as_ref()));
+        *request.body_mut() = encode(form.iter().copied().chain(fresh)).into_bytes();
         Ok(request)
     }
 }
@@ -164,6 +178,14 @@ pub(super) const UNAVAILABLE: TokenError = TokenError::Unavailable { retry_after
 
 /// Tells a good answer from the three kinds of failure.
 pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenError> {
+    successful_with(answer, &[StatusCode::OK])
+}
+
+/// The same where a good answer has one of these statuses.
+pub(super) fn successful_with(
+    answer: &Response,
+    good: &[StatusCode],
+) -> Result<Map<String, Value>, TokenError> {
     let body = serde_json::from_slice(answer.body()).ok().map(|Object(body)| body);
     let word = body.as_ref().and_then(|body| body.get("error"));
     let word = word.filter(|word| !word.is_null());
@@ -183,7 +205,7 @@ pub(super) fn successful(answer: &Response) -> Result<Map<String, Value>, TokenE
             word => TokenError::Misconfigured(word),
         });
     }
-    body.filter(|_| answer.status() == StatusCode::OK).ok_or(UNAVAILABLE)
+    body.filter(|_| good.contains(&answer.status())).ok_or(UNAVAILABLE)
 }
 
 /// Statuses that say nothing about the grant.
@@ -234,8 +256,9 @@ pub(super) fn retry_after(answer: &Response) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::super::client::ClientAuth;
-    use super::super::fixture::{Peer, client, metadata};
+    use super::super::fixture::{NOON, Peer, client, metadata};
     use super::*;
+    use crate::jose::native::Native;
     use crate::secret::ClientSecret;
     use pollster::block_on;
     use serde_json::json;
@@ -244,7 +267,7 @@ mod tests {
         let peer = Peer::new();
         peer.put("/token", status, body);
         let token = RefreshToken::new("r");
-        block_on(client().refresh(&metadata(), &token, &peer.fetch()))
+        block_on(client().refresh(&metadata(), &token, (&peer.fetch(), &Native), NOON))
     }
 
     fn life(expires_in: Option<Value>) -> Option<u64> {
@@ -360,7 +383,8 @@ mod tests {
     fn rfc6749_2_3_credentials_go_into_the_header_or_into_the_form_and_never_into_both() {
         let sent = |auth: ClientAuth| {
             let client = RelyingParty { auth, ..client() };
-            let request = client.request("https://idp.test/token", vec![("a", "b")]).unwrap();
+            let request = client.request("https://idp.test/token", vec![("a", "b")], &Native, NOON);
+            let request = block_on(request).unwrap();
             let body = String::from_utf8(request.body().clone()).unwrap();
             (request.headers().contains_key("authorization"), body)
         };
@@ -376,7 +400,7 @@ mod tests {
         let (peer, fetch) = Peer::with_fetch();
         peer.cut("/token");
         let token = RefreshToken::new("r");
-        let answer = block_on(client().refresh(&metadata(), &token, &fetch));
+        let answer = block_on(client().refresh(&metadata(), &token, (&fetch, &Native), NOON));
         assert_eq!((answer, peer.hits("/token")), (Err(UNAVAILABLE), 1));
     }
 }

@@ -1,6 +1,5 @@
 //! The userinfo endpoint, OpenID Connect Core §5.3.
 
-use super::id_token::IdTokenClaims;
 use crate::fetch::{Fetch, Request};
 use crate::json::Object;
 use crate::secret::AccessToken;
@@ -19,14 +18,14 @@ pub enum NoUserinfo {
     OtherSubject,
 }
 
-/// What the provider tells about the person whom `claims` name.
+/// What the provider tells about the person whom its ID token calls `subject`.
 ///
 /// # Errors
 /// [`NoUserinfo`].
 pub async fn userinfo(
     endpoint: &str,
     access_token: &AccessToken,
-    claims: &IdTokenClaims,
+    subject: &str,
     fetch: &impl Fetch,
 ) -> Result<Map<String, Value>, NoUserinfo> {
     let mut request = Request::default();
@@ -42,7 +41,7 @@ pub async fn userinfo(
     }
     let Object(mut told) =
         serde_json::from_slice(answer.body()).map_err(|_| NoUserinfo::Malformed)?;
-    if told.remove("sub").as_ref().and_then(Value::as_str) != Some(&claims.subject) {
+    if told.remove("sub").as_ref().and_then(Value::as_str) != Some(subject) {
         return Err(NoUserinfo::OtherSubject);
     }
     Ok(told)
@@ -52,22 +51,13 @@ pub async fn userinfo(
 mod tests {
     use super::super::fixture::Peer;
     use super::*;
-    use crate::time::UnixTime;
     use pollster::block_on;
 
     fn ask(status: u16, body: &str) -> Result<Map<String, Value>, NoUserinfo> {
         let peer = Peer::new();
         peer.put("/userinfo", status, body);
-        let claims = IdTokenClaims {
-            issuer: "https://idp.test".to_owned(),
-            subject: "alice".to_owned(),
-            expires_at: UnixTime(0),
-            auth_time: None,
-            session_id: None,
-            other: Map::new(),
-        };
         let access = AccessToken::new("access");
-        block_on(userinfo("https://idp.test/userinfo", &access, &claims, &peer.fetch()))
+        block_on(userinfo("https://idp.test/userinfo", &access, "alice", &peer.fetch()))
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::id_token::is_in_time;
 use super::token::{TokenError, Tokens, UNAVAILABLE, successful, tokens};
 use crate::fetch::Fetch;
 use crate::form::RESOURCE;
+use crate::jose::Signer;
 use crate::jose::claims::date;
 use crate::json;
 use crate::metadata::ProviderMetadata;
@@ -148,12 +149,13 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         token: &RefreshToken,
         wanted: &Wanted,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         form.extend(wanted.parameters());
-        let request = self.request(&metadata.token_endpoint, form);
-        tokens(&successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?)
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        tokens(&successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?)
     }
 
     /// Exchanges an access token for one for somebody in particular, RFC 8693 §2. A refresh token that
@@ -166,7 +168,8 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         subject: &AccessToken,
         wanted: &Wanted,
-        fetch: &impl Fetch,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let mut form = vec![
             ("grant_type", EXCHANGE),
@@ -175,8 +178,8 @@ impl RelyingParty {
             ("requested_token_type", ACCESS_TOKEN),
         ];
         form.extend(wanted.parameters());
-        let request = self.request(&metadata.token_endpoint, form);
-        let body = successful(&fetch.fetch(request?).await.map_err(|_| UNAVAILABLE)?)?;
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        let body = successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?;
         // §2.2.1. What is called a refresh token, or an ID token, goes into no header.
         let kind = body.get("issued_token_type");
         if kind.is_some_and(|kind| kind != ACCESS_TOKEN && kind != JWT) {
@@ -199,6 +202,7 @@ mod tests {
     use crate::error::ErrorCode;
     use crate::fetch::{Request, Response, Unreachable};
     use crate::form::Form;
+    use crate::jose::native::Native;
     use pollster::block_on;
     use serde_json::json;
     use std::cell::RefCell;
@@ -224,11 +228,11 @@ mod tests {
         let _ = match by {
             By::Refresh => {
                 let token = RefreshToken::new("r");
-                block_on(client.refresh_for(&metadata, &token, wanted, &fetch))
+                block_on(client.refresh_for(&metadata, &token, wanted, (&fetch, &Native), NOON))
             }
             By::Exchange => {
                 let token = AccessToken::new("a");
-                block_on(client.exchange_for(&metadata, &token, wanted, &fetch))
+                block_on(client.exchange_for(&metadata, &token, wanted, (&fetch, &Native), NOON))
             }
         };
         let body = body.into_inner();
@@ -276,7 +280,9 @@ mod tests {
         let peer = Peer::new();
         peer.put("/token", status, &body.to_string());
         let subject = AccessToken::new("a");
-        block_on(client().exchange_for(&metadata(), &subject, &wanted(By::Exchange), &peer.fetch()))
+        let (client, wanted) = (client(), wanted(By::Exchange));
+        let ways = (&peer.fetch(), &Native);
+        block_on(client.exchange_for(&metadata(), &subject, &wanted, ways, NOON))
     }
 
     #[test]

@@ -2,8 +2,11 @@
 //! nothing, and names everything that is wrong. The settings come on standard input, in the form
 //! that `make serve` takes.
 
+use gateway::providers::callback;
+use idp::client::{Authentication, ClientKeys};
 use serde_json::{Map, Value};
 use shared::rp::client::ClientAuth;
+use shared::rp::entry::Registered;
 use shared::settings::Problem;
 use std::io::Read;
 use std::process::ExitCode;
@@ -61,29 +64,68 @@ fn disagreements(idp: &idp::config::Config, sites: &gateway::config::Sites) -> V
     let mut refuse = |name: &str, wanted: &str| {
         found.push(Problem { name: format!("gateway.{name}"), wanted: wanted.to_owned() });
     };
-    if gateway.issuer.as_str() != idp.issuer.as_str() {
-        refuse("ISSUER", "the ISSUER of the idp in the same file");
-        return found;
-    }
-    let Some(client) = idp.client(&gateway.client_id) else {
-        refuse("CLIENT_ID", "one of the CLIENTS of the idp");
+    let ours = |one: &&Registered| one.client.issuer.as_str() == idp.issuer.as_str();
+    let Some(provider) = gateway.providers.iter().find(ours) else {
+        let short = gateway.providers.iter().all(|one| one.id.is_empty());
+        let wanted = "the ISSUER of the idp in the same file";
+        refuse(if short { "ISSUER" } else { "PROVIDERS" }, wanted);
         return found;
     };
-    let callback = |site: &gateway::config::Config| site.public_url.at("/auth/callback");
-    if sites.iter().any(|site| client.redirect(&callback(site)).is_none()) {
-        refuse("PUBLIC_URL", "such that PUBLIC_URL/auth/callback is a redirect URI of this client");
+    let Names { client_id, method: auth, secret: of_secret } = Names::of(gateway, &provider.id);
+    let Some(client) = idp.client(&provider.client.client_id) else {
+        refuse(&client_id, "one of the CLIENTS of the idp");
+        return found;
+    };
+    let callback = callback(&provider.id);
+    if sites.iter().any(|site| client.redirect(&site.public_url.at(&callback)).is_none()) {
+        let wanted = format!("such that PUBLIC_URL{callback} is a redirect URI of this client");
+        refuse("PUBLIC_URL", &wanted);
     }
-    let (method, secret) = match &gateway.client_auth {
+    if gateway.par {
+        refuse("PAR", "absent: this idp takes no pushed requests");
+    }
+    let (method, secret) = match &provider.client.auth {
         ClientAuth::Basic(secret) => ("client_secret_basic", Some(secret)),
         ClientAuth::Post(secret) => ("client_secret_post", Some(secret)),
+        ClientAuth::PrivateKeyJwt(_) => ("private_key_jwt", None),
         ClientAuth::None => ("none", None),
     };
     if client.authentication.method().as_str() != method {
-        refuse("CLIENT_AUTH", "the token_endpoint_auth_method of this client");
+        refuse(&auth, "the token_endpoint_auth_method of this client");
     } else if secret.is_some_and(|secret| !client.authentication.accepts(secret)) {
-        refuse("CLIENT_SECRET", "the secret of which this client has the digest");
+        refuse(&of_secret, "the secret of which this client has the digest");
+    } else if let Authentication::PrivateKeyJwt(ClientKeys::Here(known)) = &client.authentication
+        && let ClientAuth::PrivateKeyJwt(key) = &provider.client.auth
+        && known.find(Some(key.kid()), key.alg()).map(|key| &key.material)
+            != Some(&key.public().material)
+    {
+        refuse("SIGNING_KEYS", "such that the first is among the jwks of this client");
     }
     found
+}
+
+/// What the settings are called by which the gateway is a client of its provider.
+struct Names {
+    client_id: String,
+    method: String,
+    secret: String,
+}
+
+impl Names {
+    fn of(gateway: &gateway::config::Config, id: &str) -> Self {
+        if id.is_empty() {
+            let [client_id, method, secret] =
+                ["CLIENT_ID", "CLIENT_AUTH", "CLIENT_SECRET"].map(str::to_owned);
+            return Self { client_id, method, secret };
+        }
+        let position = gateway.providers.iter().position(|one| one.id == id).unwrap_or_default();
+        let member = |name: &str| format!("PROVIDERS[{position}].{name}");
+        Self {
+            client_id: member("client_id"),
+            method: member("token_endpoint_auth_method"),
+            secret: gateway::providers::secret(id),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +205,14 @@ mod tests {
         }
     }
 
+    /// The example of `SIGNING_KEYS` of the gateway.
+    fn documented_keys() -> Value {
+        let text = include_str!("../../../docs/configuration.md");
+        let blocks = text.split("```json\n").skip(1).filter_map(|rest| rest.split_once("```"));
+        let (block, _) = blocks.into_iter().find(|(block, _)| block.contains("\"d\"")).unwrap();
+        serde_json::from_str(block).unwrap()
+    }
+
     #[test]
     fn every_route_in_the_documentation_is_one() {
         for (name, text) in [
@@ -174,7 +224,11 @@ mod tests {
             for (block, _) in blocks.filter(|(block, _)| block.contains("\"prefix\"")) {
                 let routes: Value = serde_json::from_str(block).unwrap();
                 let routes = if routes.is_array() { routes } else { json!([routes]) };
-                let names = named(|file| file["gateway"]["settings"]["ROUTES"] = routes);
+                let names = named(|file| {
+                    let settings = &mut file["gateway"]["settings"];
+                    settings["SIGNING_KEYS"] = documented_keys();
+                    settings["ROUTES"] = routes;
+                });
                 assert!(names.is_empty(), "{name}: {names:?}");
                 found += 1;
             }
@@ -202,5 +256,71 @@ mod tests {
         assert_eq!(with("CLIENT_SECRET", "another"), ["gateway.CLIENT_SECRET"]);
         assert_eq!(with("CLIENT_AUTH", "client_secret_post"), ["gateway.CLIENT_AUTH"]);
         assert_eq!(with("PUBLIC_URL", "http://localhost:1"), ["gateway.PUBLIC_URL"]);
+        assert_eq!(with("PAR", "true"), ["gateway.PAR"]);
+    }
+
+    #[test]
+    fn a_key_that_its_issuer_does_not_know_is_named() {
+        let d = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s";
+        let mut key = json!({
+            "kty": "EC", "crv": "P-256", "kid": "k", "x": "ny4nmjrsKCYhFbtt-jI2vWfWMkxg35OXTW4CxGM8v7g",
+            "y": "ISAM6LQ5d5kqmOHHEv2Bh-r5VC218FJn9vzAncUjyWA",
+        });
+        let with = |known: &Value, key: &Value| {
+            named(|file| {
+                let client = &mut file["idp"]["settings"]["CLIENTS"][0];
+                client.as_object_mut().unwrap().remove("client_secret_sha256");
+                client["token_endpoint_auth_method"] = "private_key_jwt".into();
+                client["jwks"] = json!({ "keys": [known] });
+                let gateway = file["gateway"]["settings"].as_object_mut().unwrap();
+                gateway.remove("CLIENT_SECRET");
+                gateway.insert("CLIENT_AUTH".to_owned(), "private_key_jwt".into());
+                let mut key = key.clone();
+                key["d"] = d.into();
+                gateway.insert("SIGNING_KEYS".to_owned(), json!([key]));
+            })
+        };
+        let known = key.clone();
+        assert!(with(&known, &key).is_empty());
+        key["kid"] = "other".into();
+        assert_eq!(with(&known, &key), ["gateway.SIGNING_KEYS"]);
+    }
+
+    #[test]
+    fn a_gateway_with_several_providers_that_one_of_them_does_not_know_is_named() {
+        let with = |change: fn(&mut Value)| {
+            named(|file| {
+                let mut client = file["idp"]["settings"]["CLIENTS"][0].clone();
+                client["client_id"] = "several".into();
+                client["redirect_uris"] = json!(["http://localhost:8788/auth/callback/ours"]);
+                let clients = file["idp"]["settings"]["CLIENTS"].as_array_mut().unwrap();
+                clients.push(client);
+                let settings = &mut file["gateway"]["settings"];
+                let secret = settings["CLIENT_SECRET"].clone();
+                for name in ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_AUTH", "SCOPE"] {
+                    settings.as_object_mut().unwrap().remove(name);
+                }
+                settings["PROVIDER_OURS_SECRET"] = secret;
+                settings["PROVIDER_HUB_SECRET"] = "hub".into();
+                settings["PROVIDERS"] = json!([
+                    { "id": "hub", "provider": "github", "client_id": "x" },
+                    { "id": "ours", "provider": "openid", "issuer": "http://localhost:8787",
+                      "client_id": "several" },
+                ]);
+                change(settings);
+            })
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(with(|_| ()), none);
+        let client = with(|all| all["PROVIDERS"][1]["client_id"] = "nobody".into());
+        assert_eq!(client, ["gateway.PROVIDERS[1].client_id"]);
+        let secret = with(|all| all["PROVIDER_OURS_SECRET"] = "another".into());
+        assert_eq!(secret, ["gateway.PROVIDER_OURS_SECRET"]);
+        let issuer = with(|all| all["PROVIDERS"][1]["issuer"] = "https://other.test".into());
+        assert_eq!(issuer, ["gateway.PROVIDERS"]);
+        let callback = with(|all| all["PROVIDERS"][1]["id"] = "hers".into());
+        assert_eq!(callback, ["gateway.PROVIDER_HERS_SECRET"]);
+        let both = with(|all| all["ISSUER"] = "http://localhost:8787".into());
+        assert_eq!(both, ["gateway.ISSUER"]);
     }
 }

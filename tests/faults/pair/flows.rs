@@ -100,7 +100,7 @@ pub(crate) const FLOWS: [Flow; 14] = [
     Flow {
         name: "a request",
         places: |mode| match mode {
-            "durable" => Places { rows: 1, commands: 1, ..NONE },
+            "durable" | "postgres" => Places { rows: 1, commands: 1, ..NONE },
             _ => NONE,
         },
         ..FETCH
@@ -168,7 +168,7 @@ pub(crate) const FLOWS: [Flow; 14] = [
     Flow {
         name: "who is signed in",
         places: |mode| match mode {
-            "durable" => Places { rows: 1, commands: 1, ..NONE },
+            "durable" | "postgres" => Places { rows: 1, commands: 1, ..NONE },
             _ => NONE,
         },
         run: |visitor| visitor.ask_who(),

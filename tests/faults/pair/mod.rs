@@ -9,9 +9,9 @@ use flows::{FLOWS, Flow, Places};
 use tests::line::{Fault as LineFault, Trouble};
 use tests::memory::Fault;
 use tests::pair::Pair;
-use visitor::{Moment, Visitor, gate};
+use visitor::{Moment, Visitor, gate, patience};
 
-const MODES: [&str; 3] = ["hybrid", "durable", "sealed"];
+const MODES: [&str; 5] = ["hybrid", "durable", "sealed", "kv", "postgres"];
 
 /// A kind of fault: how it is arranged, and how many places for it a flow has at the least.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
         visitor.copy().examine(&what);
         here.undo(pair);
     }
-    for _ in 0..3 {
+    for _ in 0..patience(pair) {
         let Err(refused) = &answer else { break };
         visitor.excuse(refused, flow.also, &what);
         visitor.wait(refused);

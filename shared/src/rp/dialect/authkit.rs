@@ -2,9 +2,10 @@
 //! beside an access token that says so signed.
 
 use super::recheck::{Kept, Rechecked, Verdict};
+use super::renew::NotRenewed;
 use super::{Desk, NotVouched, Vouched, rename, text};
 use crate::fetch::{Fetch, Request, Response};
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::jose::claims::date;
 use crate::jose::jws::Unverified;
 use crate::rp::authorization::Flow;
@@ -30,7 +31,7 @@ pub struct AuthKit {
 impl AuthKit {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
@@ -92,9 +93,48 @@ impl AuthKit {
         })
     }
 
+    /// The keys may be out of reach: the tokens came over the same connection, and the next refresh
+    /// looks again.
+    pub(super) async fn refresh(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Signer>,
+        token: &RefreshToken,
+        person: &str,
+    ) -> Result<Tokens, NotRenewed> {
+        let Desk { party, metadata, fetch, .. } = at;
+        let unavailable = TokenError::Unavailable { retry_after: None };
+        let grant = json!({ "grant_type": "refresh_token", "refresh_token": token.expose() });
+        let request = request(party, &metadata.token_endpoint, grant);
+        let request = request.ok_or(TokenError::Misconfigured(None))?;
+        let answer = (*fetch).fetch(request).await.map_err(|_| unavailable)?;
+        let told = match successful(&answer) {
+            Err(_) if wants_the_person(&answer) => return Err(TokenError::Refused.into()),
+            told => told?,
+        };
+        let user = told.get("user").and_then(Value::as_object).ok_or(unavailable)?;
+        let left = self.organization.is_some()
+            && text(&told, "organization_id") != self.organization.as_deref();
+        if super::subject(user, "id")? != person || left {
+            return Err(NotRenewed::OtherPerson);
+        }
+        let access_token = AccessToken::new(text(&told, "access_token").ok_or(unavailable)?);
+        let expires_in = match self.verify(&access_token, person, at).await {
+            Ok((_, expires_at)) => Some(expires_at.since(at.now)),
+            Err(NotVouched::IdToken(refused)) if refused.is_circumstance() => None,
+            Err(refused) => return Err(refused.into()),
+        };
+        Ok(Tokens {
+            access_token,
+            expires_in,
+            refresh_token: text(&told, "refresh_token").map(RefreshToken::new),
+            id_token: None,
+            scope: None,
+        })
+    }
+
     pub(super) async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &RefreshToken,
         person: &str,
     ) -> Rechecked {
@@ -128,7 +168,7 @@ impl AuthKit {
         &self,
         token: &AccessToken,
         subject: &str,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
     ) -> Result<(Option<String>, UnixTime), NotVouched> {
         let Desk { provider, metadata, fetch, verifier, now, .. } = at;
         let refused = NotVouched::IdToken;

@@ -3,11 +3,12 @@
 use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Desk, NotVouched, Vouched, ask, rename, text};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::json::Object;
 use crate::rp::authorization::Flow;
-use crate::rp::token::TokenError;
-use crate::secret::{AccessToken, Code};
+use crate::rp::token::{TokenError, Tokens};
+use crate::scope::Scope;
+use crate::secret::{AccessToken, Code, RefreshToken};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -23,13 +24,13 @@ pub struct GitHub {
 impl GitHub {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
-        let Desk { party, metadata, fetch, .. } = at;
-        let tokens = party.redeem(metadata, code, &flow.verifier, *fetch).await;
-        let tokens = tokens.map_err(NotVouched::Token)?;
+        let Desk { party, metadata, fetch, verifier, now, .. } = at;
+        let tokens = party.redeem(metadata, code, &flow.verifier, (*fetch, *verifier), *now).await;
+        let tokens = spaced(tokens.map_err(NotVouched::Token)?);
         let token = &tokens.access_token;
         let answer = ask(&format!("{}/user", self.api), token, ACCEPT, *fetch).await?;
         if answer.status() != StatusCode::OK {
@@ -62,20 +63,31 @@ impl GitHub {
         })
     }
 
+    pub(super) async fn refresh(
+        &self,
+        at: &Desk<'_, impl Fetch, impl Signer>,
+        token: &RefreshToken,
+    ) -> Result<Tokens, TokenError> {
+        let ways = (at.fetch, at.verifier);
+        at.party.refresh(at.metadata, token, ways, at.now).await.map(spaced)
+    }
+
     pub(super) async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         kept: &Kept,
         person: &str,
     ) -> Rechecked {
-        let Desk { party, metadata, fetch, .. } = at;
+        let Desk { party, metadata, fetch, verifier, now, .. } = at;
         let (token, next) = match kept {
             Kept::Access(token) => (token.clone(), None),
-            Kept::Refresh(token) => match party.refresh(metadata, token, *fetch).await {
-                Ok(tokens) => (tokens.access_token, tokens.refresh_token.map(Kept::Refresh)),
-                Err(TokenError::Refused) => return Verdict::Gone.into(),
-                Err(_) => return Verdict::Unknown.into(),
-            },
+            Kept::Refresh(token) => {
+                match party.refresh(metadata, token, (*fetch, *verifier), *now).await {
+                    Ok(tokens) => (tokens.access_token, tokens.refresh_token.map(Kept::Refresh)),
+                    Err(TokenError::Refused) => return Verdict::Gone.into(),
+                    Err(_) => return Verdict::Unknown.into(),
+                }
+            }
         };
         Rechecked { verdict: self.verdict(&token, person, *fetch).await, next }
     }
@@ -114,6 +126,12 @@ impl GitHub {
         let primary = listed.iter().find(|entry| is(entry, "primary") && is(entry, "verified"));
         Ok(primary.and_then(|entry| text(entry, "email")).map(str::to_owned))
     }
+}
+
+/// Words of scope stand between commas there, not spaces.
+fn spaced(tokens: Tokens) -> Tokens {
+    let scope = tokens.scope.and_then(|scope| Scope::parse(&scope.to_string().replace(',', " ")));
+    Tokens { scope, ..tokens }
 }
 
 /// The login can be changed, and taken by somebody else (FD-20). The number cannot, and it is a number:

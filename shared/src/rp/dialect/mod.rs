@@ -5,6 +5,7 @@ pub mod authkit;
 pub mod github;
 pub mod open_id;
 pub mod recheck;
+pub mod renew;
 pub mod workos_sso;
 
 use super::authorization::Flow;
@@ -17,7 +18,7 @@ use super::token::{TokenError, Tokens};
 use super::userinfo::NoUserinfo;
 use crate::fetch::{Fetch, Request, Response};
 use crate::form::append;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::metadata::ProviderMetadata;
 use crate::secret::{AccessToken, Code};
 use crate::time::UnixTime;
@@ -149,7 +150,7 @@ impl Dialect {
     /// [`NotVouched`].
     pub async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
@@ -194,7 +195,7 @@ impl Dialect {
     /// [`LogoutRefused`].
     pub async fn ended(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &str,
     ) -> Result<Ended, LogoutRefused> {
         match self {

@@ -4,7 +4,7 @@ use super::recheck::{Kept, Rechecked, Verdict};
 use super::{Back, Desk, Ended, NotVouched, Vouched, WayOut, text};
 use crate::fetch::Fetch;
 use crate::form::append;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::metadata::ProviderMetadata;
 use crate::rp::authorization::Flow;
 use crate::rp::client::RelyingParty;
@@ -56,7 +56,7 @@ impl Required {
 impl OpenId {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
@@ -70,7 +70,7 @@ impl OpenId {
         // As the token says: whoever answers for userinfo does not say how somebody signed in.
         let (amr, acr) = (amr(&told), text(&told, "acr").map(str::to_owned));
         if let Some(endpoint) = metadata.userinfo_endpoint.as_ref().filter(|_| self.asks_userinfo) {
-            let more = userinfo(endpoint, &tokens.access_token, &claims, *fetch).await;
+            let more = userinfo(endpoint, &tokens.access_token, &claims.subject, *fetch).await;
             let more = more.map_err(NotVouched::Userinfo)?;
             // An address is verified by who tells it (FD-14).
             if more.contains_key("email") {
@@ -111,12 +111,12 @@ impl OpenId {
 
     pub(super) async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &RefreshToken,
         (authority, subject): (&str, &str),
     ) -> Rechecked {
         let Desk { party, provider, metadata, fetch, verifier, now } = at;
-        let tokens = match party.refresh(metadata, token, *fetch).await {
+        let tokens = match party.refresh(metadata, token, (*fetch, *verifier), *now).await {
             Ok(tokens) => tokens,
             Err(TokenError::Refused) => return Verdict::Gone.into(),
             Err(_) => return Verdict::Unknown.into(),
@@ -160,7 +160,7 @@ impl OpenId {
 
     pub(super) async fn ended(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         token: &str,
     ) -> Result<Ended, LogoutRefused> {
         let said = at.party.verify_logout(token, at).await?;

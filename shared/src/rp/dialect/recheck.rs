@@ -2,7 +2,7 @@
 
 use super::{Desk, Dialect};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::rp::token::Tokens;
 use crate::secret::{AccessToken, RefreshToken};
 use serde::{Deserialize, Serialize};
@@ -63,7 +63,7 @@ impl Dialect {
     /// although the answer was lost.
     pub async fn recheck(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         kept: &Kept,
         (authority, subject): (&str, &str),
     ) -> Rechecked {

@@ -2,7 +2,7 @@
 
 use super::{Desk, NotVouched, Vouched, rename, text};
 use crate::fetch::Fetch;
-use crate::jose::Verifier;
+use crate::jose::Signer;
 use crate::rp::authorization::Flow;
 use crate::rp::token::Tokens;
 use crate::secret::{AccessToken, Code};
@@ -20,12 +20,12 @@ pub struct WorkosSso {
 impl WorkosSso {
     pub(super) async fn vouch(
         &self,
-        at: &Desk<'_, impl Fetch, impl Verifier>,
+        at: &Desk<'_, impl Fetch, impl Signer>,
         code: &Code,
         flow: &Flow,
     ) -> Result<Vouched, NotVouched> {
-        let Desk { party, metadata, fetch, .. } = at;
-        let told = party.exchange(metadata, code, &flow.verifier, *fetch).await;
+        let Desk { party, metadata, fetch, verifier, now, .. } = at;
+        let told = party.exchange(metadata, code, &flow.verifier, (*fetch, *verifier), *now).await;
         let told = told.map_err(NotVouched::Token)?;
         let profile = told.get("profile").and_then(Value::as_object).ok_or(NotVouched::Api)?;
         let is = |name, wanted: &Option<String>| {

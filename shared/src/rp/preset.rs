@@ -1,24 +1,25 @@
 //! What is known of the providers that many have: where they are, what they are asked for besides,
 //! and what has to come back.
 
-use super::upstream::Raw;
+use super::client::Issuers;
+use super::dialect::Dialect;
+use super::dialect::authkit::AuthKit;
+use super::dialect::github::GitHub;
+use super::dialect::open_id::{OpenId, Required};
+use super::dialect::workos_sso::WorkosSso;
+use super::discovery::Provider;
+use super::entry::Entry;
+use crate::metadata::ProviderMetadata;
+use crate::origin::Issuer;
+use crate::scope::Scope;
 use crate::words::{AuthMethod, Prompt};
 use serde::Deserialize;
-use shared::metadata::ProviderMetadata;
-use shared::origin::Issuer;
-use shared::rp::client::Issuers;
-use shared::rp::dialect::Dialect;
-use shared::rp::dialect::authkit::AuthKit;
-use shared::rp::dialect::github::GitHub;
-use shared::rp::dialect::open_id::{OpenId, Required};
-use shared::rp::dialect::workos_sso::WorkosSso;
-use shared::scope::Scope;
 use uuid::Uuid;
 
 /// A kind of provider.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Preset {
+pub enum Preset {
     /// A tenant of Auth0.
     Auth0,
     /// `AuthKit`, the user management of `WorkOS`.
@@ -54,8 +55,22 @@ pub struct Way {
     pub dialect: Dialect,
 }
 
+impl Way {
+    /// What an isolate remembers of the provider, before it has been asked anything.
+    #[must_use]
+    pub fn provider(&self, issuer: &Issuer) -> Provider {
+        let issuer = issuer.clone();
+        match (&self.metadata, &self.published_at) {
+            (Some(metadata), _) => Provider::fixed(issuer, metadata.clone()),
+            (None, Some(place)) => Provider::new(issuer).published_at(place),
+            (None, None) => Provider::new(issuer),
+        }
+    }
+}
+
 /// What a provider has to be asked for, to give out something to ask with later.
-pub(super) enum Keeps {
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Keeps {
     /// Nothing: it does so by itself.
     Always,
     /// More words of scope.
@@ -74,7 +89,8 @@ type Found = (Issuer, Issuers, Way);
 
 impl Preset {
     /// What its button says by itself.
-    pub(super) const fn label(self) -> &'static str {
+    #[must_use]
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Auth0 => "Auth0",
             Self::Authkit | Self::WorkosSso => "WorkOS",
@@ -86,7 +102,8 @@ impl Preset {
     }
 
     /// Whether it speaks OpenID Connect.
-    pub(super) const fn is_openid(self) -> bool {
+    #[must_use]
+    pub const fn is_openid(self) -> bool {
         matches!(self, Self::Auth0 | Self::Google | Self::Entra | Self::Openid)
     }
 
@@ -130,7 +147,8 @@ impl Preset {
     }
 
     /// How it is asked to be remembered.
-    pub(super) fn keeps(self) -> Keeps {
+    #[must_use]
+    pub fn keeps(self) -> Keeps {
         match self {
             Self::Authkit | Self::Github => Keeps::Always,
             Self::WorkosSso => Keeps::Never,
@@ -159,17 +177,17 @@ impl Preset {
     }
 
     /// The way to the provider that an entry describes.
-    pub(super) fn way(self, raw: &Raw) -> Result<Found, Wrong> {
+    pub(super) fn way(self, entry: &Entry) -> Result<Found, Wrong> {
         let members = [
-            ("issuer", raw.issuer.is_some()),
-            ("domain", raw.domain.is_some()),
-            ("base", raw.base.is_some()),
-            ("audience", raw.audience.is_some()),
-            ("connection", raw.connection.is_some()),
-            ("organization", raw.organization.is_some()),
-            ("hosted_domain", raw.hosted_domain.is_some()),
-            ("tenant", raw.tenant.is_some()),
-            ("tenants", !raw.tenants.is_empty()),
+            ("issuer", entry.issuer.is_some()),
+            ("domain", entry.domain.is_some()),
+            ("base", entry.base.is_some()),
+            ("audience", entry.audience.is_some()),
+            ("connection", entry.connection.is_some()),
+            ("organization", entry.organization.is_some()),
+            ("hosted_domain", entry.hosted_domain.is_some()),
+            ("tenant", entry.tenant.is_some()),
+            ("tenants", !entry.tenants.is_empty()),
         ];
         if let Some((member, _)) =
             members.into_iter().find(|(member, there)| *there && !self.takes().contains(member))
@@ -177,20 +195,25 @@ impl Preset {
             return Err((member, "absent: its provider has none"));
         }
         let (issuer, issuers, way) = match self {
-            Self::Auth0 => auth0(raw),
-            Self::Authkit => authkit(raw),
-            Self::WorkosSso => workos_sso(raw),
-            Self::Github => github(raw),
-            Self::Google => google(raw),
-            Self::Entra => entra(raw),
+            Self::Auth0 => auth0(entry),
+            Self::Authkit => authkit(entry),
+            Self::WorkosSso => workos_sso(entry),
+            Self::Github => github(entry),
+            Self::Google => google(entry),
+            Self::Entra => entra(entry),
             Self::Openid => {
-                let issuer = raw.issuer.as_deref().and_then(Issuer::parse);
+                let issuer = entry.issuer.as_deref().and_then(Issuer::parse);
                 let issuer = issuer.ok_or(("issuer", "the provider's issuer, byte for byte"))?;
-                let open_id = OpenId { asks_userinfo: true, ..OpenId::default() };
-                Ok((issuer, Issuers::Exact, open(open_id, Vec::new())))
+                Ok((issuer, Issuers::Exact, self.published()))
             }
         }?;
         Ok((issuer, issuers, Way { prompts: self.prompts(), says_when: self.says_when(), ..way }))
+    }
+
+    /// The way to one of whom nothing is known but what it publishes.
+    pub(super) fn published(self) -> Way {
+        let way = open(OpenId { asks_userinfo: true, ..OpenId::default() }, Vec::new());
+        Way { prompts: self.prompts(), says_when: self.says_when(), ..way }
     }
 }
 
@@ -215,8 +238,8 @@ fn parameters(members: &[(&str, &Option<String>)]) -> Vec<(String, String)> {
 }
 
 /// Where a provider is: where everybody's is, or where the entry says.
-fn base(raw: &Raw, everybodys: &str) -> Result<String, Wrong> {
-    let text = raw.base.as_deref().unwrap_or(everybodys);
+fn base(entry: &Entry, everybodys: &str) -> Result<String, Wrong> {
+    let text = entry.base.as_deref().unwrap_or(everybodys);
     let sound = Issuer::parse(text).is_some() && !text.ends_with('/');
     sound.then(|| text.to_owned()).ok_or(("base", "an https URL without a slash at the end"))
 }
@@ -228,24 +251,24 @@ fn issuer(text: &str) -> Result<Issuer, Wrong> {
 
 /// Its issuer ends with a slash. An organization that was asked for has to be in the token, by its id
 /// or by its name, which is the same in capitals.
-fn auth0(raw: &Raw) -> Result<Found, Wrong> {
+fn auth0(entry: &Entry) -> Result<Found, Wrong> {
     let wanted = ("domain", "the tenant's domain, or that of your own");
-    let here = match (&raw.domain, &raw.base) {
+    let here = match (&entry.domain, &entry.base) {
         (Some(domain), None) => format!("https://{domain}"),
-        (None, Some(_)) => base(raw, "")?,
+        (None, Some(_)) => base(entry, "")?,
         _ => return Err(wanted),
     };
     let issuer = Issuer::parse(&format!("{here}/")).ok_or(wanted)?;
-    let required = raw.organization.as_ref().map(|organization| {
+    let required = entry.organization.as_ref().map(|organization| {
         let is_name = !organization.starts_with("org_");
         let claim = if is_name { "org_name" } else { "org_id" }.to_owned();
         Required { claim, value: organization.clone(), is_name }
     });
     let required = required.into_iter().collect();
     let asked = parameters(&[
-        ("audience", &raw.audience),
-        ("connection", &raw.connection),
-        ("organization", &raw.organization),
+        ("audience", &entry.audience),
+        ("connection", &entry.connection),
+        ("organization", &entry.organization),
     ]);
     let v2_logout = Some(format!("{here}/v2/logout"));
     let open_id = OpenId { required, asks_userinfo: true, v2_logout, ..OpenId::default() };
@@ -255,9 +278,9 @@ fn auth0(raw: &Raw) -> Result<Found, Wrong> {
 }
 
 /// Google's tokens name it with and without the scheme. The hosted domain has to be in the token.
-fn google(raw: &Raw) -> Result<Found, Wrong> {
-    let here = base(raw, "https://accounts.google.com")?;
-    let required = raw.hosted_domain.iter().map(|domain| Required {
+fn google(entry: &Entry) -> Result<Found, Wrong> {
+    let here = base(entry, "https://accounts.google.com")?;
+    let required = entry.hosted_domain.iter().map(|domain| Required {
         claim: "hd".to_owned(),
         value: domain.clone(),
         is_name: false,
@@ -265,20 +288,20 @@ fn google(raw: &Raw) -> Result<Found, Wrong> {
     let required = required.collect();
     let without_scheme = here.split_once("://").map(|(_, rest)| rest.to_owned());
     let issuers = without_scheme.map_or(Issuers::Exact, Issuers::Also);
-    let asked = parameters(&[("hd", &raw.hosted_domain)]);
+    let asked = parameters(&[("hd", &entry.hosted_domain)]);
     let open_id = OpenId { required, asks_userinfo: true, ..OpenId::default() };
     Ok((issuer(&here)?, issuers, open(open_id, asked)))
 }
 
 /// One tenant has an issuer of its own. `common` and `organizations` have a template for one, and
 /// whose tenants would be everybody's unless they are listed.
-fn entra(raw: &Raw) -> Result<Found, Wrong> {
-    let here = base(raw, "https://login.microsoftonline.com")?;
+fn entra(entry: &Entry) -> Result<Found, Wrong> {
+    let here = base(entry, "https://login.microsoftonline.com")?;
     let open_id = || OpenId { is_entra: true, ..OpenId::default() };
-    let tenant = raw.tenant.as_deref().unwrap_or("organizations");
+    let tenant = entry.tenant.as_deref().unwrap_or("organizations");
     let is_id = |text: &str| Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text);
     if is_id(tenant) {
-        if !raw.tenants.is_empty() {
+        if !entry.tenants.is_empty() {
             return Err(("tenants", "absent beside a tenant of one's own"));
         }
         let issuer = issuer(&format!("{here}/{tenant}/v2.0"))?;
@@ -287,18 +310,18 @@ fn entra(raw: &Raw) -> Result<Found, Wrong> {
     if !["common", "organizations"].contains(&tenant) {
         return Err(("tenant", "a tenant's id, organizations or common"));
     }
-    if raw.tenants.is_empty() || !raw.tenants.iter().all(|tenant| is_id(tenant)) {
+    if entry.tenants.is_empty() || !entry.tenants.iter().all(|tenant| is_id(tenant)) {
         return Err(("tenants", "the ids of the tenants whose people may sign in"));
     }
     let published_at = Some(issuer(&format!("{here}/{tenant}/v2.0"))?);
     let template = issuer(&format!("{here}/{{tenantid}}/v2.0"))?;
     let way = Way { published_at, ..open(open_id(), Vec::new()) };
-    Ok((template, Issuers::Tenants(raw.tenants.clone()), way))
+    Ok((template, Issuers::Tenants(entry.tenants.clone()), way))
 }
 
 /// It names itself in its answers (RFC 9207), by another name than its people are filed under.
-fn github(raw: &Raw) -> Result<Found, Wrong> {
-    let here = base(raw, "https://github.com")?;
+fn github(entry: &Entry) -> Result<Found, Wrong> {
+    let here = base(entry, "https://github.com")?;
     let api = github_api(&here)?;
     let metadata = ProviderMetadata {
         issuer: format!("{here}/login/oauth"),
@@ -344,11 +367,11 @@ fn fixed(metadata: ProviderMetadata, parameters: Vec<(String, String)>, dialect:
 const WORKOS: &str = "https://api.workos.com";
 
 /// Of connection, organization and `AuthKit`'s own page exactly one is asked for.
-fn authkit(raw: &Raw) -> Result<Found, Wrong> {
-    let here = base(raw, WORKOS)?;
+fn authkit(entry: &Entry) -> Result<Found, Wrong> {
+    let here = base(entry, WORKOS)?;
     let sign_up = ("screen_hint".to_owned(), "sign-up".to_owned());
     let own_page = ("provider".to_owned(), "authkit".to_owned());
-    let (asked, sign_up) = match (&raw.connection, &raw.organization) {
+    let (asked, sign_up) = match (&entry.connection, &entry.organization) {
         (None, None) => (vec![own_page], Some(sign_up)),
         (connection, organization) => {
             let members = [("connection_id", connection), ("organization_id", organization)];
@@ -359,26 +382,26 @@ fn authkit(raw: &Raw) -> Result<Found, Wrong> {
         return Err(("connection", "absent beside an organization"));
     }
     let known = || {
-        let client = &raw.client_id;
+        let client = &entry.client_id;
         vec![format!("{here}/"), here.clone(), format!("{here}/user_management/{client}")]
     };
-    let issuers = raw.issuer.as_ref().map_or_else(known, |issuer| vec![issuer.clone()]);
+    let issuers = entry.issuer.as_ref().map_or_else(known, |issuer| vec![issuer.clone()]);
     let metadata = ProviderMetadata {
         issuer: here.clone(),
         authorization_endpoint: format!("{here}/user_management/authorize"),
         token_endpoint: format!("{here}/user_management/authenticate"),
-        jwks_uri: format!("{here}/sso/jwks/{}", raw.client_id),
+        jwks_uri: format!("{here}/sso/jwks/{}", entry.client_id),
         end_session_endpoint: Some(format!("{here}/user_management/sessions/logout")),
         ..ProviderMetadata::default()
     };
-    let organization = raw.organization.clone();
+    let organization = entry.organization.clone();
     let way = fixed(metadata, asked, Dialect::AuthKit(AuthKit { issuers, organization }));
     Ok((issuer(&here)?, Issuers::Exact, Way { sign_up, ..way }))
 }
 
-fn workos_sso(raw: &Raw) -> Result<Found, Wrong> {
-    let here = base(raw, WORKOS)?;
-    let (connection, organization) = (raw.connection.clone(), raw.organization.clone());
+fn workos_sso(entry: &Entry) -> Result<Found, Wrong> {
+    let here = base(entry, WORKOS)?;
+    let (connection, organization) = (entry.connection.clone(), entry.organization.clone());
     let asked = parameters(&[("connection", &connection), ("organization", &organization)]);
     if asked.len() != 1 {
         return Err(("organization", "there, or else a connection"));
