@@ -55,6 +55,7 @@ const stages = {
   },
   relying: (run) => run("node", "tests/relying.mjs"),
   signals: (run) => run("node", "tests/signals.mjs"),
+  turnstile: (run) => run("node", "tests/turnstile.mjs"),
   regions: (run) => run("node", "tests/regions.mjs"),
   async streams(run) {
     await run("node", "tests/streams.mjs");

@@ -2,6 +2,7 @@
 // line of the log, traces, timings, health. node tests/operations.mjs
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { createServer, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { later, subject } from "./foreign/checks.mjs";
 import { alice, freePorts, pair, serve } from "./foreign/pair.mjs";
@@ -15,11 +16,17 @@ const traceparent = `00-${trace}-b7ad6b7169203331-01`;
 const { config, app, issuer } = await pair();
 const other = app.replace("localhost", "127.0.0.1");
 const [origin] = config.gateway.settings.ROUTES.map((route) => route.origin);
+// A site that browsers reach by https, and an application that says itself how long they are to.
+const [insistent] = await freePorts(1);
+const theirs = "max-age=1; includeSubDomains";
 Object.assign(config.gateway.settings, {
-  PUBLIC_URL: `${app},${other}`,
+  PUBLIC_URL: `${app},${other},https://app.test`,
+  HSTS_SECONDS: "600",
   SERVER_TIMING: "true",
   ROUTES: [
     { prefix: "/public", host: new URL(other).host, origin, access: "public" },
+    { prefix: "/insistent", host: "app.test", origin: `http://localhost:${insistent}`, access: "public" },
+    { prefix: "/public", host: "app.test", origin, access: "public" },
     { prefix: "/staff", origin, access: "signed-in", require: { claims: { groups: { any: ["staff"] } } } },
     { prefix: "/mine", origin, access: "signed-in", require: { claims: { email_verified: true } } },
     { prefix: "/strong", origin, access: "api", require: { acr: ["urn:test:strong"] } },
@@ -79,16 +86,16 @@ await subject("what an operator sees of requests", async (it) => {
   await it("the dry run names the rule that decides and why", async () => {
     const { body } = await visitor.fetch(`${app}/auth/explain?url=/staff/x`);
     const { rule, decision } = JSON.parse(body);
-    assert.deepEqual([rule.position, decision.respond], [1, { status: 403, why: "Refused(Claim)" }]);
+    assert.deepEqual([rule.position, decision.respond], [3, { status: 403, why: "Refused(Claim)" }]);
   });
 
   await it("a line has the rule, where the session was and the trace, which is passed on; and no query", async () => {
     const { body } = await visitor.fetch(`${app}/echo?code=kaput-4711`, { headers: { traceparent } });
     assert.ok(body.includes(traceparent), body);
     const { method, rule, session, mode, outcome, status, trace: told } = await line("/echo");
-    assert.deepEqual([method, rule, session, mode, outcome, status, told], ["GET", 4, "cookie", "hybrid", "Forward", 200, trace]);
+    assert.deepEqual([method, rule, session, mode, outcome, status, told], ["GET", 6, "cookie", "hybrid", "Forward", 200, trace]);
     const refused = await line("/staff");
-    assert.deepEqual([refused.rule, refused.outcome, refused.cause, refused.status], [1, "Refused(Claim)", "Claim", 403]);
+    assert.deepEqual([refused.rule, refused.outcome, refused.cause, refused.status], [3, "Refused(Claim)", "Claim", 403]);
     assert.ok(!readFileSync(log, "utf8").includes("kaput-4711"));
   });
 
@@ -97,6 +104,30 @@ await subject("what an operator sees of requests", async (it) => {
   for (const mode of ["hybrid", "durable", "kv", "sealed", ...(missing ? [] : ["postgres"])]) {
     await it(`${mode}: a line says what came of the token call that a request caused or waited for, and no token`, () => refreshes(mode));
   }
+  await it("CS-15: a token in the address of a WebSocket is not needed, opens nothing and is not logged", async () => {
+    const headers = { connection: "Upgrade", upgrade: "websocket", origin: app };
+    assert.equal((await alone.fetch(`${app}/ws?access_token=kaput-4712`, { headers })).status, 401);
+    await line("/ws");
+    assert.ok(!readFileSync(log, "utf8").includes("kaput-4712"));
+  });
+
+  await it("every answer of a site with https says so, ours and an origin's that does not say it itself; none without", async () => {
+    const server = createServer((_, response) => response.writeHead(200, { "strict-transport-security": theirs }).end());
+    await new Promise((resolve) => server.listen(insistent, "localhost", resolve));
+    const stop = () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); });
+    later(stop);
+    const said = (host, path) => new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(app);
+      request({ host: hostname, port, path, headers: { host } }, (answer) => resolve(answer.resume().headers["strict-transport-security"])).on("error", reject).end();
+    });
+    for (const path of ["/public", "/public/nothing", "/auth/session", "/auth/nothing", "/echo", "/public/..%2f"]) {
+      assert.equal(await said("app.test", path), "max-age=600", path);
+      assert.equal(await said(new URL(app).host, path), undefined, path);
+    }
+    assert.equal(await said("app.test", "/insistent"), theirs);
+    await stop();
+    assert.equal(await said("app.test", "/insistent"), "max-age=600", "nobody answers there");
+  });
 });
 
 // Somebody's requests while their token ends, is renewed, and is refused in the end.

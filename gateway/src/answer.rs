@@ -1,8 +1,13 @@
-//! What a browser is sent of an origin's answer.
+//! What a browser is sent of an origin's answer, and what every answer has.
 
+use crate::config::Config;
+use crate::cors;
 use crate::hop::{Edits, is_hop_by_hop, named_by_connection, words};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, EXPIRES, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, VARY};
+use http::header::{
+    CACHE_CONTROL, EXPIRES, HeaderMap, HeaderName, HeaderValue, SET_COOKIE,
+    STRICT_TRANSPORT_SECURITY, VARY,
+};
 use shared::jar;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -17,7 +22,8 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// - What somebody signed in was sent is for nobody else (CC-01). An origin that says `private` or
 ///   `no-store` has thought about it and is left alone; everything else, silence too, becomes
 ///   `private, no-store`. `no-transform` is kept, `Vary: Cookie` is added, and headers that
-///   overrule `Cache-Control` for shared caches (RFC 9213) are removed.
+///   overrule `Cache-Control` for shared caches (RFC 9213) are removed. Which origins' scripts may read
+///   it is not the origin server's to say either ([`cors`]).
 #[must_use]
 pub fn edits(status: StatusCode, headers: &HeaderMap, authenticated: bool) -> Edits {
     let mut edits = Edits::default();
@@ -26,8 +32,9 @@ pub fn edits(status: StatusCode, headers: &HeaderMap, authenticated: bool) -> Ed
     }
     let named: Vec<_> = named_by_connection(headers).collect();
     for name in headers.keys() {
-        let shared_cache = authenticated && overrules_cache_control(name.as_str());
-        if is_hop_by_hop(name.as_str()) || named.contains(name) || shared_cache {
+        let ours = authenticated
+            && (overrules_cache_control(name.as_str()) || cors::is_grant(name.as_str()));
+        if is_hop_by_hop(name.as_str()) || named.contains(name) || ours {
             edits.remove.push(name.clone());
         }
     }
@@ -62,6 +69,14 @@ pub fn with_cookies(headers: &HeaderMap, lines: &HeaderMap) -> Edits {
         edits.set.push((CACHE_CONTROL, no_store(headers)));
     }
     edits
+}
+
+/// What every answer to a browser has, ours or an origin's that does not say it itself. A `101` has no
+/// use for it.
+#[must_use]
+pub fn always(config: &Config) -> Edits {
+    let default = config.hsts().map(|value| (STRICT_TRANSPORT_SECURITY, value));
+    Edits { default: default.into_iter().collect(), ..Edits::default() }
 }
 
 /// Kept by nobody, and transformed by nobody if the origin says so.
@@ -116,6 +131,7 @@ fn clears_cookies(word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests::with;
 
     fn answered(authenticated: bool, lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -242,6 +258,39 @@ mod tests {
             [b"accept, cookie"]
         );
         assert_eq!(all(&answered(true, &[("vary", "*")]), "vary"), [b"*"]);
+    }
+
+    #[test]
+    fn cs_10_no_origin_server_says_who_may_read_what_somebody_signed_in_is_sent() {
+        let lines = [
+            ("access-control-allow-origin", "https://evil.test"),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-allow-methods", "PUT"),
+            ("access-control-max-age", "9"),
+            ("access-control-expose-headers", "x-total"),
+        ];
+        let grants = |authenticated| {
+            let headers = answered(authenticated, &lines);
+            headers.keys().filter(|name| name.as_str().starts_with("access-control")).count()
+        };
+        assert_eq!((grants(true), grants(false)), (1, 5));
+    }
+
+    #[test]
+    fn a_browser_is_told_to_come_by_https_where_it_can_and_an_origin_may_say_it_otherwise() {
+        let told = |changes: &[(&str, &str)], said: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(said.map(|said| (STRICT_TRANSPORT_SECURITY, said.parse().unwrap())));
+            always(&with(changes).unwrap()).apply(&mut headers);
+            let value = headers.get(STRICT_TRANSPORT_SECURITY);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(told(&[], None).unwrap(), "max-age=31536000");
+        assert_eq!(told(&[("HSTS_SECONDS", "60")], None).unwrap(), "max-age=60");
+        let theirs = "max-age=1; includeSubDomains";
+        assert_eq!(told(&[], Some(theirs)).unwrap(), theirs);
+        assert_eq!(told(&[("HSTS_SECONDS", "0")], None), None);
+        assert_eq!(told(&[("PUBLIC_URL", "http://localhost:8788")], None), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::caller::{judge, read};
 use crate::config::Config;
 use crate::fixture::{NOON, Peer, config_with, provider, sign};
 use crate::next::{Arrival, Incoming, Next, arrive};
+use crate::own_keys::tests::KEYS;
 use crate::session::parties::Parties;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -25,7 +26,8 @@ const ROUTES: &str = r#"[
     {"prefix": "/strong", "origin": "https://a.test", "access": "ACCESS",
      "bearer": {"audience": "https://api.test"}, "require": {"acr": ["mfa", "h\"w"], "max_age": 60}},
     {"prefix": "/opaque", "origin": "https://a.test", "access": "ACCESS",
-     "bearer": {"audience": "https://api.test", "opaque": true}, "require": {"scope": "read"}},
+     "bearer": {"audience": "https://api.test", "opaque": true}, "require": {"scope": "read"},
+     "assertion": {"audience": "https://a.internal"}},
     {"prefix": "/", "origin": "https://a.test", "access": "ACCESS",
      "bearer": {"audience": "https://api.test"}}
 ]"#;
@@ -55,6 +57,7 @@ fn worlds() -> [World; 2] {
             ("ROUTES", &*routes),
             ("CLIENT_AUTH", "client_secret_basic"),
             ("CLIENT_SECRET", "s3cret"),
+            ("SIGNING_KEYS", KEYS),
         ];
         let (config, peer) = (config_with("hybrid", &settings), Peer::new());
         let parties = Parties::new(&config, |_| (provider(), Line(peer.clone()), Native));
@@ -88,6 +91,7 @@ impl World {
         let (by, next) = match arrive(&self.config, incoming) {
             Arrival::Ours(_) => panic!("{url} is an origin's"),
             Arrival::Next(next) => (By::Nothing, next),
+            Arrival::Browser(_) => panic!("{url} requires no challenge"),
             Arrival::Gate(gate) => (By::Session, gate.turn_away()),
             Arrival::Caller(caller) => {
                 (By::Token, block_on(judge(&self.config, &self.parties, &caller, now)).0)
@@ -375,6 +379,18 @@ fn rfc7662_4_an_opaque_token_is_what_the_provider_says_for_half_a_minute() {
         ] {
             say(answer);
             assert_eq!(world.refusal("/opaque", token).0, status, "{token}");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_speaks_for_nobody_is_no_identity() {
+    for world in worlds() {
+        for (token, subject, told) in [("a", Some("alice"), true), ("b", None, false)] {
+            let answer = json!({ "active": true, "scope": "read", "sub": subject });
+            world.peer.put("/introspect", 200, &answer.to_string());
+            let sent = world.bring("/opaque", token).unwrap();
+            assert_eq!(sent.contains_key("x-identity-assertion"), told, "{subject:?}");
         }
     }
 }

@@ -6,6 +6,8 @@ use crate::database::{self, DatabaseUrl};
 use crate::own_keys::OwnKeys;
 use crate::providers::{Providers, callback};
 use crate::route::Routes;
+use crate::turnstile::Turnstile;
+use http::HeaderValue;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::entry::Registered;
@@ -22,6 +24,9 @@ const IDLE: RangeInclusive<u64> = 1..=2_592_000;
 const ABSOLUTE: RangeInclusive<u64> = 1..=7_776_000;
 /// How long a revoked session may go on at most; 0 asks on every request.
 const FRESHNESS: RangeInclusive<u64> = 0..=300;
+
+/// How long a browser is to insist on `https`; two years, more than any list asks for.
+const HSTS: RangeInclusive<u64> = 0..=63_072_000;
 
 /// How many sessions one person may have. With each the row of their person grows, and a list or an end
 /// of all of them asks them one by one.
@@ -105,10 +110,14 @@ pub struct Config {
     pub server_timing: bool,
     /// How many sessions one person may have; beyond that the oldest ends.
     pub sessions_per_person: usize,
+    /// What the site has registered for challenges, where a route may require one.
+    pub turnstile: Option<Turnstile>,
     /// Whose pages, besides our own, may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
     /// Whether the object of a session follows its person to another continent.
     pub follow_region: bool,
+    /// For how long browsers are told to come by `https` alone; 0 tells them nothing.
+    pub hsts_seconds: u64,
 }
 
 /// The sites of a deployment: one configuration for each of `PUBLIC_URL`. What is for one of them,
@@ -216,6 +225,7 @@ impl Config {
             settings.optional("SESSIONS_PER_PERSON", "a number from 1 to 500", 64, |text| {
                 text.parse().ok().filter(|most| SESSIONS.contains(most))
             });
+        let turnstile = Turnstile::read(&mut settings);
         let trusted_origins = trusted_origins(&mut settings);
         let follow_region =
             settings.optional("FOLLOW_REGION", "true or false", false, |text| text.parse().ok());
@@ -224,6 +234,7 @@ impl Config {
                 "false or absent: with SESSION_MODE sealed or postgres no session is near anybody";
             settings.refuse("FOLLOW_REGION", wanted);
         }
+        let hsts_seconds = settings.seconds("HSTS_SECONDS", 31_536_000, HSTS);
         let request_log = settings.optional(
             "REQUEST_LOG",
             "all or refused",
@@ -261,8 +272,10 @@ impl Config {
                 request_log,
                 server_timing,
                 sessions_per_person,
+                turnstile,
                 trusted_origins,
                 follow_region,
+                hsts_seconds,
             })
         };
         settings.finish(read())
@@ -270,6 +283,15 @@ impl Config {
 }
 
 impl Config {
+    /// What answers say about `https`, RFC 6797 §6.1; nothing in development, where there is none. Of
+    /// this host alone: others of the domain are not ours to speak for.
+    #[must_use]
+    pub fn hsts(&self) -> Option<HeaderValue> {
+        let spoken = self.hsts_seconds > 0 && !self.public_url.is_development();
+        let value = spoken.then(|| format!("max-age={}", self.hsts_seconds))?;
+        HeaderValue::from_str(&value).ok()
+    }
+
     /// How long what a session object said is believed: often enough that it sees who is there
     /// before the session idles out.
     #[must_use]

@@ -51,8 +51,20 @@ pub fn check(
     allowed.then_some(()).ok_or(Refused::CrossSite)
 }
 
+/// Whether a page of this very origin sent a request, by the word of a browser: one that is merely
+/// trusted is not it.
+#[must_use]
+pub fn is_own(config: &Config, headers: &HeaderMap) -> bool {
+    let same = only(headers, &FETCH_SITE).is_some_and(|value| value == "same-origin");
+    match only(headers, &ORIGIN) {
+        Some(origin) if origin == config.public_url.as_str() => true,
+        Some(origin) => origin == "null" && same,
+        None => same && !headers.contains_key(ORIGIN),
+    }
+}
+
 /// The value of a header that was sent once.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+pub(crate) fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }

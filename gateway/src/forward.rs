@@ -47,7 +47,7 @@ const BELIEVED: [&str; 19] = [
 ];
 
 /// The same, by how they begin.
-const BELIEVED_PREFIXES: [&str; 23] = [
+const BELIEVED_PREFIXES: [&str; 24] = [
     "cf-",
     "oidc-",
     "remote-",
@@ -70,6 +70,7 @@ const BELIEVED_PREFIXES: [&str; 23] = [
     "x-remote-",
     "x-rewrite-",
     "x-ssl-",
+    "x-turnstile-",
     "x-user",
 ];
 
@@ -102,7 +103,7 @@ const OTHERWISE: [&str; 23] = [
 ];
 
 /// The same, by how they begin.
-const OTHERWISE_PREFIXES: [&str; 11] = [
+const OTHERWISE_PREFIXES: [&str; 12] = [
     "remote-addr",
     "remote-host",
     "remote-port",
@@ -114,6 +115,7 @@ const OTHERWISE_PREFIXES: [&str; 11] = [
     "x-http-method",
     "x-original-",
     "x-rewrite-",
+    "x-turnstile-",
 ];
 
 /// A token that a header can hold, as one, and whom it is for.
@@ -334,6 +336,7 @@ mod tests {
             "X-Edge-Colo",
             "X-Client-Cert-Verified",
             "X-Client-Cert-Sha256",
+            "X-Turnstile-Action",
             "Expect",
         ] {
             assert!(sent(&[(name, "forged")]).is_empty(), "{name}");
@@ -350,6 +353,7 @@ mod tests {
             "X_Forwarded_For",
             "Remote_User",
             "CF_Connecting_IP",
+            "X_Turnstile.Action",
             "x_gatelatch.identity",
             "Transfer_Encoding",
         ] {

@@ -6,13 +6,16 @@
 //!        ── Gate ── authenticate ── somebody ──> admit: forward with their access token
 //!                                ── nobody ────> turn_away: to sign in, or 401
 //!        ── Caller ─ judge ─────> forward with the token that came along, or refuse
+//!        ── Browser ─ answer ───> forward to a public route that requires a challenge, or ask
 //! ```
 
 use crate::assertion::attach;
 use crate::auth;
 use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
-use crate::config::Mode;
+use crate::config::{Config, Mode};
+use crate::cors;
+use crate::kept::LARGEST_SEALED;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
@@ -68,8 +71,8 @@ impl From<Next> for Decided {
     }
 }
 
-/// Decides what happens to a request. Its body stays where it is; the one of our own endpoints that
-/// reads one is asked by [`hear`].
+/// Decides what happens to a request. Its body stays where it is; those of our own endpoints that
+/// read one are asked by [`hear`].
 pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     incoming: Incoming<'_>,
@@ -91,8 +94,15 @@ pub async fn decide<S: Sessions, F: Fetch, V: Signer>(
         Arrival::Caller(caller) => {
             let rule = Some(caller.route().position);
             let trail = Trail { rule, session: Look::Bearer, refresh: None };
-            let (next, bound) = judge(seams.config, seams.parties, &caller, now).await;
+            let (mut next, bound) = judge(seams.config, seams.parties, &caller, now).await;
+            readable(seams.config, incoming.headers, &mut next);
             Decided { next, cookies: HeaderMap::new(), trail, bound }
+        }
+        Arrival::Browser(browser) => {
+            let rule = Some(browser.route().position);
+            let trail = Trail { rule, session: Look::Unasked, refresh: None };
+            let next = browser.answer(now, rng);
+            Decided { next, cookies: HeaderMap::new(), trail, bound: None }
         }
     }
 }
@@ -111,10 +121,11 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
         Token::Session | Token::Nothing => seams.authenticate(headers, now, rng).await,
         Token::Aimed(aim) => seams.authenticate_for(aim, headers, now, rng).await,
     };
-    let (next, cookies, session, refresh) = match found {
+    let (mut next, cookies, session, refresh) = match found {
         Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let page = if seams.config.follow_region { gate.page() } else { None };
+            let gate = gate.seen(Some(&visitor.logout_key), rng);
             let next = gate.admit(&visitor.snapshot.person, visitor.bearer.as_ref(), now);
             let party = seams.parties.of(&visitor.snapshot.person);
             // Only who would be let in: everybody else is sent somewhere already.
@@ -152,8 +163,16 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             (gate.refuse(Refused::Origin(lack)), cookies, Look::Store, Some(Refreshed::Unavailable))
         }
     };
+    readable(seams.config, headers, &mut next);
     let trail = Trail { rule: Some(route.position), session, refresh };
     Decided { next, cookies, trail, bound }
+}
+
+/// Lets a trusted origin read what we say ourselves on a route that needs a session.
+fn readable(config: &Config, headers: &HeaderMap, next: &mut Next) {
+    if let Next::Respond(response) = next {
+        cors::grant(config, headers, response);
+    }
 }
 
 /// How many bytes of a request's body the gateway itself reads, when that is for [`hear`].
@@ -161,7 +180,8 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 pub fn reads(method: &Method, url: &str) -> Option<usize> {
     // Few requests get past the method, and only those have their path read twice.
     let target = (*method == Method::POST).then(|| Target::read(url).ok()).flatten()?;
-    auth::reads_body(method, target.path()).then_some(LARGEST_BODY)
+    let most = if target.path() == auth::RESUME { LARGEST_SEALED } else { LARGEST_BODY };
+    auth::reads_body(method, target.path()).then_some(most)
 }
 
 /// Answers a request to one of our own endpoints with the body that came along.

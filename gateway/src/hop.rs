@@ -9,6 +9,8 @@ use shared::lines::text;
 pub struct Edits {
     /// Headers to take off, with all their values.
     pub remove: Vec<HeaderName>,
+    /// Headers to have a value if they have none.
+    pub default: Vec<(HeaderName, HeaderValue)>,
     /// Headers to have exactly one value.
     pub set: Vec<(HeaderName, HeaderValue)>,
     /// Values to add beside those that are there.
@@ -19,14 +21,16 @@ impl Edits {
     /// Whether the message can go by as it is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.set.is_empty() && self.append.is_empty()
+        let Self { remove, default, set, append } = self;
+        remove.is_empty() && default.is_empty() && set.is_empty() && append.is_empty()
     }
 
-    /// The edits as the runtime is told them, a line each: `-name`, `=name,value` or `+name,value`.
+    /// The edits as the runtime is told them, a line each: `-name`, `?name,value`, `=name,value` or
+    /// `+name,value`.
     /// No name has a comma and no value a line feed.
     #[must_use]
     pub fn to_lines(&self) -> String {
-        let Self { remove, set, append } = self;
+        let Self { remove, default, set, append } = self;
         let mut lines = String::new();
         let mut line = |parts: [&str; 4]| {
             lines.extend([if lines.is_empty() { "" } else { "\n" }]);
@@ -35,7 +39,7 @@ impl Edits {
         for name in remove {
             line(["-", name.as_str(), "", ""]);
         }
-        for (sign, edits) in [("=", set), ("+", append)] {
+        for (sign, edits) in [("?", default), ("=", set), ("+", append)] {
             for (name, value) in edits {
                 line([sign, name.as_str(), ",", &text(value)]);
             }
@@ -45,9 +49,12 @@ impl Edits {
 
     /// What `headers` are after the edits.
     pub fn apply(&self, headers: &mut HeaderMap) {
-        let Self { remove, set, append } = self;
+        let Self { remove, default, set, append } = self;
         for name in remove {
             headers.remove(name);
+        }
+        for (name, value) in default {
+            headers.entry(name).or_insert_with(|| value.clone());
         }
         for (name, value) in set {
             headers.insert(name, value.clone());
@@ -97,10 +104,14 @@ mod tests {
         let value = |text: &'static str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
         let edits = Edits {
             remove: vec![COOKIE, CONNECTION],
+            default: vec![(CONNECTION, value("c"))],
             set: vec![(UPGRADE, value("a, b"))],
             append: vec![(VARY, value("caf\u{e9}"))],
         };
-        assert_eq!(edits.to_lines(), "-cookie\n-connection\n=upgrade,a, b\n+vary,caf\u{e9}");
+        assert_eq!(
+            edits.to_lines(),
+            "-cookie\n-connection\n?connection,c\n=upgrade,a, b\n+vary,caf\u{e9}"
+        );
         assert_eq!(Edits::default().to_lines(), "");
     }
 }

@@ -7,11 +7,13 @@ pub mod assertion;
 pub mod auth;
 pub mod caller;
 pub mod config;
+pub mod cors;
 pub mod csrf;
 pub mod database;
 pub mod forward;
 pub mod gateway;
 pub mod hop;
+pub mod kept;
 pub mod negotiate;
 pub mod next;
 pub mod own_keys;
@@ -26,6 +28,7 @@ pub mod session;
 pub mod signals;
 pub mod told;
 pub mod trail;
+pub mod turnstile;
 
 #[cfg(test)]
 mod caller_tests;

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::hop::words;
+use crate::kept;
 use crate::path::Target;
 use crate::policy::StepUp;
 use crate::refused::Why;
@@ -27,14 +28,14 @@ pub const LOGIN: &str = "/auth/login";
 const LONGEST_RETURN: usize = 2048;
 
 /// What the answer depends on; no cache may give it to anybody who differs in one of them.
-const DEPENDS: HeaderValue =
-    HeaderValue::from_static("Cookie, Origin, Accept, Sec-Fetch-Mode, X-Requested-With");
+pub(crate) const DEPENDS: &str = "Cookie, Origin, Accept, Sec-Fetch-Mode, X-Requested-With";
 
-/// Whether a person goes to a page, rather than a script fetching something. Browsers say so in
-/// `Sec-Fetch-Mode`; of a client that does not, a GET that prefers HTML is taken for it.
+/// Whether a person goes to a page, by a link or by a form, rather than a script fetching something.
+/// Browsers say so in `Sec-Fetch-Mode`; of a client that does not, a GET or a POST that prefers HTML is
+/// taken for it.
 #[must_use]
 pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> bool {
-    if upgrade || !matches!(*method, Method::GET | Method::HEAD) {
+    if upgrade || !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
         return false;
     }
     if headers.contains_key(FETCH_MODE) {
@@ -44,7 +45,7 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap, upgrade: bool) -> boo
         let kind = range.split(|byte| *byte == b';').next().unwrap_or_default();
         kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
     });
-    *method == Method::GET && html && !headers.contains_key(REQUESTED_WITH)
+    *method != Method::HEAD && html && !headers.contains_key(REQUESTED_WITH)
 }
 
 /// Whether what is navigated is a window of its own, as far as the browser tells, and somebody looks
@@ -69,12 +70,13 @@ pub fn preflighted(method: &Method, headers: &HeaderMap) -> Option<Method> {
 #[must_use]
 pub fn no_grant() -> Response {
     let mut response = respond::empty(StatusCode::NO_CONTENT);
-    response.headers_mut().insert(VARY, DEPENDS);
+    response.headers_mut().insert(VARY, HeaderValue::from_static(DEPENDS));
     response.extensions_mut().insert(Why::Preflight);
     response
 }
 
-/// Sends a person who navigates to sign in, and tells everything else that it has to (GL-14).
+/// Sends a person who follows a link to sign in, tells one who sent a form that they have to, on a page
+/// ([`kept::refuse`]), and everything else in JSON (GL-14).
 /// Nothing on an `api` route is redirected, nor is a WebSocket (CS-14). `step_up` is what somebody
 /// who is signed in lacks, RFC 9470.
 #[must_use]
@@ -85,17 +87,23 @@ pub fn login_required(
     target: &Target,
     step_up: Option<&StepUp>,
 ) -> Response {
-    let mut response = if access == Access::SignedIn && is_navigation(method, headers, upgrade) {
+    let navigation = access == Access::SignedIn && is_navigation(method, headers, upgrade);
+    let form = navigation && *method == Method::POST;
+    let mut response = if navigation && !form {
         let mut response = respond::see_other(&login_url(&target.path_and_query(), None));
         *response.status_mut() = StatusCode::FOUND;
         response
     } else {
         // The page that comes back may lie on another route than what it asked for.
-        let wanted = step_up.map(|_| format!("{method} {}", target.path()));
+        let wanted = (step_up.is_some() || form).then(|| format!("{method} {}", target.path()));
         let login = login_url(&page_of(headers, config.public_url.as_str()), wanted.as_deref());
-        unauthorized(&login, step_up)
+        if form {
+            kept::refuse(config, headers, target, &login)
+        } else {
+            unauthorized(&login, step_up)
+        }
     };
-    response.headers_mut().insert(VARY, DEPENDS);
+    response.headers_mut().insert(VARY, HeaderValue::from_static(DEPENDS));
     let why = if step_up.is_some() { Why::StepUp } else { Why::LoginRequired };
     response.extensions_mut().insert(why);
     response
@@ -131,7 +139,8 @@ pub(crate) fn unauthorized(login_url: &str, step_up: Option<&StepUp>) -> Respons
     response
 }
 
-fn login_url(return_to: &str, wanted: Option<&str>) -> String {
+/// Where to sign in, in the way that `wanted` needs, a method and a path, and then come back.
+pub(crate) fn login_url(return_to: &str, wanted: Option<&str>) -> String {
     let return_to = if return_to.len() > LONGEST_RETURN { "/" } else { return_to };
     let wanted = wanted.filter(|wanted| wanted.len() <= LONGEST_RETURN);
     form::append(LOGIN, [("return_to", return_to)].into_iter().chain(wanted.map(|to| ("for", to))))
@@ -139,7 +148,7 @@ fn login_url(return_to: &str, wanted: Option<&str>) -> String {
 
 /// The page that a script runs on, as far as the browser tells: there a person wants to be after
 /// signing in, not at what the script fetched.
-fn page_of(headers: &HeaderMap, public_url: &str) -> String {
+pub(crate) fn page_of(headers: &HeaderMap, public_url: &str) -> String {
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let path = referer.and_then(|url| url.strip_prefix(public_url));
     let target = path.filter(|path| path.starts_with('/')).and_then(|path| Target::read(path).ok());

@@ -7,25 +7,34 @@
 //!        -> Gate -> admit(bearer)      somebody is signed in: forward with their token
 //!                -> turn_away()        nobody is: to sign in, or 401
 //!        -> Caller -> admit(person)    a token came along that the route takes, and it decides
+//!        -> Browser -> answer          a public route wants to know whether it is a machine's
 //! ```
 
 use crate::caller::{self, Accepts};
 use crate::config::Config;
 use crate::forward::{self, Bearer, Fit};
 use crate::hop::{Edits, is_websocket};
+use crate::kept::Offer;
 use crate::path::Target;
 use crate::policy::{Permit, Unmet};
 use crate::refused::Refused;
 use crate::route::token::Token;
 use crate::route::{Access, Owner, Route};
+use crate::session::cookie::LogoutKey;
 use crate::session::state::Person;
 use crate::signals::Edge;
-use crate::{csrf, negotiate};
-use http::{HeaderMap, Method, StatusCode};
+use crate::turnstile::Action;
+use crate::turnstile::clearance::{Cleared, Standing};
+use crate::{answer, auth, cors, csrf, negotiate};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use rand_core::CryptoRng;
 use shared::fetch::Response;
 use shared::secret::AccessToken;
 use shared::time::UnixTime;
 use std::net::IpAddr;
+
+/// Which challenge its browser has passed, for an origin that is told where a request comes from.
+const TURNSTILE_ACTION: HeaderName = HeaderName::from_static("x-turnstile-action");
 
 /// The head of a request; its body stays in the runtime.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +58,8 @@ pub struct Forward {
     pub url: String,
     /// What to change about the request's headers.
     pub edits: Edits,
+    /// What to change about the answer besides, whatever it is: [`crate::answer::edits`] looks at it.
+    pub answer: Edits,
     /// Whether it is for somebody in particular, which [`crate::answer::edits`] wants to know.
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
@@ -77,6 +88,8 @@ pub enum Arrival<'a> {
     Gate(Gate<'a>),
     /// It depends on the token that it brings.
     Caller(Caller<'a>),
+    /// It depends on what its browser has passed.
+    Browser(Browser<'a>),
 }
 
 /// A request that another site did not cause, for a route that needs a session. Only [`arrive`]
@@ -88,6 +101,8 @@ pub struct Gate<'a> {
     route: &'a Route,
     target: Target,
     upgrade: bool,
+    /// Its browser, where the route requires that to have passed a challenge.
+    standing: Option<Standing>,
 }
 
 /// A request that brings a token to a route that takes one. It gives no [`Gate`] away, for nobody has
@@ -97,6 +112,13 @@ pub struct Caller<'a> {
     gate: Gate<'a>,
     accepts: &'a Accepts,
     token: AccessToken,
+}
+
+/// A request for a public route that requires its browser to have passed a challenge. It gives no
+/// [`Gate`] away: nobody's session may be looked for.
+#[derive(Debug)]
+pub struct Browser<'a> {
+    gate: Gate<'a>,
 }
 
 /// Decides what can be decided from the request alone.
@@ -124,23 +146,34 @@ pub fn arrive<'a>(config: &'a Config, request: Incoming<'a>) -> Arrival<'a> {
         Err(refused) => return refuse(refused),
     };
     if let Err(signal) = route.requirement.edge.check(edge) {
-        return refuse(Refused::Edge(signal));
+        let mut refused = refuse(Refused::Edge(signal));
+        if let (Arrival::Next(Next::Respond(response)), true) =
+            (&mut refused, route.access != Access::Public)
+        {
+            cors::grant(config, headers, response);
+        }
+        return refused;
     }
-    let gate = Gate { config, request, route, target, upgrade };
+    let gate = Gate { config, request, route, target, upgrade, standing: None };
     if route.access == Access::Public {
-        return Arrival::Next(Next::Forward(gate.forward(None)));
+        return match Cleared::unasked(&route.requirement) {
+            Ok(cleared) => Arrival::Next(Next::Forward(gate.forward(None, &cleared))),
+            Err(_) => Arrival::Browser(Browser { gate }),
+        };
     }
 
     // From here on the browser's cookies may give authority.
-    if asked.is_some() {
-        return Arrival::Next(Next::Respond(negotiate::no_grant()));
+    if let Some(asked) = &asked {
+        return Arrival::Next(Next::Respond(cors::preflight(config, headers, asked)));
     }
     if let Some(accepts) = &route.bearer {
         match caller::read(headers, gate.target.query()) {
             Ok(Some(token)) => return Arrival::Caller(Caller { gate, accepts, token }),
             Ok(None) => {}
             Err(refused) => {
-                return Arrival::Next(Next::Respond(refused.response(&route.requirement)));
+                let mut response = refused.response(&route.requirement);
+                cors::grant(config, headers, &mut response);
+                return Arrival::Next(Next::Respond(response));
             }
         }
     }
@@ -169,13 +202,23 @@ impl<'a> Gate<'a> {
         is_page.then(|| (edge, self.target.path_and_query()))
     }
 
+    /// The same with its browser, in the session that it is in, where the route requires that to have
+    /// passed a challenge.
+    #[must_use]
+    pub fn seen(self, session: Option<&LogoutKey>, rng: &mut impl CryptoRng) -> Self {
+        let Self { config, request: Incoming { headers, .. }, route, .. } = &self;
+        let required = route.requirement.turnstile.is_some();
+        let standing = required.then(|| Standing::read(config, headers, session, rng));
+        Self { standing, ..self }
+    }
+
     /// Lets somebody through who has what the route asks for, and whose live access token this is;
     /// one that no header can hold goes nowhere.
     #[must_use]
     pub fn admit(self, person: &Person, bearer: Option<&Bearer>, now: UnixTime) -> Next {
         let permit = match self.route.requirement.check(person, now) {
             Ok(permit) => permit,
-            Err(Unmet::StepUp) => return self.step_up(),
+            Err(Unmet::StepUp) => return self.step_up(person),
             Err(Unmet::Scope) => return self.refuse(Refused::Scope),
             Err(Unmet::Claim) => return self.refuse(Refused::Claim),
         };
@@ -187,29 +230,49 @@ impl<'a> Gate<'a> {
                 None => return self.refuse(Refused::Misdirected),
             },
         };
-        Next::Forward(self.forward(Some((permit, fit, person))))
+        // Last, so that nobody is asked who may not pass anyway.
+        match self.cleared(now) {
+            Ok(cleared) => Next::Forward(self.forward(Some((permit, fit, person)), &cleared)),
+            Err(action) => self.challenge(action),
+        }
+    }
+
+    /// That its browser has passed what the route requires, if anything.
+    fn cleared(&self, now: UnixTime) -> Result<Cleared, &Action> {
+        Cleared::unasked(&self.route.requirement).or_else(|action| {
+            let standing = self.standing.as_ref();
+            standing.and_then(|standing| standing.check(action, now)).ok_or(action)
+        })
+    }
+
+    /// Asks its browser to.
+    fn challenge(&self, action: &Action) -> Next {
+        let Self { config, request, route: _, target, upgrade, standing } = self;
+        let Incoming { method, headers, .. } = request;
+        let (request, standing) = ((*method, *headers, *upgrade), standing.as_ref());
+        Next::Respond(auth::turnstile::required(config, action, request, target, standing))
     }
 
     /// Sends somebody to prove who they are in the way that the route asks for.
-    fn step_up(&self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
-            self;
+    fn step_up(&self, person: &Person) -> Next {
+        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
+        let upgrade = &self.upgrade;
         let why = &route.requirement.step_up;
         let step_up = Some(why);
-        Next::Respond(negotiate::login_required(
-            config,
-            route.access,
-            (method, headers, *upgrade),
-            target,
-            step_up,
-        ))
+        let request = (*method, *headers, *upgrade);
+        let mut response =
+            negotiate::login_required(config, route.access, request, target, step_up);
+        if let Some(offer) = response.extensions_mut().get_mut::<Offer>() {
+            offer.subject = Some(person.digest());
+        }
+        Next::Respond(response)
     }
 
     /// Turns away somebody who is not signed in.
     #[must_use]
     pub fn turn_away(self) -> Next {
-        let Self { config, request: Incoming { method, headers, .. }, route, target, upgrade } =
-            self;
+        let Self { config, request: Incoming { method, headers, .. }, route, target, .. } = self;
+        let upgrade = self.upgrade;
         let access = route.access;
         let request = (method, headers, upgrade);
         let mut response = negotiate::login_required(config, access, request, &target, None);
@@ -229,12 +292,20 @@ impl<'a> Gate<'a> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, permitted: Option<(Permit, Option<Fit<'_>>, &Person)>) -> Forward {
+    fn forward(
+        &self,
+        permitted: Option<(Permit, Option<Fit<'_>>, &Person)>,
+        cleared: &Cleared,
+    ) -> Forward {
         let bearer = permitted.and_then(|(_, fit, _)| fit);
         let told = permitted.into_iter().flat_map(|(_, _, person)| self.route.told.lines(person));
         let names = self.config.routes.names();
         let Incoming { headers, client_ip, edge, .. } = self.request;
-        let signals = self.route.signals.then(|| edge.lines()).into_iter().flatten();
+        let action = cleared.action().and_then(|action| {
+            Some((TURNSTILE_ACTION, HeaderValue::from_str(action.as_str()).ok()?))
+        });
+        let signals = self.route.signals.then(|| edge.lines().chain(action));
+        let signals = signals.into_iter().flatten();
         let public_url = &self.config.public_url;
         Forward {
             url: self.route.url(&self.target),
@@ -247,10 +318,42 @@ impl<'a> Gate<'a> {
                 names,
                 told.chain(signals),
             ),
+            answer: self.answer(),
             authenticated: permitted.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
         }
+    }
+}
+
+impl Browser<'_> {
+    /// The route that waits behind it.
+    #[must_use]
+    pub const fn route(&self) -> &Route {
+        self.gate.route
+    }
+
+    /// Lets a browser through that has passed what the route requires, and asks every other to.
+    #[must_use]
+    pub fn answer(self, now: UnixTime, rng: &mut impl CryptoRng) -> Next {
+        let gate = self.gate.seen(None, rng);
+        match gate.cleared(now) {
+            Ok(cleared) => Next::Forward(gate.forward(None, &cleared)),
+            Err(action) => gate.challenge(action),
+        }
+    }
+}
+
+impl Gate<'_> {
+    /// What every answer of its route has.
+    fn answer(&self) -> Edits {
+        let mut edits = answer::always(self.config);
+        if self.route.access != Access::Public {
+            let Edits { set, append, .. } = cors::edits(self.config, self.request.headers);
+            edits.set.extend(set);
+            edits.append.extend(append);
+        }
+        edits
     }
 }
 
@@ -285,7 +388,11 @@ impl Caller<'_> {
         let Some(fit) = bearer.as_ref().and_then(|bearer| bearer.fit_caller(self.accepts)) else {
             return self.refuse(caller::Refused::Malformed);
         };
-        let forward = self.gate.forward(Some((permit, Some(fit), person)));
+        // A caller has no browser to show; the settings have no route that takes both.
+        let Ok(cleared) = Cleared::unasked(&self.route().requirement) else {
+            return self.refuse(caller::Refused::Claim);
+        };
+        let forward = self.gate.forward(Some((permit, Some(fit), person)), &cleared);
         // No page is of use to a caller, not even when the origin does not answer.
         Next::Forward(Forward { navigation: false, ..forward })
     }

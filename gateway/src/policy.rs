@@ -4,6 +4,7 @@
 
 use crate::session::state::Person;
 use crate::signals::wanted::{self, WantedEdge};
+use crate::turnstile::Action;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shared::scope::Scope;
@@ -23,6 +24,8 @@ pub struct Requirement {
     claims: Vec<(String, Wanted)>,
     /// What is asked of where a request comes from, whoever sent it.
     pub edge: WantedEdge,
+    /// Which challenge a browser has to have passed, whoever sits in front of it.
+    pub turnstile: Option<Action>,
     /// What a sign-in has to be, and what is asked of the provider when it is not.
     pub step_up: StepUp,
 }
@@ -147,6 +150,7 @@ pub(crate) struct Entry {
     acr: Vec<String>,
     max_age: Option<u64>,
     edge: Option<wanted::Entry>,
+    turnstile: Option<String>,
 }
 
 /// One value, or several of which any or all will do.
@@ -184,16 +188,21 @@ impl Values {
 
 impl Entry {
     /// Whether it can be asked of anybody, signed in or not: it asks something of where a request
-    /// comes from, and nothing of the person.
+    /// comes from or of its browser, and nothing of the person.
     pub(crate) fn is_for_anybody(&self) -> bool {
-        let Self { scope, claims, acr, max_age, edge } = self;
+        let Self { scope, claims, acr, max_age, edge, turnstile } = self;
         let nothing = scope.is_none() && claims.is_empty() && acr.is_empty() && max_age.is_none();
-        edge.is_some() && nothing
+        (edge.is_some() || turnstile.is_some()) && nothing
+    }
+
+    /// Whether it asks for a challenge to be passed.
+    pub(crate) const fn has_challenge(&self) -> bool {
+        self.turnstile.is_some()
     }
 
     /// The requirement, with every mistake told by its member.
     pub(crate) fn read(self, refuse: &mut impl FnMut(&str, &str)) -> Requirement {
-        let Self { scope, claims, acr, max_age, edge } = self;
+        let Self { scope, claims, acr, max_age, edge, turnstile } = self;
         let scope = Scope::parse(&scope.unwrap_or_default()).unwrap_or_else(|| {
             refuse("scope", "words separated by spaces");
             Scope::default()
@@ -224,7 +233,12 @@ impl Entry {
             refuse("max_age", "a number of seconds from 60 to 31536000");
         }
         let edge = edge.map(|edge| edge.read(refuse)).unwrap_or_default();
-        Requirement { scope, claims: read, edge, step_up: StepUp { acr, max_age } }
+        let action = turnstile.as_deref().and_then(Action::parse);
+        if turnstile.is_some() && action.is_none() {
+            refuse("turnstile", "the name of an action: 1 to 32 of a-z, 0-9, _ and -");
+        }
+        let step_up = StepUp { acr, max_age };
+        Requirement { scope, claims: read, edge, turnstile: action, step_up }
     }
 }
 

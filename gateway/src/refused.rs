@@ -65,6 +65,8 @@ pub enum Why {
     StepUp,
     /// Somebody is signed in whose session is to be opened again, nearer to them.
     Far,
+    /// The browser has to show first that it is no machine's.
+    Turnstile,
     /// A browser asks on behalf of another site, which is granted nothing.
     Preflight,
 }

@@ -60,6 +60,8 @@ secret! {
     Password;
     /// A PKCE code verifier, RFC 7636 §4.1.
     Verifier;
+    /// What a site proves to Cloudflare Turnstile that it is with.
+    TurnstileSecret;
 }
 
 impl AccessToken {

@@ -1,6 +1,8 @@
 // Chromium signs in, stays and signs out at our pair. Pictures of the pages go to .gatelatch/screenshots/.
 import { subject } from "../foreign/checks.mjs";
 import { posting } from "./posting.mjs";
+import { checking } from "./checking.mjs";
+import { resuming } from "./resuming.mjs";
 import { consenting } from "./consenting.mjs";
 import { federating } from "./federating.mjs";
 import { signingIn } from "./signing-in.mjs";
@@ -10,5 +12,5 @@ import { world } from "./world.mjs";
 
 await subject("browser", async (it) => {
   const here = await world();
-  for (const walk of [signingIn, posting, staying, consenting, signingOut, federating]) await walk(it, here);
+  for (const walk of [signingIn, posting, staying, resuming, consenting, signingOut, federating, checking]) await walk(it, here);
 });

@@ -16,7 +16,7 @@ export async function signingOut(it, { app, issuer, person }) {
     quiet();
   });
 
-  await it("neither the back button nor a reload shows what was protected", async () => {
+  await it("CC-06: neither the back button nor a reload shows what was protected", async () => {
     await page.goBack();
     assert.equal(await greeting(page).count(), 0, "the page came out of a cache");
     await page.goto(`${app}/`);

@@ -173,7 +173,7 @@ fn an_origin_is_told_who_it_is_by_a_signature_of_ours(pair: &Pair) {
     assert_eq!(first["iss"], pair.url());
     assert_eq!(first["idp"], pair.issuer.url());
     assert_eq!(first["sub"], claims(&alice.token().unwrap())["sub"]);
-    assert_eq!(first["email"], "alice@example.com");
+    assert_eq!(first["email"], "alice@people.test");
     assert!(first["auth_time"].is_u64());
     assert_eq!(first["exp"].as_u64().unwrap() - first["iat"].as_u64().unwrap(), 60);
 

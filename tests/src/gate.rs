@@ -12,6 +12,7 @@ use gateway::answer;
 use gateway::auth::flow::UsedFlows;
 use gateway::config::Config;
 use gateway::gateway::{Decided, decide, hear, reads};
+use gateway::kept;
 use gateway::next::{Forward, Incoming, Next, may_have_body};
 use gateway::refused::Refused;
 use gateway::session::admission::Seams;
@@ -173,12 +174,20 @@ impl Gate {
             return hear(&seams, &request, self.now(), &mut rng).await;
         }
         let Decided { next, cookies, .. } = decide(&seams, incoming, self.now(), &mut rng).await;
+        let always = answer::always(&config);
         let mut answer = match next {
+            Next::Respond(response)
+                if kept::is_offered(&response) && raw.body.len() <= kept::LARGEST =>
+            {
+                let form = (raw.body.as_slice(), &headers);
+                kept::keep(&config, response, form, self.now(), &mut rng)
+            }
             Next::Respond(response) => response,
             Next::Forward(forward) => self.forward(raw, &forward),
         };
         let edits = answer::with_cookies(answer.headers(), &cookies);
         edits.apply(answer.headers_mut());
+        always.apply(answer.headers_mut());
         answer
     }
 
@@ -196,6 +205,7 @@ impl Gate {
         let mut answer = origin::answer(&sent);
         let edits = answer::edits(answer.status(), answer.headers(), forward.authenticated);
         edits.apply(answer.headers_mut());
+        forward.answer.apply(answer.headers_mut());
         if raw.method == "HEAD" {
             answer.body_mut().clear();
         }

@@ -5,6 +5,7 @@ use crate::world::Issuer;
 use http::{HeaderValue, StatusCode};
 use shared::fetch::{Fetch, Request, Response, Unreachable};
 use shared::form::Form;
+use stand_in::StandIn;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -48,6 +49,8 @@ pub struct Line(Rc<State>);
 #[derive(Debug)]
 struct State {
     issuer: Rc<Issuer>,
+    /// Who is there besides: Turnstile.
+    others: StandIn,
     fault: Cell<Fault>,
     calls: RefCell<Vec<Call>>,
 }
@@ -67,7 +70,12 @@ impl Line {
     /// A sound way out to `issuer`.
     pub fn new(issuer: Rc<Issuer>) -> Self {
         let (fault, calls) = (Cell::default(), RefCell::default());
-        Self(Rc::new(State { issuer, fault, calls }))
+        Self(Rc::new(State { issuer, others: StandIn::default(), fault, calls }))
+    }
+
+    /// The service that says what challenges are worth.
+    pub fn turnstile(&self) -> &StandIn {
+        &self.0.others
     }
 
     /// Whether this is the way to whom a request is for.
@@ -155,6 +163,10 @@ fn patience(status: u16) -> Response {
 
 impl Fetch for Line {
     async fn fetch(&self, request: Request) -> Result<Response, Unreachable> {
+        if request.uri().host() == Some("challenges.cloudflare.com") {
+            let answer = self.0.others.answer(&request, self.0.issuer.now().0);
+            return answer.into_response().ok_or(Unreachable);
+        }
         let redeems = request.uri().path() == "/token";
         match self.0.fault.get() {
             Fault::Down => {

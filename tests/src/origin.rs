@@ -77,7 +77,8 @@ pub fn answer(request: &Request) -> Response {
     let path = below.filter(|rest| rest.starts_with('/') && path != "/api/me").unwrap_or(path);
     let query = request.uri().query().unwrap_or_default();
     match path {
-        "/echo" => echo(request),
+        // At the end of any path, so that a test may have it below a route of its own.
+        path if path.ends_with("/echo") => echo(request),
         "/api/me" | "/" => me(request),
         "/public" => plain(StatusCode::OK, "Everybody may read this.\n"),
         "/redirect" => with(StatusCode::FOUND, &[(LOCATION, "/elsewhere")]),

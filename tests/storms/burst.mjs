@@ -19,6 +19,18 @@ export async function burst(requests) {
   }
 }
 
+// More than a server keeps waiting for their first word, each sent as soon as its connection is open.
+export function flood(requests) {
+  return Promise.all(requests.map(async (asked) => {
+    const socket = await connected(new URL(asked.url));
+    try {
+      return await exchange(asked, socket, () => {});
+    } finally {
+      socket.destroy();
+    }
+  }));
+}
+
 function connected({ port }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: "127.0.0.1", port: Number(port), noDelay: true });

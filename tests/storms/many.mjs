@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { figure, subject } from "../foreign/checks.mjs";
-import { burst } from "./burst.mjs";
+import { flood } from "./burst.mjs";
 import { bearer, full, people, read, userinfo } from "./client.mjs";
 import { arrive, deploy, stores } from "./stores.mjs";
 
@@ -40,7 +40,7 @@ async function storm({ mode, app, issuer, line, guests }) {
   const started = Date.now();
   // One of each in turn, so that nobody comes first.
   const asked = Array.from({ length: sessions * each }, (_, index) => guests[index % sessions]);
-  const answers = await burst(asked.map(({ visitor }, index) => ({ url: `${app}/echo?${index}`, headers: { ...script, cookie: visitor.cookie } })));
+  const answers = await flood(asked.map(({ visitor }, index) => ({ url: `${app}/echo?${index}`, headers: { ...script, cookie: visitor.cookie } })));
   const milliseconds = Date.now() - started;
   // Whoever looks later may find the token after it, which is right as well.
   const inTime = () => Date.now() < started + accessTokenSeconds * 900;

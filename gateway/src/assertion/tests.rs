@@ -62,6 +62,7 @@ impl<F: Fetch> World<F> {
         let forward = Forward {
             url: "https://a.test/".to_owned(),
             edits: crate::hop::Edits::default(),
+            answer: crate::hop::Edits::default(),
             authenticated: true,
             navigation: false,
             rule: route,

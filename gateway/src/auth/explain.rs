@@ -111,6 +111,7 @@ pub async fn explain<S: Sessions, F: Fetch, V: Signer>(
             let (next, _) = judge(config, seams.parties, &caller, now).await;
             (decision(next), None)
         }
+        Arrival::Browser(browser) => (decision(browser.answer(now, rng)), None),
         Arrival::Gate(gate) => {
             let Decided { next, cookies, .. } = enter(seams, gate, &headers, now, rng).await;
             (decision(next), Some(cookies))

@@ -150,6 +150,16 @@ pub struct UsedFlows(RefCell<BTreeMap<String, UnixTime>>);
 impl UsedFlows {
     /// Whether this is the first time.
     pub fn claim(&self, pending: &Pending, now: UnixTime) -> bool {
+        self.first(short(&pending.flow.state), now)
+    }
+
+    /// The same for a token of a challenge ([`crate::turnstile`]), which lives half as long.
+    pub fn claim_token(&self, token: &str, now: UnixTime) -> bool {
+        self.first(Digest::of(token).to_text(), now)
+    }
+
+    /// The same of anything else that works once: this is what it is called.
+    pub fn first(&self, name: String, now: UnixTime) -> bool {
         let mut used = self.0.borrow_mut();
         if used.len() >= MOST_USED {
             used.retain(|_, at| now.since(*at) < SECONDS);
@@ -157,6 +167,6 @@ impl UsedFlows {
         if used.len() >= MOST_USED {
             used.clear();
         }
-        used.insert(short(&pending.flow.state), now).is_none()
+        used.insert(name, now).is_none()
     }
 }

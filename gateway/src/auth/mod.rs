@@ -8,9 +8,12 @@ pub mod following;
 pub mod health;
 pub mod login;
 pub mod logout;
+mod own_page;
 pub mod page;
+pub mod resume;
 pub mod return_path;
 pub mod sessions;
+pub mod turnstile;
 pub mod whoami;
 
 #[cfg(test)]
@@ -29,6 +32,8 @@ mod par_tests;
 mod policy_tests;
 #[cfg(test)]
 mod providers_tests;
+#[cfg(test)]
+mod resume_tests;
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
@@ -60,15 +65,20 @@ pub const LOGOUT: &str = "/auth/logout";
 pub const SESSION: &str = "/auth/session";
 /// One's sessions; each of them has a path below it.
 pub const SESSIONS: &str = "/auth/sessions";
+/// Where somebody comes back to who sent a form and had to sign in first.
+pub const RESUME: &str = "/auth/resume";
 /// The public halves of our keys.
 pub const JWKS: &str = "/auth/jwks";
 /// Where the provider says that somebody has signed out there.
 pub const BACK_CHANNEL: &str = "/auth/backchannel-logout";
 
+/// Where a browser shows that it is no machine's.
+pub const TURNSTILE: &str = "/auth/turnstile";
+
 /// Whether the gateway itself reads the body of a request.
 #[must_use]
 pub fn reads_body(method: &Method, path: &str) -> bool {
-    method == Method::POST && path == BACK_CHANNEL
+    method == Method::POST && matches!(path, BACK_CHANNEL | RESUME | TURNSTILE)
 }
 
 /// Whether somebody could sign in.
@@ -92,11 +102,17 @@ pub async fn handle<S: Sessions, F: Fetch, V: Signer>(
         SESSION if method == Method::GET => whoami::whoami(seams, request, now, rng).await,
         EXPLAIN if method == Method::GET => explain::explain(seams, request, now, rng).await,
         HEALTH if matches!(*method, Method::GET | Method::HEAD) => health::health(seams, now).await,
+        RESUME if method == Method::GET => resume::resume(seams, request, now),
+        RESUME if method == Method::POST => resume::send(seams, request, now, rng).await,
         JWKS if config.own_keys.signing().is_none() => return None,
         JWKS if matches!(*method, Method::GET | Method::HEAD) => config.own_keys.respond()?,
         HEALTH | JWKS => not_allowed("GET, HEAD"),
         LOGIN | SESSION | EXPLAIN => not_allowed("GET"),
-        LOGOUT => not_allowed("GET, POST"),
+        TURNSTILE if config.turnstile.is_none() => return None,
+        TURNSTILE if method == Method::GET || method == Method::POST => {
+            turnstile::turnstile(seams, request, now, rng).await?
+        }
+        LOGOUT | RESUME | TURNSTILE => not_allowed("GET, POST"),
         path if path.starts_with(CALLBACK) => {
             let party =
                 seams.parties.iter().find(|party| providers::callback(&party.id) == path)?;

@@ -1,10 +1,14 @@
 //! Where a browser goes after signing in: somewhere on this gateway, or to its root (GL-01).
 
+use super::{RESUME, SESSIONS};
 use shared::origin::Origin;
 use url::{Position, Url};
 
 /// Longer paths are given up.
 const LONGEST: usize = 2048;
+/// Pages of ours that one comes back to. The first leads nowhere by itself, the second only who is not
+/// signed in, as any page of an origin does (GL-05).
+const PLACES: [&str; 2] = [RESUME, SESSIONS];
 /// Where everybody may go.
 const ROOT: &str = "/";
 
@@ -42,7 +46,7 @@ fn resolve(asked: &str, public_url: &Origin) -> Option<String> {
         && !path.starts_with("//")
         && !path.contains('\\')
         && !path.chars().any(char::is_control);
-    let ours = path == "/auth" || path.starts_with("/auth/");
+    let ours = (path == "/auth" || path.starts_with("/auth/")) && !PLACES.contains(&url.path());
     let text = &url[Position::BeforePath..];
     (at_home && !ours && text.len() <= LONGEST).then(|| text.to_owned())
 }
@@ -156,6 +160,13 @@ mod tests {
     #[test]
     fn gl_05_our_own_pages_are_no_place_to_return_to() {
         for bad in ["/auth", "/auth/login", "/auth/logout?x", "/%61uth/login", "/a/../auth/login"] {
+            assert_eq!(go(bad), "/", "{bad}");
+        }
+        // But for those that one is meant to come back to.
+        for good in ["/auth/resume?form=x", "/auth/sessions"] {
+            assert_eq!(go(good), good);
+        }
+        for bad in ["/auth/resume/", "/auth/sessions/x", "/auth/%72esume", "/auth//resume"] {
             assert_eq!(go(bad), "/", "{bad}");
         }
     }

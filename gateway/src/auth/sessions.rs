@@ -1,9 +1,12 @@
-//! `/auth/sessions`: the sessions that one has, in all one's browsers, and an end to any of them.
+//! `/auth/sessions`: the sessions that one has, in all one's browsers, and an end to any of them. A
+//! page for a person who goes there ([`super::own_page`]), JSON for everything else.
 //!
 //! The session that asks is looked up in its own object each time, whatever its cookie may be believed
 //! for: one that was ended has nothing to say here.
 
-use super::LOGIN;
+use super::page::{self, Page};
+use super::{LOGIN, SESSIONS, own_page};
+use crate::negotiate::{DEPENDS, login_url};
 use crate::person::{Noted, Which};
 use crate::refused::Refused;
 use crate::session::admission::Seams;
@@ -31,14 +34,14 @@ struct Answer {
 }
 
 #[derive(Debug, Serialize)]
-struct Listed {
-    id: String,
-    current: bool,
-    agent: String,
-    opened_at: UnixTime,
+pub(super) struct Listed {
+    pub(super) id: String,
+    pub(super) current: bool,
+    pub(super) agent: String,
+    pub(super) opened_at: UnixTime,
     #[serde(skip_serializing_if = "Option::is_none")]
-    seen_at: Option<UnixTime>,
-    ends_at: UnixTime,
+    pub(super) seen_at: Option<UnixTime>,
+    pub(super) ends_at: UnixTime,
 }
 
 /// Who asks.
@@ -47,7 +50,36 @@ struct Asker {
     person: Person,
 }
 
-/// Lists sessions, or ends them. `below` is what follows [`super::SESSIONS`] in the path; none when
+/// Why nothing is listed and nothing ended.
+enum No {
+    CrossSite(Refused),
+    SignedOut,
+    Nothing,
+    Unavailable(u64),
+}
+
+impl No {
+    /// The answer, to a person or to a script.
+    fn response(self, person: bool) -> Response {
+        match (self, person) {
+            (Self::CrossSite(refused), _) => refused.response(person),
+            (Self::SignedOut, true) => respond::see_other(&login_url(SESSIONS, None)),
+            (Self::SignedOut, false) => negotiate::unauthorized(LOGIN, None),
+            (Self::Nothing, _) => Refused::NoRoute.response(person),
+            (Self::Unavailable(seconds), _) => {
+                let mut response = if person {
+                    page::page(Page::Busy)
+                } else {
+                    respond::empty(StatusCode::SERVICE_UNAVAILABLE)
+                };
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
+        }
+    }
+}
+
+/// Lists sessions, or ends them: by `DELETE`, or by the `POST` of a form. `below` is what follows [`super::SESSIONS`] in the path; none when
 /// that is no path of ours.
 pub async fn sessions<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
@@ -62,36 +94,47 @@ pub async fn sessions<S: Sessions, F: Fetch, V: Signer>(
         Some(id) if !id.is_empty() && !id.contains('/') => Some(id),
         _ => return None,
     };
-    let allowed = if id.is_some() { "DELETE" } else { "GET, DELETE" };
+    let allowed = if id.is_some() { "DELETE, POST" } else { "GET, DELETE, POST" };
     if !allowed.split(", ").any(|allowed| *method == allowed) {
         return Some(super::not_allowed(allowed));
     }
-    Some(match answer(seams, method, headers, id, now, rng).await {
-        Ok(response) | Err(response) => response,
-    })
+    let person = negotiate::is_navigation(method, headers, false);
+    let answer = answer(seams, (method, headers), id, person, now, rng).await;
+    let mut response = answer.unwrap_or_else(|no| no.response(person));
+    respond::put(&mut response, VARY, DEPENDS);
+    Some(response)
 }
 
 async fn answer<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
-    method: &Method,
-    headers: &HeaderMap,
+    (method, headers): (&Method, &HeaderMap),
     id: Option<&str>,
+    person: bool,
     now: UnixTime,
     rng: &mut impl CryptoRng,
-) -> Result<Response, Response> {
-    csrf::check(seams.config, method, headers, false).map_err(|refused| refused.response(false))?;
+) -> Result<Response, No> {
+    csrf::check(seams.config, method, headers, false).map_err(No::CrossSite)?;
     let asker = asker(seams, headers, now, rng).await?;
     let which = match id {
-        None if *method == Method::GET => return list(seams, &asker, now).await,
+        None if *method == Method::GET => {
+            let sessions = list(seams, &asker, now).await?;
+            return Ok(if person {
+                own_page::own(seams.config, &asker.person.claims, &sessions, now)
+            } else {
+                respond::json(StatusCode::OK, &Answer { sessions })
+            });
+        }
         None => Which::AllBut(asker.object),
-        Some(id) => Which::One(asker.opened(seams, id).ok_or_else(nothing)?),
+        Some(id) => Which::One(asker.opened(seams, id).ok_or(No::Nothing)?),
     };
     let ended = seams.end(&seams.names(&asker.person), which, None, now).await;
-    let ended = ended.map_err(|_| unavailable(1))?;
-    if id.is_some() && ended == Some(0) {
-        return Err(nothing());
-    }
-    let mut response = respond::empty(StatusCode::NO_CONTENT);
+    let ended = ended.map_err(|_| No::Unavailable(1))?;
+    let mut response = match (person, ended) {
+        // One that is over already is what the person wanted.
+        (true, _) => respond::see_other(SESSIONS),
+        (false, Some(0)) if id.is_some() => return Err(No::Nothing),
+        (false, _) => respond::empty(StatusCode::NO_CONTENT),
+    };
     if which == Which::One(asker.object) {
         jar::delete(response.headers_mut(), headers, cookie::NAME);
     }
@@ -102,17 +145,15 @@ async fn list<S: Sessions, F: Fetch, V: Signer>(
     seams: &Seams<'_, S, F, V>,
     asker: &Asker,
     now: UnixTime,
-) -> Result<Response, Response> {
-    let noted = seams.listed(&asker.person, now).await.map_err(|_| unavailable(1))?;
+) -> Result<Vec<Listed>, No> {
+    let noted = seams.listed(&asker.person, now).await.map_err(|_| No::Unavailable(1))?;
     let sessions = seams.seen(noted, now).await;
     let sessions = sessions.into_iter().map(|(noted, seen_at)| {
         let Noted { object, sid: _, opened_at, until: ends_at, agent } = noted;
         let (id, current) = (asker.sealed(seams, object), object == asker.object);
         Listed { id, current, agent, opened_at, seen_at, ends_at }
     });
-    let mut response = respond::json(StatusCode::OK, &Answer { sessions: sessions.collect() });
-    respond::put(&mut response, VARY, "Cookie");
-    Ok(response)
+    Ok(sessions.collect())
 }
 
 /// Who asks, by the word of the session's object.
@@ -121,21 +162,18 @@ async fn asker<S: Sessions, F: Fetch, V: Signer>(
     headers: &HeaderMap,
     now: UnixTime,
     rng: &mut impl CryptoRng,
-) -> Result<Asker, Response> {
+) -> Result<Asker, No> {
     let opened = seams.opened.read(seams.config, headers, now);
     let handle = opened.and_then(|opened| opened.contents.handle(seams.config));
-    let Handle { object, secret, .. } =
-        handle.ok_or_else(|| negotiate::unauthorized(LOGIN, None))?;
+    let Handle { object, secret, .. } = handle.ok_or(No::SignedOut)?;
     let [jitter] = random::<1>(rng);
     match seams.sessions.visit(object, Digest::of(secret), jitter, now).await {
         Ok(Visited::Present(snapshot, _)) if seams.parties.of(&snapshot.person).is_some() => {
             Ok(Asker { object, person: snapshot.person })
         }
-        Ok(Visited::Present(..) | Visited::Refused | Visited::Gone) => {
-            Err(negotiate::unauthorized(LOGIN, None))
-        }
-        Ok(Visited::Unavailable { retry_after }) => Err(unavailable(retry_after)),
-        Err(_) => Err(unavailable(1)),
+        Ok(Visited::Present(..) | Visited::Refused | Visited::Gone) => Err(No::SignedOut),
+        Ok(Visited::Unavailable { retry_after }) => Err(No::Unavailable(retry_after)),
+        Err(_) => Err(No::Unavailable(1)),
     }
 }
 
@@ -158,14 +196,4 @@ impl Asker {
         let purpose = Purpose::new("own session", &whose);
         Uuid::from_slice(&seams.config.keys.open(purpose, id)?).ok()
     }
-}
-
-fn nothing() -> Response {
-    Refused::NoRoute.response(false)
-}
-
-fn unavailable(seconds: u64) -> Response {
-    let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    response
 }

@@ -5,6 +5,7 @@ use crate::auth::flow::UsedFlows;
 use crate::config::Config;
 use crate::fixture::{Peer, config, id_token_in};
 use crate::gateway::{Decided, decide};
+use crate::kept;
 use crate::next::{Incoming, Next};
 use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
@@ -292,6 +293,45 @@ impl<F: Fetch> World<F> {
             self.keep(response.headers());
         }
         decided
+    }
+
+    /// A form of a page of ours, to wherever; with these headers in place of the usual ones. The answer
+    /// to it, and whether it would have reached an origin.
+    pub(super) fn form(
+        &mut self,
+        target: &str,
+        body: &str,
+        more: &[(&'static str, &str)],
+        now: UnixTime,
+    ) -> Option<Response> {
+        let mut headers = self.headers();
+        let usual = [
+            ("origin", self.config.public_url.as_str().to_owned()),
+            ("sec-fetch-mode", "navigate".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+        ];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        for (name, value) in usual.into_iter().chain(more) {
+            headers.insert(name, HeaderValue::from_str(&value).unwrap());
+        }
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
+        let (method, edge) = (Method::POST, Edge::default());
+        let (url, headers) = (target, &headers);
+        let incoming = Incoming { method: &method, url, headers, client_ip: None, edge: &edge };
+        let Decided { next, cookies, .. } = block_on(decide(&seams, incoming, now, rng));
+        let response = match next {
+            Next::Forward(_) => None,
+            Next::Respond(response) => {
+                Some(kept::keep(config, response, (body.as_bytes(), headers), now, rng))
+            }
+        };
+        self.keep(&cookies);
+        if let Some(response) = &response {
+            self.keep(response.headers());
+        }
+        response
     }
 
     /// Whether a path is none of ours.

@@ -41,7 +41,7 @@ fn the_defaults_are_those_of_the_manual() {
     );
     assert_eq!((config.idle_seconds, config.absolute_seconds), (3600, 36_000));
     assert_eq!((config.freshness_seconds, config.trusted_origins.len()), (30, 0));
-    assert_eq!(config.sessions_per_person, 64);
+    assert_eq!((config.sessions_per_person, config.hsts_seconds), (64, 31_536_000));
     let public = with(&[("CLIENT_SECRET", "")]).unwrap();
     assert_eq!(public.providers.first().client.auth, ClientAuth::None);
 }

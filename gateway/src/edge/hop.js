@@ -27,11 +27,12 @@ export function signals({ cf }) {
 
 // Sends `request` to an origin with edited headers, and resolves to the answer with edited headers; a body is passed from
 // one stream to the other. Redirects are the browser's to follow. `answered` is told status and headers, and says what to
-// change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none. `timing`:
+// change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none. `always` is
+// what to change about either, but for a WebSocket. `timing`:
 // whether the browser is told how long the origin took. `book` and `line` are for `conclude`, `all` whether also of
 // success. `bound` and `opened` are for `over`: a stream ends with its session.
 export async function hop(
-  request, url, edits, personal, navigation, timing, all, book, line, env, bound, opened, answered, unreachable,
+  request, url, edits, always, personal, navigation, timing, all, book, line, env, bound, opened, answered, unreachable,
 ) {
   const { method, body } = request;
   // The cache in front of an origin knows neither sessions nor tokens (CC-01): what is for one person is neither looked
@@ -46,14 +47,17 @@ export async function hop(
     let changes = answered(answer.status, lines(answer), personal);
     if (changes !== undefined) {
       conclude(book, all, line, answer.status, took());
-      if (timing && answer.status !== 101) changes += `\n+server-timing,origin;dur=${took()}`;
+      if (answer.status !== 101) {
+        const more = [always, timing && `+server-timing,origin;dur=${took()}`];
+        changes = [changes, ...more].filter(Boolean).join("\n");
+      }
       const made = changes === "" ? answer : edited(answer, changes);
       return bound !== "" && isStream(answer) ? until(made, (stopped) => over(env, bound, opened, stopped)) : made;
     }
   } catch {
     // As good as none.
   }
-  const none = unreachable(navigation);
+  const none = edited(unreachable(navigation), always);
   conclude(book, true, line, none.status, took(), "Unreachable");
   return none;
 }
@@ -96,14 +100,16 @@ export function edited(answer, edits) {
   return copy;
 }
 
-// A line each: `-name`, `=name,value` or `+name,value`.
+// A line each: `-name`, `?name,value` (unless it has one), `=name,value` or `+name,value`.
 function edit(headers, edits) {
   for (const line of edits.split("\n")) {
     const comma = line.indexOf(",");
+    const [name, value] = [line.slice(1, comma), line.slice(comma + 1)];
     switch (line[0]) {
       case "-": headers.delete(line.slice(1)); break;
-      case "=": headers.set(line.slice(1, comma), line.slice(comma + 1)); break;
-      case "+": headers.append(line.slice(1, comma), line.slice(comma + 1)); break;
+      case "?": if (!headers.has(name)) headers.set(name, value); break;
+      case "=": headers.set(name, value); break;
+      case "+": headers.append(name, value); break;
     }
   }
 }

@@ -9,11 +9,13 @@ mod row;
 pub mod session;
 pub mod stores;
 
+use crate::answer;
 use crate::auth;
 use crate::auth::flow::UsedFlows;
 use crate::auth::page::{self, Page};
 use crate::config::{Config, RequestLog, Sites, site};
 use crate::gateway::{Decided, decide, hear, in_time, reads};
+use crate::kept;
 use crate::next::{Incoming, Next, may_have_body};
 use crate::path::Target;
 use crate::refused::{Refused, Why};
@@ -96,17 +98,18 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     let Some(deployment) = site(&sites, |site| &site.config, &url) else {
         return Ok(response_out(Refused::Host.response(false))?.into());
     };
+    let out = |response| ours(&deployment.config, response).map(JsValue::from);
     let Some(headers) = proxy::headers(&request) else {
-        return Ok(response_out(Refused::Headers.response(false))?.into());
+        return out(Refused::Headers.response(false));
     };
     let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
-        return Ok(response_out(Refused::Method.response(false))?.into());
+        return out(Refused::Method.response(false));
     };
     if !may_have_body(&method) && request.body().is_some() {
-        return Ok(response_out(Refused::Body.response(false))?.into());
+        return out(Refused::Body.response(false));
     }
     let Ok(mut rng) = rng() else {
-        return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
+        return out(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
     let client_ip = proxy::client_ip(&request, &headers);
     let Deployment { config, parties, used, opened, known } = deployment;
@@ -125,21 +128,26 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
     {
         let refused = page::page(Page::TooMany);
         book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
-        return Ok(response_out(refused)?.into());
+        return out(refused);
     }
     let Some(sessions) = Stores::of(config, parties, known, env.clone(), behind) else {
-        return Ok(response_out(respond::empty(StatusCode::SERVICE_UNAVAILABLE))?.into());
+        return out(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
     let seams = Seams { config, parties, sessions: &sessions, used, opened };
 
     let (began, clock) = (now(), js_sys::Date::now());
     let answered = |line: String, response: Response| {
         book.answered(&line, &response, js_sys::Date::now() - clock);
-        Ok(response_out(response)?.into())
+        out(response)
     };
     if let Some(most) = reads(&method, &url) {
         let response = match request_in(&request, most).await {
-            Ok(request) => hear(&seams, &request, began, &mut rng).await,
+            Ok(mut request) => {
+                if let Some(who) = client_ip {
+                    request.extensions_mut().insert(who);
+                }
+                hear(&seams, &request, began, &mut rng).await
+            }
             Err(Unreadable::TooLarge) => respond::empty(StatusCode::PAYLOAD_TOO_LARGE),
             Err(Unreadable::Malformed) => respond::empty(StatusCode::BAD_REQUEST),
         };
@@ -158,14 +166,27 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
             cookies = in_time(cookies, config.mode, now().since(began));
             answer.unchecked_into()
         }
-        Next::Respond(response) => {
+        Next::Respond(mut response) => {
+            // The one body of somebody else's that is read here, and only of who is not signed in.
+            if kept::is_offered(&response)
+                && let Ok(read) = request_in(&request, kept::LARGEST).await
+            {
+                let form = (read.body().as_slice(), &headers);
+                response = kept::keep(config, response, form, began, &mut rng);
+            }
             let why = response.extensions().get::<Why>();
             let outcome = why.map_or_else(|| "Ours".to_owned(), |why| format!("{why:?}"));
             book.answered(&line(trail, &outcome), &response, js_sys::Date::now() - clock);
-            response_out(response)?
+            ours(config, response)?
         }
     };
     Ok(proxy::with_cookies(answer, &cookies)?.into())
+}
+
+/// An answer of our own, with what every answer has.
+fn ours(config: &Config, mut response: Response) -> Result<web_sys::Response, JsValue> {
+    answer::always(config).apply(response.headers_mut());
+    response_out(response)
 }
 
 /// The handle of a session, which any site of this deployment may have sealed.

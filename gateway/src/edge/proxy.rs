@@ -28,6 +28,7 @@ extern "C" {
         request: &Request,
         url: &str,
         edits: &str,
+        always: &str,
         personal: bool,
         navigation: bool,
         timing: bool,
@@ -109,8 +110,8 @@ pub fn forward(
     book: &Book,
     line: &str,
 ) -> Promise {
-    let Forward { url, edits, authenticated, navigation, rule: _ } = forward;
-    let edits = edits.to_lines();
+    let Forward { url, edits, answer, authenticated, navigation, rule: _ } = forward;
+    let (edits, always) = (edits.to_lines(), answer.to_lines());
     let Book { figures, all, timing } = book;
     let (personal, navigation) = (*authenticated, *navigation);
     let bound = bound.map(|Bound { handle, ends_at }| {
@@ -122,8 +123,8 @@ pub fn forward(
         NO_ANSWER.with(|none| {
             OPENED.with(|opened| {
                 hop(
-                    request, url, &edits, personal, navigation, *timing, *all, figures, line, env,
-                    &bound, opened, answered, none,
+                    request, url, &edits, &always, personal, navigation, *timing, *all, figures,
+                    line, env, &bound, opened, answered, none,
                 )
             })
         })

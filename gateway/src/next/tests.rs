@@ -28,6 +28,7 @@ fn both(
             (Arrival::Ours(_), _) => return Err(0),
             (Arrival::Next(next), _) => next,
             (Arrival::Caller(_), _) => panic!("no route takes a token"),
+            (Arrival::Browser(_), _) => panic!("no route requires a challenge"),
             (Arrival::Gate(gate), Some(token)) => {
                 let bearer = Bearer::new(&token);
                 gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000))

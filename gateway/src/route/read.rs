@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const PREFIX: &str = "\"/\", or plain segments like \"/a/b\" without a slash at the end";
 const METHODS: &str = "methods in capitals, like [\"GET\", \"POST\"]; GET has HEAD along";
 const HOST: &str = "the host of one of PUBLIC_URL, with its port if it has one";
+const UNREGISTERED: &str = "absent without TURNSTILE_SITE_KEY and TURNSTILE_SECRET";
 const ORIGIN: &str = "an https origin (http on loopback) that is none of PUBLIC_URL";
 
 #[derive(Deserialize)]
@@ -68,6 +69,8 @@ impl Routes {
             Some(providers) => providers.iter().all(|one| one.client.auth == ClientAuth::None),
         };
         let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
+        let keys = ["TURNSTILE_SITE_KEY", "TURNSTILE_SECRET"];
+        let registered = keys.iter().all(|name| settings.text(name).is_some());
         let mut read = Vec::new();
         for (position, entry) in entries.into_iter().enumerate() {
             let mut refuse = |member: &str, wanted: &str| {
@@ -86,6 +89,13 @@ impl Routes {
             }
             if keyless && entry.assertion.is_some() {
                 refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
+            }
+            let challenge = entry.require.as_ref().is_some_and(policy::Entry::has_challenge);
+            if challenge && !registered {
+                refuse("require.turnstile", UNREGISTERED);
+            }
+            if challenge && entry.bearer.is_some() {
+                refuse("require.turnstile", "absent: who brings a token has no browser to show");
             }
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
@@ -150,7 +160,10 @@ fn one(
     }
     let of_person = |entry: &policy::Entry| !entry.is_for_anybody();
     if access == Some(Access::Public) && require.as_ref().is_some_and(of_person) {
-        refuse("require", "edge alone: of a public route nobody's session is looked at");
+        refuse(
+            "require",
+            "edge and turnstile alone: of a public route nobody's session is looked at",
+        );
     }
     if access == Some(Access::Public) && !headers.is_empty() {
         refuse("headers", "absent: of a public route nobody's session is looked at");

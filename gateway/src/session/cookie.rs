@@ -2,7 +2,7 @@
 //! its end inside (a cookie's own expiry is only a request to the browser).
 
 use super::place::Place;
-use super::state::{Session, Snapshot};
+use super::state::{Person, Session, Snapshot};
 use crate::config::{Config, Mode};
 use http::HeaderMap;
 use rand_core::CryptoRng;
@@ -157,6 +157,16 @@ impl Contents {
         self
     }
 
+    /// Whose session it is, where the browser has that too.
+    #[must_use]
+    pub fn person(&self) -> Option<&Person> {
+        match self {
+            Self::Hybrid { snapshot, .. } => Some(&snapshot.person),
+            Self::Sealed { session: Session::Live(live), .. } => Some(live.person()),
+            Self::Sealed { session: Session::Ended { .. }, .. } | Self::Handle { .. } => None,
+        }
+    }
+
     /// The object's address, where there is an object.
     #[must_use]
     pub fn handle(&self, config: &Config) -> Option<Handle> {
@@ -187,6 +197,18 @@ impl LogoutKey {
     #[must_use]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What tells this session from every other for as long as it lives, and is no secret.
+    #[must_use]
+    pub fn session(&self, config: &Config) -> Digest {
+        // A handle is sealed anew when the keys change; what it says stays.
+        match Handle::open(Kind::Session, &self.0, &config.keys) {
+            Some(Handle { object, secret, .. }) => {
+                Digest::of([&object.as_bytes()[..], &secret].concat())
+            }
+            None => Digest::of(&self.0),
+        }
     }
 
     /// What a link that signs out has to carry: known only to who can read our own pages.

@@ -39,6 +39,12 @@ impl<F, V> Parties<F, V> {
         std::iter::once(&self.first).chain(&self.more)
     }
 
+    /// The first, whose way out leads everywhere.
+    #[must_use]
+    pub const fn first(&self) -> &Party<F, V> {
+        &self.first
+    }
+
     /// The one that there is, when there are no others.
     #[must_use]
     pub fn only(&self) -> Option<&Party<F, V>> {

@@ -235,6 +235,15 @@ pub struct Farewell {
     pub person: Person,
 }
 
+impl Person {
+    /// What tells them from everybody else, also at another provider that has the same name for somebody.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // Our name of a provider has no line break in it.
+        Digest::of(format!("{}\n{}", self.provider, self.subject))
+    }
+}
+
 impl Snapshot {
     /// Whether what was told at `checked_at` may be believed without asking, for so many `seconds`.
     #[must_use]

@@ -48,6 +48,7 @@ fn next(
         Incoming { method: &method, url: "/", headers: &headers, client_ip: None, edge: &edge };
     let next = match arrive(&config, incoming) {
         Arrival::Caller(_) => panic!("no route takes a token"),
+        Arrival::Browser(_) => panic!("no route requires a challenge"),
         Arrival::Gate(gate) => {
             let bearer = Bearer::new(&AccessToken::new("at-1"));
             gate.admit(&Person::default(), bearer.as_ref(), UnixTime(1_800_000_000))

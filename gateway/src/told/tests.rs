@@ -50,6 +50,7 @@ fn sent(path: &str, claims: &Value, lines: &[(&str, &str)]) -> HeaderMap {
     };
     let next = match arrive(&config, incoming) {
         Arrival::Caller(_) => panic!("no route takes a token"),
+        Arrival::Browser(_) => panic!("no route requires a challenge"),
         Arrival::Gate(gate) => {
             let bearer = Bearer::new(&AccessToken::new("at-1"));
             gate.admit(&person(&config, claims), bearer.as_ref(), UnixTime(1_800_000_000))

@@ -1,11 +1,11 @@
 //! The ways to sign in, on the person's own page, and the pages that say why one stays as it is.
 
 use super::ProblemPage;
-use super::own::{ago, button};
+use super::own::button;
 use crate::account::Way;
 use crate::linking::Unchanged;
 use http::StatusCode;
-use shared::page::{escape, name_or};
+use shared::page::{ago, escape, name_or};
 use shared::time::UnixTime;
 
 /// The ways there are, and those that may be added.

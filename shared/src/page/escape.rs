@@ -23,7 +23,8 @@ pub fn escape(text: &str) -> String {
 
 /// `text` as the content of an attribute in double quotes, for a program at the other end: nothing is
 /// left out, so a form gives back what was put in.
-pub(super) fn verbatim(text: &str) -> String {
+#[must_use]
+pub fn verbatim(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -2,12 +2,12 @@
 //! client, sent by the one script of ours, or by the person where scripts do not run.
 
 use super::escape::verbatim;
-use super::policy::{STRICT, hash, source};
+use super::policy::{respond_with_script, source};
 use super::{name_or, page};
 use crate::fetch::Response;
 use crate::respond;
-use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::REFERRER_POLICY;
 
 /// Everything that this page runs; its hash stands in the policy, so nothing else does. No field of
 /// ours is called `submit`, which would hide the function.
@@ -36,20 +36,16 @@ pub fn form_post(action: &str, name: &str, fields: &[(&str, &str)]) -> Response 
         verbatim(action),
     );
     let body = page(&format!("Going to {title}"), "", &main);
-    let mut response = respond::html(StatusCode::OK, body, "default-src 'none'");
-    respond::put(&mut response, REFERRER_POLICY, "no-referrer");
     // Where no expression says the redirect URI, nothing is sent.
     let target = source(action).unwrap_or_else(|| "'none'".to_owned());
-    let policy =
-        format!("{}; img-src data:; form-action {target}; script-src {}", *STRICT, hash(SCRIPT));
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-    }
+    let mut response = respond_with_script(StatusCode::OK, body, SCRIPT, &target);
+    respond::put(&mut response, REFERRER_POLICY, "no-referrer");
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::policy::hash;
     use super::*;
 
     fn header<'r>(response: &'r Response, name: &str) -> &'r str {

@@ -1,14 +1,17 @@
-//! The frame of every page that a person sees, at both Workers: no script but the one of
-//! [`form_post`], the style in the page and its hash in the [`policy`]. Whatever others wrote goes
-//! through [`escape`].
+//! The frame of every page that a person sees, at both Workers: one script of ours at the most, the
+//! style in the page, and the hashes of both in the [`policy`]. Whatever others wrote goes through
+//! [`escape`].
 
+mod ago;
 mod escape;
 mod form_post;
 mod policy;
+pub mod widget;
 
-pub use escape::escape;
+pub use ago::ago;
+pub use escape::{escape, verbatim};
 pub use form_post::form_post;
-pub use policy::{picture_origin, policy, respond, respond_with_picture};
+pub use policy::{picture_origin, policy, respond, respond_with_picture, respond_with_script};
 
 /// The style of all pages, as it stands in them.
 const STYLE: &str = include_str!("style.css");

@@ -117,6 +117,24 @@ pub fn respond_with_picture<'a>(
     response
 }
 
+/// The same for a page that runs `script`, one of ours that stands in it between its tags, byte for
+/// byte. `forms`: the source expressions of where its forms may lead.
+#[must_use]
+pub fn respond_with_script(
+    status: StatusCode,
+    page: String,
+    script: &str,
+    forms: &str,
+) -> Response {
+    let mut response = respond::html(status, page, "default-src 'none'");
+    let script = hash(script);
+    let policy = format!("{}; img-src data:; form-action {forms}; script-src {script}", *STRICT);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -228,6 +228,8 @@ mod tests {
                     let settings = &mut file["gateway"]["settings"];
                     settings["SIGNING_KEYS"] = documented_keys();
                     settings["ROUTES"] = routes;
+                    settings["TURNSTILE_SITE_KEY"] = "0x4AAAAAAAours".into();
+                    settings["TURNSTILE_SECRET"] = "0x4AAAAAAAours-secret".into();
                 });
                 assert!(names.is_empty(), "{name}: {names:?}");
                 found += 1;

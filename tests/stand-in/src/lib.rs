@@ -20,6 +20,9 @@
 //! | `entra` | `login.microsoftonline.com` | `/{tenant}/oauth2/v2.0/authorize` |
 //! | `generic` | an issuer that does everything by the book | `/authorize` |
 //!
+//! Below `/turnstile` lies Cloudflare's Turnstile: `v0/siteverify`, and `POST _token` in the widget's
+//! place.
+//!
 //! Besides what the provider has, an instance answers, for tests over HTTP:
 //!
 //! | request | what it does |
@@ -53,6 +56,7 @@ mod preset;
 mod reply;
 mod seen;
 mod server;
+mod siteverify;
 mod spoil;
 mod token;
 mod wire;
@@ -66,11 +70,14 @@ pub use preset::Preset;
 pub use reply::Response;
 pub use seen::Seen;
 pub use server::Server;
+pub use siteverify::{DUMMY, WIDGETS, Widget};
 pub use spoil::{Answer, End};
 
 use ask::Ask;
 use http::Request;
 use instance::Instance;
+use serde_json::Value;
+use siteverify::Siteverify;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -86,19 +93,24 @@ struct State {
     seed: u64,
     /// By place: `preset/instance`.
     instances: BTreeMap<String, Instance>,
+    siteverify: Siteverify,
 }
 
 impl StandIn {
     /// Stand-ins whose codes and tokens follow from `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(State { seed, instances: BTreeMap::new() })))
+        Self(Arc::new(Mutex::new(State { seed, ..State::default() })))
     }
 
     /// Answers a request. `now` is in seconds since 1970.
     #[must_use]
     pub fn answer(&self, request: &Request<Vec<u8>>, now: u64) -> Answer {
         let path = request.uri().path();
+        if let Some(rest) = path.strip_prefix("/turnstile").filter(|rest| rest.starts_with('/')) {
+            let ask = Ask::read(request, "turnstile", rest, now);
+            return self.turnstile(|turnstile| turnstile.answer(&ask));
+        }
         let Some((place, rest)) = split(path) else {
             let is_root = path == "/";
             return Answer::Response(if is_root { preset::index() } else { reply::not_found() });
@@ -173,6 +185,32 @@ impl StandIn {
     /// Publishes a new signing key beside the old one, and signs with it.
     pub fn rotate(&self, place: &str) {
         self.at(place, |instance| instance.keys.rotate(false));
+    }
+
+    /// The token that passing the challenge of a widget of Turnstile gives.
+    #[must_use]
+    pub fn token(&self, widget: Widget, now: u64) -> String {
+        self.turnstile(|turnstile| turnstile.token(widget, now))
+    }
+
+    /// Arranges a fault for the next request to Turnstile's service.
+    pub fn fault_of_turnstile(&self, fault: Fault) {
+        self.turnstile(|turnstile| turnstile.fault(fault));
+    }
+
+    /// Has Turnstile's service answer the next request with this.
+    pub fn say_of_turnstile(&self, answer: Value) {
+        self.turnstile(|turnstile| turnstile.say(answer));
+    }
+
+    /// What Turnstile's service was asked, in order.
+    #[must_use]
+    pub fn asked_of_turnstile(&self) -> Vec<BTreeMap<String, String>> {
+        self.turnstile(|turnstile| turnstile.asked())
+    }
+
+    fn turnstile<T>(&self, act: impl FnOnce(&mut Siteverify) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).siteverify)
     }
 
     /// Does something with an instance, which comes to be if need be.
