@@ -11,6 +11,7 @@ use http::HeaderValue;
 use shared::origin::{Issuer, Origin};
 use shared::rp::client::{ClientAuth, Issuers, RelyingParty};
 use shared::rp::entry::Registered;
+use shared::rp::wanted::is_resource;
 use shared::scope::Scope;
 use shared::seal::SealingKeys;
 use shared::secret::{ClientSecret, Digest};
@@ -83,6 +84,8 @@ pub struct Config {
     pub providers: Providers,
     /// Whether authorization requests are pushed (RFC 9126), and go no other way.
     pub par: bool,
+    /// Whom the session's own access token is for; absent, the issuer says.
+    pub resource: Option<String>,
     /// Who has which paths.
     pub routes: Routes,
     /// Where sessions live.
@@ -189,6 +192,10 @@ impl Config {
             None => only(&mut settings, public_url.as_ref(), &own_keys),
         };
         let par = settings.optional("PAR", "true or false", false, |text| text.parse().ok());
+        let resource =
+            settings.optional("RESOURCE", "an absolute URI without a fragment", None, |text| {
+                is_resource(text).then(|| Some(text.to_owned()))
+            });
         let mode = settings.optional("SESSION_MODE", MODES, Mode::Hybrid, Mode::parse);
         let database = match mode {
             Mode::Postgres => {
@@ -252,6 +259,7 @@ impl Config {
                 public_url: public_url?,
                 providers: providers?,
                 par,
+                resource,
                 routes: Routes::default(),
                 mode,
                 database,

@@ -6,7 +6,10 @@
 //! So an origin cannot see an `Authorization` of the browser's own anywhere, nor a header by which any
 //! route tells its origin something.
 
+use crate::caller::Accepts;
 use crate::hop::{Edits, is_hop_by_hop, named_by_connection};
+use crate::route::token::Token;
+use crate::session::state::further::{Granted, Key};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use shared::jar;
 use shared::lines::parts;
@@ -115,20 +118,73 @@ const OTHERWISE_PREFIXES: [&str; 12] = [
     "x-turnstile-",
 ];
 
-/// A token that a header can hold, as one.
+/// A token that a header can hold, as one, and whom it is for.
 #[derive(Clone, Debug)]
-pub struct Bearer(HeaderValue);
+pub struct Bearer {
+    value: HeaderValue,
+    whom: Whom,
+}
+
+/// The origins that a token is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Whom {
+    /// Those of routes without a token of their own.
+    Session,
+    /// Those of routes that ask for this one.
+    Origin(Key),
+    /// That of the one route that it came along to.
+    Caller,
+}
 
 impl Bearer {
-    /// None when the token is not the `b64token` of RFC 6750 §2.1.
+    /// A session's own token. None when it is not the `b64token` of RFC 6750 §2.1.
     #[must_use]
     pub fn new(token: &AccessToken) -> Option<Self> {
+        Self::of(token, Whom::Session)
+    }
+
+    /// A token that was asked for some routes alone.
+    #[must_use]
+    pub fn for_origin(granted: &Granted) -> Option<Self> {
+        Self::of(granted.access_token(), Whom::Origin(granted.key()))
+    }
+
+    /// A token that came along.
+    #[must_use]
+    pub fn of_caller(token: &AccessToken) -> Option<Self> {
+        Self::of(token, Whom::Caller)
+    }
+
+    fn of(token: &AccessToken, whom: Whom) -> Option<Self> {
         let value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok();
         let mut value = value.filter(|_| token.is_sendable())?;
         value.set_sensitive(true);
-        Some(Self(value))
+        Some(Self { value, whom })
+    }
+
+    /// The same for the hop to the origin of a route that is sent this token; none when it is another's
+    /// (GP-23, GP-24).
+    #[must_use]
+    pub fn fit(&self, token: &Token) -> Option<Fit<'_>> {
+        let fits = match (self.whom, token) {
+            (Whom::Session, Token::Session) => true,
+            (Whom::Origin(key), Token::Aimed(aim)) => key == aim.key(),
+            (Whom::Session | Whom::Origin(_) | Whom::Caller, _) => false,
+        };
+        fits.then_some(Fit(&self.value))
+    }
+
+    /// The same for the hop to the origin of a route that takes what callers bring.
+    #[must_use]
+    pub fn fit_caller(&self, _: &Accepts) -> Option<Fit<'_>> {
+        (self.whom == Whom::Caller).then_some(Fit(&self.value))
     }
 }
+
+/// A token that is for the origin which it is about to be sent to. Only [`Bearer::fit`] and
+/// [`Bearer::fit_caller`] make one, and nothing else is put on a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Fit<'b>(&'b HeaderValue);
 
 /// What to change about a request's headers before an origin sees them. `upgrade`: whether it asks
 /// for a WebSocket. `client_ip` is what the platform says, never what a header says. `reserved`:
@@ -140,7 +196,7 @@ pub fn edits(
     upgrade: bool,
     public_url: &Origin,
     client_ip: Option<IpAddr>,
-    bearer: Option<&Bearer>,
+    bearer: Option<Fit<'_>>,
     reserved: &BTreeSet<String>,
     ours: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
 ) -> Edits {
@@ -160,7 +216,7 @@ pub fn edits(
         Some(rest) => edits.set.push((COOKIE, rest)),
         None => {}
     }
-    if let Some(Bearer(value)) = bearer {
+    if let Some(Fit(value)) = bearer {
         edits.set.push((AUTHORIZATION, value.clone()));
     }
     edits.set.extend(ours);
@@ -212,6 +268,8 @@ fn others_cookies(headers: &HeaderMap) -> Option<HeaderValue> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
+    use shared::rp::wanted::{By, Wanted};
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -226,8 +284,8 @@ mod tests {
         let mut headers = headers(lines);
         let bearer = token.map(|token| Bearer::new(&AccessToken::new(token)).unwrap());
         let (app, ip) = (Origin::parse("https://app.test").unwrap(), "192.0.2.7".parse().unwrap());
-        edits(&headers, upgrade, &app, Some(ip), bearer.as_ref(), &BTreeSet::new(), [])
-            .apply(&mut headers);
+        let fit = bearer.as_ref().map(|bearer| bearer.fit(&Token::Session).unwrap());
+        edits(&headers, upgrade, &app, Some(ip), fit, &BTreeSet::new(), []).apply(&mut headers);
         headers
     }
 
@@ -411,6 +469,35 @@ mod tests {
             assert!(Bearer::new(&AccessToken::new(token)).is_none(), "{token}");
         }
         assert!(!format!("{:?}", Bearer::new(&AccessToken::new("s3cret"))).contains("s3cret"));
+    }
+
+    #[test]
+    fn gp_23_gp_24_a_token_is_put_on_no_hop_but_to_the_origins_that_it_is_for() {
+        let aimed = |resource: &str| {
+            let resource = Some(resource.to_owned());
+            let by = By::Refresh;
+            let wanted = Wanted { by, resource, audience: None, scope: None, opaque: false };
+            Token::Aimed(Box::new(wanted.into()))
+        };
+        let (orders, billing) = (aimed("urn:orders"), aimed("urn:billing"));
+        let Token::Aimed(aim) = &orders else { panic!("it is") };
+        let granted = json!({
+            "key": aim.key(), "access_token": "x", "received_at": 0, "ends_at": 1, "refresh_at": 1,
+        });
+        let granted: Granted = serde_json::from_value(granted).unwrap();
+        let accepts = Accepts { audience: "a".into(), opaque: false };
+        let token = AccessToken::new("x");
+        for (bearer, fits) in [
+            (Bearer::new(&token), [true, false, false, false, false]),
+            (Bearer::for_origin(&granted), [false, false, true, false, false]),
+            (Bearer::of_caller(&token), [false, false, false, false, true]),
+        ] {
+            let bearer = bearer.unwrap();
+            let all = [&Token::Session, &Token::Nothing, &orders, &billing];
+            let found = all.map(|token| bearer.fit(token).is_some());
+            assert_eq!(found, fits[..4], "{bearer:?}");
+            assert_eq!(bearer.fit_caller(&accepts).is_some(), fits[4], "{bearer:?}");
+        }
     }
 
     proptest! {

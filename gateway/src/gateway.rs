@@ -19,8 +19,10 @@ use crate::kept::LARGEST_SEALED;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::Refused;
+use crate::route::token::Token;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Bound, Seams};
+use crate::session::driver::Refreshed;
 use crate::trail::{Look, Trail};
 use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
@@ -115,7 +117,11 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
 ) -> Decided {
     let route = gate.route();
     let (mut bound, mut provider) = (None, None);
-    let (mut next, cookies, session, refresh) = match seams.authenticate(headers, now, rng).await {
+    let found = match &route.token {
+        Token::Session | Token::Nothing => seams.authenticate(headers, now, rng).await,
+        Token::Aimed(aim) => seams.authenticate_for(aim, headers, now, rng).await,
+    };
+    let (mut next, cookies, session, refresh) = match found {
         Authentication::Authenticated(mut visitor) => {
             bound = Some(visitor.bound(seams.config.mode));
             let page = if seams.config.follow_region { gate.page() } else { None };
@@ -154,6 +160,9 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
         }
         Authentication::Unavailable { retry_after, cookies, refresh } => {
             (gate.refuse(Refused::NoToken(retry_after)), cookies, Look::Unavailable, refresh)
+        }
+        Authentication::Lacking { lack, cookies } => {
+            (gate.refuse(Refused::Origin(lack)), cookies, Look::Store, Some(Refreshed::Unavailable))
         }
     };
     readable(seams.config, headers, &mut next);

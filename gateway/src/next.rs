@@ -12,12 +12,13 @@
 
 use crate::caller::{self, Accepts};
 use crate::config::Config;
-use crate::forward::{self, Bearer};
+use crate::forward::{self, Bearer, Fit};
 use crate::hop::{Edits, is_websocket};
 use crate::kept::Offer;
 use crate::path::Target;
 use crate::policy::{Permit, StepUp, Unmet};
 use crate::refused::{Refused, Why};
+use crate::route::token::Token;
 use crate::route::{Access, Owner, Route};
 use crate::session::cookie::LogoutKey;
 use crate::session::state::Person;
@@ -59,7 +60,7 @@ pub struct Forward {
     pub edits: Edits,
     /// What to change about the answer besides, whatever it is: [`crate::answer::edits`] looks at it.
     pub answer: Edits,
-    /// Whether somebody's token is in them, which [`crate::answer::edits`] wants to know.
+    /// Whether it is for somebody in particular, which [`crate::answer::edits`] wants to know.
     pub authenticated: bool,
     /// Whether a person waits for a page, should there be no answer.
     pub navigation: bool,
@@ -218,18 +219,24 @@ impl<'a> Gate<'a> {
         if !self.is_for(person) {
             return self.elsewhere();
         }
-        match (self.route.requirement.check(person, now), bearer) {
-            // Last, so that nobody is asked who may not pass anyway.
-            (Ok(permit), Some(bearer)) => match self.cleared(now) {
-                Ok(cleared) => {
-                    Next::Forward(self.forward(Some((permit, bearer, person)), &cleared))
-                }
-                Err(action) => self.challenge(action),
+        let permit = match self.route.requirement.check(person, now) {
+            Ok(permit) => permit,
+            Err(Unmet::StepUp) => return self.step_up(person),
+            Err(Unmet::Scope) => return self.refuse(Refused::Scope),
+            Err(Unmet::Claim) => return self.refuse(Refused::Claim),
+        };
+        let fit = match (&self.route.token, bearer) {
+            (Token::Nothing, _) => None,
+            (Token::Session | Token::Aimed(_), None) => return self.refuse(Refused::Unsendable),
+            (token, Some(bearer)) => match bearer.fit(token) {
+                Some(fit) => Some(fit),
+                None => return self.refuse(Refused::Misdirected),
             },
-            (Ok(_), None) => self.refuse(Refused::Unsendable),
-            (Err(Unmet::StepUp), _) => self.step_up(person),
-            (Err(Unmet::Scope), _) => self.refuse(Refused::Scope),
-            (Err(Unmet::Claim), _) => self.refuse(Refused::Claim),
+        };
+        // Last, so that nobody is asked who may not pass anyway.
+        match self.cleared(now) {
+            Ok(cleared) => Next::Forward(self.forward(Some((permit, fit, person)), &cleared)),
+            Err(action) => self.challenge(action),
         }
     }
 
@@ -304,8 +311,12 @@ impl<'a> Gate<'a> {
         negotiate::is_navigation(self.request.method, self.request.headers, self.upgrade)
     }
 
-    fn forward(&self, permitted: Option<(Permit, &Bearer, &Person)>, cleared: &Cleared) -> Forward {
-        let bearer = permitted.map(|(_, bearer, _)| bearer);
+    fn forward(
+        &self,
+        permitted: Option<(Permit, Option<Fit<'_>>, &Person)>,
+        cleared: &Cleared,
+    ) -> Forward {
+        let bearer = permitted.and_then(|(_, fit, _)| fit);
         let told = permitted.into_iter().flat_map(|(_, _, person)| self.route.told.lines(person));
         let names = self.config.routes.names();
         let Incoming { headers, client_ip, edge, .. } = self.request;
@@ -327,7 +338,7 @@ impl<'a> Gate<'a> {
                 told.chain(signals),
             ),
             answer: self.answer(),
-            authenticated: bearer.is_some(),
+            authenticated: permitted.is_some(),
             navigation: self.navigation(),
             rule: self.route.position,
         }
@@ -392,14 +403,15 @@ impl Caller<'_> {
             Ok(permit) => permit,
             Err(unmet) => return self.refuse(unmet.into()),
         };
-        let Some(bearer) = Bearer::new(&self.token) else {
+        let bearer = Bearer::of_caller(&self.token);
+        let Some(fit) = bearer.as_ref().and_then(|bearer| bearer.fit_caller(self.accepts)) else {
             return self.refuse(caller::Refused::Malformed);
         };
         // A caller has no browser to show; the settings have no route that takes both.
         let Ok(cleared) = Cleared::unasked(&self.route().requirement) else {
             return self.refuse(caller::Refused::Claim);
         };
-        let forward = self.gate.forward(Some((permit, &bearer, person)), &cleared);
+        let forward = self.gate.forward(Some((permit, Some(fit), person)), &cleared);
         // No page is of use to a caller, not even when the origin does not answer.
         Next::Forward(Forward { navigation: false, ..forward })
     }

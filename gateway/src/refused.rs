@@ -2,6 +2,7 @@
 
 use crate::caller;
 use crate::path::Malformed;
+use crate::session::state::further::Lack;
 use crate::signals::Signal;
 use http::header::{ALLOW, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -35,6 +36,10 @@ pub enum Refused {
     /// Somebody is signed in, but the issuer gives no access token for now; in so many seconds it
     /// may.
     NoToken(u64),
+    /// Somebody is signed in, but the issuer gives no token for this route's origin.
+    Origin(Lack),
+    /// The token at hand is for another origin than this route's.
+    Misdirected,
     /// Somebody is signed in whose session has not the scope that the route asks for.
     Scope,
     /// Somebody is signed in who is not one of those whom the route is for.
@@ -105,7 +110,12 @@ impl Refused {
             Self::Unsigned => {
                 (StatusCode::BAD_GATEWAY, "bad_gateway", "who you are cannot be told")
             }
-            Self::NoToken(_) => (
+            Self::Origin(Lack { refused: true, .. }) | Self::Misdirected => (
+                StatusCode::BAD_GATEWAY,
+                "bad_gateway",
+                "there is no access token for this application",
+            ),
+            Self::NoToken(_) | Self::Origin(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "temporarily_unavailable",
                 "the sign-in service does not answer; try again",
@@ -141,7 +151,7 @@ impl Refused {
             let served = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
             response.headers_mut().insert(ALLOW, served);
         }
-        if let Self::NoToken(seconds) = self {
+        if let Self::NoToken(seconds) | Self::Origin(Lack { retry_after: seconds, .. }) = self {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response.extensions_mut().insert(Why::Refused(self));
@@ -157,7 +167,17 @@ impl Refused {
                  happening, sign in again.",
                 "<p><a class=\"button\" href=\"/auth/login\">Sign in again</a></p>\n",
             ),
-            Self::Unreachable | Self::Unsendable | Self::Unsigned => (
+            Self::Origin(Lack { refused: false, .. }) => (
+                "The sign-in service doesn\u{2019}t answer",
+                "You are still signed in, but this part of the application needs something from the \
+                 sign-in service. Wait a moment and reload the page.",
+                "",
+            ),
+            Self::Unreachable
+            | Self::Unsendable
+            | Self::Unsigned
+            | Self::Misdirected
+            | Self::Origin(_) => (
                 "The application doesn\u{2019}t answer",
                 "Nothing is wrong with your session. Wait a moment and reload the page.",
                 "",

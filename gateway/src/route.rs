@@ -3,6 +3,7 @@
 mod read;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 use crate::assertion::Asserts;
 use crate::caller::Accepts;
@@ -15,6 +16,7 @@ use http::Method;
 use serde_json::{Map, Value};
 use shared::origin::Origin;
 use std::collections::BTreeSet;
+use token::Token;
 
 /// The paths that are the gateway's own and never an origin's (GP-36).
 pub const OURS: &str = "/auth";
@@ -55,6 +57,8 @@ pub struct Route {
     pub provider: Option<String>,
     /// Which tokens of callers it takes; none without it, and then they are removed.
     pub bearer: Option<Accepts>,
+    /// Which token it is sent for somebody who is signed in.
+    pub token: Token,
 }
 
 impl Route {
@@ -155,6 +159,12 @@ impl Routes {
         let routes = self.list.iter();
         let mut wanted = routes.flat_map(|route| route.requirement.claims().chain(route.tells()));
         wanted.any(|name| !claims.contains_key(name))
+    }
+
+    /// The resources that routes want tokens for, each once: what a sign-in has to name, RFC 8707 §2.1.
+    #[must_use]
+    pub fn resources(&self) -> BTreeSet<&str> {
+        token::resources(self.list.iter().map(|route| &route.token))
     }
 
     /// Whether any route asks or tells where a request comes from.

@@ -5,6 +5,7 @@ use crate::config::{Config, Mode};
 use crate::session::driver::Refreshed;
 use http::{HeaderMap, Method};
 use serde::Serialize;
+use shared::rp::wanted::Wanted;
 
 /// More of a path is in nobody's interest.
 const LONGEST_PATH: usize = 256;
@@ -34,6 +35,8 @@ pub enum Look {
     Unasked,
     /// The cookie was enough.
     Cookie,
+    /// What this isolate remembers was enough.
+    Isolate,
     /// The store was asked, and has it.
     Store,
     /// There is none.
@@ -50,6 +53,9 @@ struct Line<'l> {
     path: &'l str,
     #[serde(flatten)]
     trail: Trail,
+    /// Whom its origin's token is for, where that is one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'l str>,
     mode: &'static str,
     outcome: &'l str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +79,9 @@ pub fn line(
         Mode::Sealed => "sealed",
     };
     let (method, path, trace) = (method.as_str(), path(url), trace(headers));
-    let line = Line { method, path, trail, mode, outcome, trace };
+    let rule = config.routes.iter().find(|route| Some(route.position) == trail.rule);
+    let audience = rule.and_then(|route| route.token.wanted()).and_then(Wanted::name);
+    let line = Line { method, path, trail, audience, mode, outcome, trace };
     let mut text = serde_json::to_string(&line).unwrap_or_else(|_| "{}".to_owned());
     text.pop();
     text
@@ -119,6 +127,22 @@ mod tests {
                 r#"{{"method":"GET","path":"/x/y","rule":2,"session":"cookie","mode":"hybrid","outcome":"Forward","trace":"{trace}"}}"#
             )
         );
+    }
+
+    #[test]
+    fn gp_24_a_line_says_whom_the_routes_token_is_for() {
+        let token = r#"{"resource": "https://orders.test", "audience": "orders"}"#;
+        let routes = format!(
+            r#"[{{"prefix": "/", "origin": "https://site.test", "access": "api", "token": {token}}}]"#
+        );
+        let config = with(&[("ROUTES", &routes)]).unwrap();
+        let (headers, trail) = (
+            HeaderMap::new(),
+            Trail { rule: Some(0), session: Look::Isolate, refresh: None, provider: None },
+        );
+        let line = line(&config, (&Method::GET, "/", &headers), trail, "Forward");
+        let said = r#""session":"isolate","audience":"https://orders.test","mode""#;
+        assert!(line.contains(said), "{line}");
     }
 
     #[test]

@@ -11,8 +11,7 @@ use url::Url;
 /// What a client is told that asks for a token for somebody else, RFC 8707 §2.
 pub(crate) const NO_TARGET: &str = "the client may have no token for this resource";
 
-/// The parameter, which alone may be repeated.
-pub const RESOURCE: &str = "resource";
+pub use shared::form::RESOURCE;
 
 /// The name of one of them, or of a client that is some of them, RFC 8693 §2.1.
 const AUDIENCE: &str = "audience";

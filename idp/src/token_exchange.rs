@@ -20,10 +20,8 @@ use shared::scope::Scope;
 use shared::secret::AccessToken;
 use shared::time::UnixTime;
 
-/// What is taken, and all that is given, RFC 8693 §3.
-pub const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// What an access token of ours may be called besides: it is a JWT as well.
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// What is taken, and all that is given; and what an access token of ours may be called besides.
+pub use shared::rp::wanted::{ACCESS_TOKEN, JWT};
 
 /// Through how many hands a token goes at the most, besides those of its first client.
 const MOST_ACTORS: usize = 4;

@@ -83,6 +83,9 @@ impl Form {
     }
 }
 
+/// The parameter that names whom tokens are for, RFC 8707 §2; it alone may be repeated.
+pub const RESOURCE: &str = "resource";
+
 /// Encodes pairs as a form body or a query string.
 #[must_use]
 pub fn encode<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {

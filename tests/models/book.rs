@@ -4,9 +4,11 @@
 //! failures since the last set, and the last request; every answer is looked up in it.
 
 use crate::run::{NOON, moved};
+use gateway::session::state::further::{Aim, Lack, Way};
 use gateway::session::state::{
     Failure, Farewell, LEASE_SECONDS, Limits, Person, Renewal, Renewed, Snapshot,
 };
+use shared::rp::wanted::{By, Wanted};
 use shared::secret::{AccessToken, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
@@ -27,6 +29,19 @@ pub(crate) enum When {
     RestEnd(i64),
     IdleEnd(i64),
     End(i64),
+    /// When an origin's token is to be renewed, ends, or may be asked for again.
+    OriginRefresh(usize, i64),
+    OriginEnd(usize, i64),
+    OriginRestEnd(usize, i64),
+}
+
+/// The origins that have tokens of their own: one by the refresh token, one by exchange.
+pub(crate) const ORIGINS: [By; 2] = [By::Refresh, By::Exchange];
+
+pub(crate) fn aim(origin: usize) -> Aim {
+    let resource = Some(format!("urn:{origin}"));
+    let by = ORIGINS[origin];
+    Wanted { by, resource, audience: None, scope: None, opaque: false }.into()
 }
 
 pub(crate) fn person() -> Person {
@@ -64,18 +79,69 @@ impl Set {
 /// A token call that was allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Call {
-    /// How many token sets there were.
+    /// How many refresh tokens, or own token sets, there were.
     pub(crate) about: usize,
     pub(crate) begun_at: UnixTime,
+    /// Whose origin's token it is for; none is the session's own.
+    pub(crate) purpose: Option<usize>,
+}
+
+/// What is known of one origin's token.
+#[derive(Default)]
+struct Origin {
+    /// When it came, the token, its life and its jitter.
+    token: Option<(UnixTime, AccessToken, u64, u8)>,
+    /// The failures since: when, for how long nobody asks again, and whether it was a no.
+    failures: Vec<(UnixTime, u64, bool)>,
+}
+
+/// A pause after so many failures before.
+fn pause(before: usize, asked: Option<u64>) -> u64 {
+    let pauses = [2, 4, 8, 16, 32, 60];
+    pauses[before.min(5)].max(asked.unwrap_or(0))
+}
+
+impl Origin {
+    fn ends_at(&self) -> Option<UnixTime> {
+        self.token.as_ref().map(|(came, _, life, _)| came.plus(*life))
+    }
+
+    fn refresh_at(&self) -> Option<UnixTime> {
+        let (came, _, life, jitter) = self.token.as_ref()?;
+        let leeway = (life / 10).min(60);
+        let spread = leeway * u64::from(*jitter) / 1_024;
+        Some(came.plus(*life).minus(leeway - spread).max(came.plus(1)))
+    }
+
+    fn rest_ends_at(&self) -> Option<UnixTime> {
+        self.failures.last().map(|(at, pause, _)| at.plus(*pause))
+    }
+
+    fn lack(&self, now: UnixTime) -> Option<Lack> {
+        let (at, pause, refused) = self.failures.last()?;
+        let until = at.plus(*pause);
+        let is_on = !is_ahead(*at, now) && now < until;
+        is_on.then(|| Lack { refused: *refused, retry_after: until.since(now) })
+    }
 }
 
 /// What a visit comes to; a lease can't be compared and is not.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Seen {
     Serve(Snapshot),
-    Call(RefreshToken),
+    Call(Way),
     Wait(UnixTime, Option<Snapshot>),
     Unavailable(u64),
+    Gone,
+}
+
+/// The same of a visit for an origin: the token in place of who is there.
+#[derive(Debug, PartialEq)]
+pub(crate) enum SeenFor {
+    Serve(AccessToken),
+    Call(Way, Option<AccessToken>),
+    Wait(UnixTime, Option<AccessToken>),
+    Lacking(Lack),
     Gone,
 }
 
@@ -89,6 +155,11 @@ pub(crate) struct Book {
     /// The failures since the last token set: when, and for how long it is to be left alone.
     failures: Vec<(UnixTime, u64)>,
     pub(crate) is_over: bool,
+    origins: [Origin; 2],
+    /// Counts refresh tokens: what was begun with an older one is too late.
+    era: usize,
+    /// Whose refresh was begun and neither answered nor refused, since there is this refresh token.
+    pub(crate) owed: Option<Option<usize>>,
 }
 
 impl Book {
@@ -96,7 +167,20 @@ impl Book {
     pub(crate) fn open(limits: Limits, first: Renewal) -> Self {
         let (sets, calls, failures) = (Vec::new(), Vec::new(), Vec::new());
         let (is_calling, is_over) = (false, false);
-        let mut book = Self { limits, seen_at: NOON, sets, calls, is_calling, failures, is_over };
+        let (origins, era, owed) = (<[Origin; 2]>::default(), 0, None);
+        let seen_at = NOON;
+        let mut book = Self {
+            limits,
+            seen_at,
+            sets,
+            calls,
+            is_calling,
+            failures,
+            is_over,
+            origins,
+            era,
+            owed,
+        };
         book.receive(first, NOON);
         book
     }
@@ -142,6 +226,15 @@ impl Book {
             When::RestEnd(off) => moved(self.rest_ends_at().unwrap_or(now), off),
             When::IdleEnd(off) => moved(self.idle_ends_at(), off),
             When::End(off) => moved(self.ends_at(), off),
+            When::OriginRefresh(origin, off) => {
+                moved(self.origins[origin].refresh_at().unwrap_or(now), off)
+            }
+            When::OriginEnd(origin, off) => {
+                moved(self.origins[origin].ends_at().unwrap_or(now), off)
+            }
+            When::OriginRestEnd(origin, off) => {
+                moved(self.origins[origin].rest_ends_at().unwrap_or(now), off)
+            }
         }
     }
 
@@ -171,14 +264,53 @@ impl Book {
         self.is_over
     }
 
-    pub(crate) fn visit(&mut self, is_right: bool, now: UnixTime) -> Seen {
+    /// Whether nobody comes in; who does is noted.
+    fn stays_out(&mut self, is_right: bool, now: UnixTime) -> bool {
         if !is_right || self.ends_by_itself(now) {
-            return Seen::Gone;
+            return true;
         }
         // Not every request is noted: only what is half a minute, or a tenth of the idle time, late.
         if now >= self.seen_at.plus(30.min(self.limits.idle / 10)) {
             self.seen_at = now;
         }
+        false
+    }
+
+    fn call(&mut self, purpose: Option<usize>, now: UnixTime) {
+        self.calls.push(Call { about: self.era, begun_at: now, purpose });
+        self.is_calling = true;
+    }
+
+    /// What is made of the refresh token: for whom it is wanted, unless a call for somebody else may
+    /// have been obeyed, and that one does not rest.
+    fn redeem(&mut self, wanted: Option<usize>, token: RefreshToken, now: UnixTime) -> Way {
+        let rests = |purpose: Option<usize>| match purpose {
+            None => self.rests(now),
+            Some(origin) => self.origins[origin].lack(now).is_some(),
+        };
+        let first = self.owed.filter(|owed| !rests(*owed));
+        let purpose = first.unwrap_or(wanted);
+        self.owed.get_or_insert(purpose);
+        self.call(purpose, now);
+        match purpose {
+            None => Way::Renew(token),
+            Some(origin) => Way::Refresh(token, aim(origin).wanted().clone()),
+        }
+    }
+
+    fn rests(&self, now: UnixTime) -> bool {
+        let rest = self.rest_ends_at().filter(|_| !self.is_rest_ahead(now));
+        rest.is_some_and(|until| now < until)
+    }
+
+    pub(crate) fn visit(&mut self, is_right: bool, now: UnixTime) -> Seen {
+        if self.stays_out(is_right, now) {
+            return Seen::Gone;
+        }
+        self.own(now)
+    }
+
+    fn own(&mut self, now: UnixTime) -> Seen {
         if now < self.set().refresh_at() && !self.is_ahead(now) {
             return Seen::Serve(self.snapshot());
         }
@@ -190,24 +322,127 @@ impl Book {
         if self.is_calling && now < self.lease_ends_at() {
             return Seen::Wait(self.lease_ends_at(), alive);
         }
-        let rest = self.rest_ends_at().filter(|_| !self.is_rest_ahead(now));
-        if let Some(rested) = rest.filter(|until| now < *until) {
-            let retry_after = rested.since(now);
+        if self.rests(now) {
+            let retry_after = self.rest_ends_at().map_or(0, |until| until.since(now));
             return alive.map_or(Seen::Unavailable(retry_after), Seen::Serve);
         }
-        self.calls.push(Call { about: self.sets.len(), begun_at: now });
-        self.is_calling = true;
-        Seen::Call(token)
+        Seen::Call(self.redeem(None, token, now))
+    }
+
+    pub(crate) fn visit_for(&mut self, origin: usize, is_right: bool, now: UnixTime) -> SeenFor {
+        if self.stays_out(is_right, now) {
+            return SeenFor::Gone;
+        }
+        let refresh_token = self.set().refresh_token.clone();
+        if refresh_token.is_none() && now >= self.set().ends_at() {
+            self.is_over = true;
+            return SeenFor::Gone;
+        }
+        let it = &self.origins[origin];
+        let alive = it.ends_at().is_some_and(|end| now < end);
+        let token = it.token.as_ref().map(|(_, token, ..)| token.clone()).filter(|_| alive);
+        let is_young = it.refresh_at().is_some_and(|at| now < at);
+        let is_ahead = it.token.as_ref().is_some_and(|(came, ..)| is_ahead(*came, now));
+        if let Some(token) = token.clone().filter(|_| is_young && !is_ahead) {
+            return SeenFor::Serve(token);
+        }
+        if let Some(lack) = it.lack(now) {
+            return token.map_or(SeenFor::Lacking(lack), SeenFor::Serve);
+        }
+        if self.is_calling && now < self.lease_ends_at() {
+            return SeenFor::Wait(self.lease_ends_at(), token);
+        }
+        let wanted = aim(origin).wanted().clone();
+        match (ORIGINS[origin], refresh_token) {
+            (By::Refresh, Some(redeemed)) => {
+                SeenFor::Call(self.redeem(Some(origin), redeemed, now), token)
+            }
+            (By::Refresh, None) => {
+                let lack = Lack { refused: true, retry_after: 60 };
+                token.map_or(SeenFor::Lacking(lack), SeenFor::Serve)
+            }
+            (By::Exchange, _) => match self.own(now) {
+                Seen::Serve(snapshot) => {
+                    self.call(Some(origin), now);
+                    SeenFor::Call(Way::Exchange(snapshot.access_token, wanted), token)
+                }
+                Seen::Call(way) => SeenFor::Call(way, token),
+                Seen::Wait(until, _) => SeenFor::Wait(until, token),
+                Seen::Unavailable(retry_after) => {
+                    let lack = Lack { refused: false, retry_after };
+                    token.map_or(SeenFor::Lacking(lack), SeenFor::Serve)
+                }
+                Seen::Gone => SeenFor::Gone,
+            },
+        }
+    }
+
+    /// What an answer comes to before anybody looks into it, which brought this refresh token.
+    fn too_late(
+        &mut self,
+        call: Call,
+        brought: Option<&RefreshToken>,
+        now: UnixTime,
+    ) -> Option<Renewed> {
+        if self.ends_by_itself(now) {
+            return Some(Renewed::Orphaned(brought.cloned()));
+        }
+        (call.about != self.era).then_some(Renewed::Late)
+    }
+
+    /// A refresh token came, or none.
+    fn rotate(&mut self, call: Call, next: Option<RefreshToken>) {
+        if next.is_some() {
+            let last = self.sets.len() - 1;
+            self.sets[last].refresh_token = next;
+            self.era += 1;
+            self.owed = None;
+            self.is_calling = false;
+            return;
+        }
+        if self.owed == Some(call.purpose) {
+            self.owed = None;
+        }
+        if self.calls.last() == Some(&call) {
+            self.is_calling = false;
+        }
     }
 
     pub(crate) fn renew(&mut self, call: Call, renewal: Renewal, now: UnixTime) -> Renewed {
-        if self.ends_by_itself(now) {
-            return Renewed::Orphaned(renewal.refresh_token);
+        if let Some(late) = self.too_late(call, renewal.refresh_token.as_ref(), now) {
+            return late;
         }
-        if call.about != self.sets.len() {
-            return Renewed::Late;
+        let Some(origin) = call.purpose else {
+            self.receive(renewal, now);
+            return Renewed::Committed;
+        };
+        let Renewal { access_token, expires_in, refresh_token, id_token, jitter, .. } = renewal;
+        self.rotate(call, refresh_token);
+        if id_token.is_some() {
+            let last = self.sets.len() - 1;
+            self.sets[last].id_token = id_token;
         }
-        self.receive(renewal, now);
+        let life = expires_in.unwrap_or(300).max(1);
+        let token = Some((now, access_token, life, jitter));
+        self.origins[origin] = Origin { token, failures: Vec::new() };
+        Renewed::Committed
+    }
+
+    /// What came for an origin is for somebody else.
+    pub(crate) fn misfit(
+        &mut self,
+        call: Call,
+        next: Option<RefreshToken>,
+        now: UnixTime,
+    ) -> Renewed {
+        if let Some(late) = self.too_late(call, next.as_ref(), now) {
+            return late;
+        }
+        self.rotate(call, next);
+        if let Some(origin) = call.purpose {
+            let Origin { failures, .. } = &mut self.origins[origin];
+            failures.push((now, pause(failures.len(), None), true));
+        }
         Renewed::Committed
     }
 
@@ -227,6 +462,8 @@ impl Book {
         self.sets.push(Set { received_at, access_token, refresh_token, id_token, life, jitter });
         self.failures.clear();
         self.is_calling = false;
+        self.era += 1;
+        self.owed = None;
     }
 
     /// How often calls failed since the last token set.
@@ -240,12 +477,22 @@ impl Book {
             return false;
         }
         self.is_calling = false;
-        match failure {
-            Failure::Definitive => self.is_over = true,
-            Failure::Transient { retry_after } => {
-                let pauses = [2, 4, 8, 16, 32, 60];
-                let pause = pauses[self.failures.len().min(5)];
-                self.failures.push((now, pause.max(retry_after.unwrap_or(0))));
+        let (refused, asked) = match failure {
+            Failure::Definitive => {
+                self.is_over = true;
+                return true;
+            }
+            Failure::Refused => (true, None),
+            Failure::Transient { retry_after } => (false, retry_after),
+        };
+        if refused && self.owed == Some(call.purpose) {
+            self.owed = None;
+        }
+        match call.purpose {
+            None => self.failures.push((now, pause(self.failures.len(), asked))),
+            Some(origin) => {
+                let Origin { failures, .. } = &mut self.origins[origin];
+                failures.push((now, pause(failures.len(), asked), refused));
             }
         }
         true

@@ -1,7 +1,8 @@
 //! A browser session at the gateway against its [`Book`].
 
-use crate::book::{Book, Call, Seen, When, person};
+use crate::book::{Book, Call, Seen, SeenFor, When, aim, person};
 use crate::run::{Checked, NOON, Tally, any_of, run, weighted};
+use gateway::session::state::further::{Supplied, Supply};
 use gateway::session::state::{
     Failure, LEASE_SECONDS, Lease, Limits, Live, Renewal, Renewed, Session, Tokens, Visit,
 };
@@ -13,8 +14,12 @@ use shared::time::UnixTime;
 enum Command {
     /// A request, with the session's secret or a guess.
     Visit { is_right: bool },
+    /// The same to a route whose origin has a token of its own.
+    VisitFor { origin: usize, is_right: bool },
     /// Tokens in answer to one of the calls, counted back from the last.
     Renew { call: usize, brought: Brought },
+    /// Tokens for somebody else in answer to one of the calls for an origin.
+    Misfit { call: usize, brought: Brought },
     /// The other end of one of the calls.
     Fail { call: usize, failure: Failure },
     /// The instance that made calls is gone.
@@ -63,9 +68,13 @@ fn commands() -> impl Strategy<Value = Command> {
         (1, transient(Some(3))),
         (2, transient(Some(90))),
         (1, Failure::Definitive),
+        (4, Failure::Refused),
     ]);
     prop_oneof![
-        60 => is_right().prop_map(|is_right| Command::Visit { is_right }),
+        40 => is_right().prop_map(|is_right| Command::Visit { is_right }),
+        40 => (0..2_usize, is_right())
+            .prop_map(|(origin, is_right)| Command::VisitFor { origin, is_right }),
+        4 => (which(), brought()).prop_map(|(call, brought)| Command::Misfit { call, brought }),
         24 => (which(), brought()).prop_map(|(call, brought)| Command::Renew { call, brought }),
         14 => (which(), failures).prop_map(|(call, failure)| Command::Fail { call, failure }),
         4 => Just(Command::Abandon),
@@ -86,6 +95,9 @@ fn whens() -> impl Strategy<Value = When> {
         1 => back().prop_map(When::RestBegin),
         4 => off().prop_map(When::RestEnd),
         1 => off().prop_map(When::IdleEnd),
+        6 => (0..2_usize, off()).prop_map(|(origin, off)| When::OriginRefresh(origin, off)),
+        3 => (0..2_usize, off()).prop_map(|(origin, off)| When::OriginEnd(origin, off)),
+        4 => (0..2_usize, off()).prop_map(|(origin, off)| When::OriginRestEnd(origin, off)),
         2 => (-300..300_i64).prop_map(When::In),
         1 => weighted(&[(3, -60), (1, -1), (1, 0)]).prop_map(When::End),
     ]
@@ -156,9 +168,9 @@ impl Pair {
         let expected = self.book.visit(is_right, now);
         let seen = match visit {
             Visit::Serve(snapshot) => Seen::Serve(*snapshot),
-            Visit::Refresh(lease, token) => {
+            Visit::Refresh(lease, way) => {
                 self.leases.push(lease);
-                Seen::Call(token)
+                Seen::Call(way)
             }
             Visit::Wait(until, meanwhile) => Seen::Wait(until, meanwhile.map(|it| *it)),
             Visit::Unavailable { retry_after } => Seen::Unavailable(retry_after),
@@ -167,12 +179,8 @@ impl Pair {
         prop_assert_eq!(&seen, &expected);
         prop_assert!(is_right || session == self.session, "a guess changed something");
         self.session = session;
-        if let (Seen::Call(_), Some(call)) = (&seen, self.book.calls.last()) {
-            let other = self.under_way.iter().find(|other| other.about == call.about);
-            prop_assert_eq!(other, None, "two calls at once");
-            let another = self.last_call.replace(*call).filter(|last| last.begun_at == now);
-            prop_assert!(another.is_none(), "two calls in one second");
-            self.under_way.push(*call);
+        if let Seen::Call(_) = &seen {
+            self.begun(now)?;
         }
         tally.count(match seen {
             Seen::Serve(_) if is_young && !is_ahead => "served",
@@ -194,6 +202,78 @@ impl Pair {
         Ok(())
     }
 
+    /// A call was just allowed.
+    fn begun(&mut self, now: UnixTime) -> Checked {
+        let call = self.book.calls[self.book.calls.len() - 1];
+        let other = self.under_way.iter().find(|other| other.about == call.about);
+        prop_assert_eq!(other, None, "two calls at once");
+        let last = self.last_call.replace(call);
+        let another = last.filter(|last| last.begun_at == now && last.purpose == call.purpose);
+        prop_assert!(another.is_none(), "two calls for the same in one second");
+        self.under_way.push(call);
+        Ok(())
+    }
+
+    fn visit_for(
+        &mut self,
+        origin: usize,
+        is_right: bool,
+        now: UnixTime,
+        tally: &Tally,
+    ) -> Checked {
+        let owed = self.book.owed;
+        let (session, supply) = self.session.clone().visit_for(secret(is_right), &aim(origin), now);
+        let expected = self.book.visit_for(origin, is_right, now);
+        let token = |supplied: Box<Supplied>| supplied.granted.access_token().clone();
+        let seen = match supply {
+            Supply::Serve(supplied) => SeenFor::Serve(token(supplied)),
+            Supply::Call(lease, way, meanwhile) => {
+                self.leases.push(lease);
+                SeenFor::Call(way, meanwhile.map(token))
+            }
+            Supply::Wait(until, meanwhile) => SeenFor::Wait(until, meanwhile.map(token)),
+            Supply::Lacking(lack) => SeenFor::Lacking(lack),
+            Supply::Gone => SeenFor::Gone,
+        };
+        prop_assert_eq!(&seen, &expected);
+        prop_assert!(is_right || session == self.session, "a guess changed something");
+        self.session = session;
+        if let SeenFor::Call(..) = &seen {
+            self.begun(now)?;
+        }
+        let purpose = self.book.calls.last().and_then(|call| call.purpose);
+        tally.count(match seen {
+            SeenFor::Serve(_) => "an origin is served",
+            SeenFor::Call(..) if purpose == Some(origin) => "leased for an origin",
+            SeenFor::Call(..) if owed.is_some() => "leased for whom an answer is owed",
+            SeenFor::Call(..) => "leased for what is to be exchanged",
+            SeenFor::Wait(_, Some(_)) => "an origin waits with a token",
+            SeenFor::Wait(_, None) => "an origin waits without",
+            SeenFor::Lacking(lack) if lack.refused => "an origin is refused",
+            SeenFor::Lacking(_) => "an origin lacks a token",
+            SeenFor::Gone => "gone for an origin",
+        });
+        Ok(())
+    }
+
+    fn misfit(&mut self, back: usize, renewal: &Renewal, now: UnixTime, tally: &Tally) -> Checked {
+        let Some((lease, call)) = self.call(back) else { return Ok(()) };
+        // The session's own token is for whomever the provider says.
+        if call.purpose.is_none() {
+            return Ok(());
+        }
+        self.under_way.retain(|other| *other != call);
+        let next = renewal.refresh_token.clone();
+        let (session, renewed) = self.session.clone().misfit(lease, next.clone(), now);
+        prop_assert_eq!(&renewed, &self.book.misfit(call, next, now));
+        self.session = session;
+        tally.count(match renewed {
+            Renewed::Committed => "thrown away",
+            Renewed::Orphaned(_) | Renewed::Late => "thrown away too late",
+        });
+        Ok(())
+    }
+
     /// The call counted back from the last, if there were so many.
     fn call(&self, back: usize) -> Option<(Lease, Call)> {
         let index = self.book.calls.len().checked_sub(1 + back)?;
@@ -207,6 +287,7 @@ impl Pair {
         prop_assert_eq!(&renewed, &self.book.renew(call, renewal.clone(), now));
         self.session = session;
         tally.count(match renewed {
+            Renewed::Committed if call.purpose.is_some() => "granted",
             Renewed::Committed if self.book.calls.last() != Some(&call) => "renewed by an old call",
             Renewed::Committed => "renewed",
             Renewed::Orphaned(_) => "orphaned",
@@ -225,6 +306,7 @@ impl Pair {
         tally.count(match failure {
             _ if !matters => "failure of no consequence",
             Failure::Definitive => "failed for good",
+            Failure::Refused => "refused",
             Failure::Transient { .. } if self.book.failures() > 5 => "failed again and again",
             Failure::Transient { .. } => "failed for now",
         });
@@ -275,6 +357,19 @@ fn gr_12_gs_14_a_browser_session_answers_any_sequence_of_events_as_its_book_says
         "failed again and again",
         "closed",
         "not closed",
+        "refused",
+        "granted",
+        "thrown away",
+        "thrown away too late",
+        "an origin is served",
+        "leased for an origin",
+        "leased for whom an answer is owed",
+        "leased for what is to be exchanged",
+        "an origin waits with a token",
+        "an origin waits without",
+        "an origin is refused",
+        "an origin lacks a token",
+        "gone for an origin",
     ];
     run(&sequences(), &outcomes, |(limits, first, commands), tally| {
         sequence(limits, first, commands, tally)
@@ -302,6 +397,12 @@ fn sequence(
         let was_over = matches!(pair.session, Session::Ended { .. });
         match command {
             Command::Visit { is_right } => pair.visit(is_right, now, tally)?,
+            Command::VisitFor { origin, is_right } => {
+                pair.visit_for(origin, is_right, now, tally)?;
+            }
+            Command::Misfit { call, brought } => {
+                pair.misfit(call, &renewal(brought, number), now, tally)?;
+            }
             Command::Renew { call, brought } => {
                 pair.renew(call, &renewal(brought, number), now, tally)?;
             }

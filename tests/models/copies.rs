@@ -7,7 +7,8 @@ use crate::run::{Checked, NOON, Tally, any_of, moved, run, weighted};
 use gateway::config::Config;
 use gateway::person::{Answer, Command as Wish, Name, People};
 use gateway::session::cached::{Cached, Copies};
-use gateway::session::driver::Visited;
+use gateway::session::driver::{Provided, Visited};
+use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Person, Snapshot};
 use gateway::session::{Lost, Sessions};
 use proptest::prelude::*;
@@ -82,6 +83,17 @@ impl Sessions for Shared {
             Some(_) if self.0.is_resting.get() => Visited::Unavailable { retry_after: 2 },
             Some(snapshot) => Visited::Present(Box::new(snapshot), None),
         })
+    }
+
+    async fn visit_for(
+        &self,
+        _: Uuid,
+        _: Digest,
+        _: &Aim,
+        _: u8,
+        _: UnixTime,
+    ) -> Result<Provided, Lost> {
+        Ok(Provided::Gone)
     }
 
     async fn close(&self, _: Uuid, _: Digest, _: UnixTime) -> Result<Option<Farewell>, Lost> {

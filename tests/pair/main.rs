@@ -44,6 +44,7 @@ mod csrf;
 mod headers;
 mod leaks;
 mod limits;
+mod origins;
 mod other_origins;
 mod own_keys;
 mod own_sessions;

@@ -6,8 +6,9 @@ use crate::line::Line;
 use crate::stores::Beside;
 use crate::turns::{Tasks, turns};
 use gateway::person::{self as people, Answer, Name, People, Person};
-use gateway::session::driver::{Broken, Driver, Store, Visited};
+use gateway::session::driver::{Broken, Driver, Provided, Store, Visited};
 use gateway::session::parties::Parties;
+use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Command, Lost, Sessions};
 use serde::Serialize;
@@ -298,6 +299,20 @@ impl Sessions for Objects {
         let instance = self.reach(object).await?;
         let visited = instance.visit(secret, jitter, now, turns(PATIENCE));
         Ok(over_the_wire(&self.answer(visited).await?))
+    }
+
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        let instance = self.reach(object).await?;
+        let aim = over_the_wire(aim);
+        let provided = instance.visit_for(secret, &aim, jitter, now, turns(PATIENCE));
+        Ok(over_the_wire(&self.answer(provided).await?))
     }
 
     async fn close(

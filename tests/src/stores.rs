@@ -9,8 +9,9 @@ use gateway::config::{Config, Mode};
 use gateway::person::{Answer, Command, Name, People};
 use gateway::session::cached::{Cached, Copies};
 use gateway::session::contended::{Contended, Pause, Shelf, Version};
-use gateway::session::driver::{Broken, Spawn, Store, Visited};
+use gateway::session::driver::{Broken, Provided, Spawn, Store, Visited};
 use gateway::session::parties::Parties;
+use gateway::session::state::further::Aim;
 use gateway::session::state::{Farewell, Live, Session};
 use gateway::session::{Lost, Sessions};
 use rand_chacha::ChaCha12Rng;
@@ -122,6 +123,17 @@ impl Sessions for Shared {
         now: UnixTime,
     ) -> Result<Visited, Lost> {
         self.0.visit(id, secret, jitter, now).await
+    }
+
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        self.0.visit_for(id, secret, aim, jitter, now).await
     }
 
     async fn close(
@@ -243,6 +255,21 @@ impl Sessions for Stores {
             Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
             Self::Copies(cached) => cached.visit(id, secret, jitter, now).await,
             Self::Table(table) => table.visit(id, secret, jitter, now).await,
+        }
+    }
+
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        match self {
+            Self::Objects(objects) => objects.visit_for(id, secret, aim, jitter, now).await,
+            Self::Copies(cached) => cached.visit_for(id, secret, aim, jitter, now).await,
+            Self::Table(table) => table.visit_for(id, secret, aim, jitter, now).await,
         }
     }
 

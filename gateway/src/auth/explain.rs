@@ -11,6 +11,7 @@ use crate::gateway::{Decided, enter};
 use crate::next::{Arrival, Incoming, Next, arrive};
 use crate::path::Target;
 use crate::refused::{Refused, Why};
+use crate::route::token::Token;
 use crate::route::{Access, Owner, Route};
 use crate::session::Sessions;
 use crate::session::admission::Seams;
@@ -24,6 +25,7 @@ use shared::fetch::{Fetch, Request, Response};
 use shared::form::Form;
 use shared::jose::Signer;
 use shared::respond;
+use shared::rp::wanted::Wanted;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 
@@ -50,6 +52,16 @@ struct Rule<'r> {
     access: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<&'r str>,
+    /// Which token its origin is sent, where that is not the session's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Sends<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Sends<'r> {
+    Nothing(&'static str),
+    Aimed(&'r Wanted),
 }
 
 #[derive(Serialize)]
@@ -60,7 +72,7 @@ enum Decision {
     /// It goes to the origin.
     Forward {
         to: String,
-        /// Whether with somebody's access token.
+        /// Whether for somebody in particular.
         authenticated: bool,
     },
     /// It is answered here.
@@ -152,6 +164,11 @@ fn rule(route: &Route) -> Rule<'_> {
             Access::Api => "api",
         },
         provider: route.provider.as_deref(),
+        token: match &route.token {
+            Token::Session => None,
+            Token::Nothing => Some(Sends::Nothing("none")),
+            Token::Aimed(aim) => Some(Sends::Aimed(aim.wanted())),
+        },
     }
 }
 

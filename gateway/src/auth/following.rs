@@ -93,7 +93,9 @@ pub(super) async fn whom<S: Sessions, F: Fetch, V: Signer>(
             let Person { provider, subject, .. } = &visitor.snapshot.person;
             Some((provider.clone(), subject.clone()))
         }
-        Authentication::Anonymous(..) | Authentication::Unavailable { .. } => None,
+        Authentication::Anonymous(..)
+        | Authentication::Unavailable { .. }
+        | Authentication::Lacking { .. } => None,
     }
 }
 

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method};
 use rand_core::CryptoRng;
 use shared::cause;
 use shared::fetch::{Fetch, Request, Response};
-use shared::form::{Form, append};
+use shared::form::{Form, RESOURCE, append};
 use shared::jose::Signer;
 use shared::respond;
 use shared::rp::authorization::{Flow, Hints};
@@ -97,14 +97,21 @@ pub(super) async fn begin<S: Sessions, F: Fetch, V: Signer>(
 ) -> Result<Response, NotBegun> {
     let (config, client) = (seams.config, &party.client);
     let metadata = party.provider.metadata(&party.fetch, now).await.map_err(NotBegun::Provider)?;
-    let flow = Flow::new(step_up.max_age, rng);
+    let resource = config.resource.clone().filter(|_| client.scope.has("openid"));
+    let flow = Flow { resource, ..Flow::new(step_up.max_age, rng) };
+    // What is not named here is not granted, and no refresh gives it later.
+    let mut resources = config.routes.resources();
+    resources.extend(config.resource.as_deref());
+    let resources = resources.into_iter().filter(|_| client.scope.has("openid"));
+    let resources = resources.map(|name| (RESOURCE.to_owned(), name.to_owned()));
     // Who speaks another protocol has no such parameter.
     let acr =
         Some(step_up.acr.join(" ")).filter(|text| !text.is_empty() && client.scope.has("openid"));
     let prompt = (manner != Manner::Shown).then_some("none");
     // Google is asked for consent to give out refresh tokens; where nothing may be shown it is not.
     let more = party.parameters.iter().filter(|(name, _)| prompt.is_none() || name != "prompt");
-    let more: Vec<_> = more.cloned().chain(acr.map(|acr| ("acr_values".to_owned(), acr))).collect();
+    let more = more.cloned().chain(acr.map(|acr| ("acr_values".to_owned(), acr)));
+    let more: Vec<_> = more.chain(resources).collect();
     let hints = Hints { more: &more, prompt, ..Hints::default() };
     let pushes = config.par && party.is_silent();
     let url = if pushes || metadata.require_pushed_authorization_requests {

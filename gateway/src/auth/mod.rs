@@ -17,6 +17,8 @@ pub mod turnstile;
 pub mod whoami;
 
 #[cfg(test)]
+mod aimed_tests;
+#[cfg(test)]
 mod back_channel_tests;
 #[cfg(test)]
 mod choice_tests;

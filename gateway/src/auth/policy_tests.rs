@@ -231,3 +231,30 @@ fn a_refreshed_id_token_takes_away_what_its_person_has_no_more() {
     let told = explained(&mut world, "GET", "/reports", later);
     assert_eq!(told["decision"]["respond"]["why"], "Refused(Claim)");
 }
+
+#[test]
+fn gp_24_the_dry_run_says_which_token_a_route_uses_and_shows_none() {
+    let routes = r#"[
+        {"prefix": "/orders", "origin": "https://o.test", "access": "api",
+         "token": {"audience": "orders", "scope": "read", "by": "exchange"}},
+        {"prefix": "/quiet", "origin": "https://q.test", "access": "signed-in", "token": "none"},
+        {"prefix": "/", "origin": "https://s.test", "access": "signed-in"}
+    ]"#;
+    let digest = Digest::of("explain-it").to_text().leak();
+    let settings = [("ROUTES", routes), ("EXPLAIN_TOKEN_SHA256", digest)];
+    let mut world = world_of(config_with("hybrid", &settings));
+    world.sign_in(NOON);
+    for (url, token) in [
+        (
+            "/orders/1",
+            json!({"by": "exchange", "audience": "orders", "scope": "read", "opaque": false}),
+        ),
+        ("/quiet", json!("none")),
+        ("/", Value::Null),
+    ] {
+        let told = explained(&mut world, "GET", url, NOON);
+        assert_eq!(told["rule"]["token"], token, "{url}");
+        assert_eq!(told["decision"]["forward"]["authenticated"], true, "{url}");
+        assert!(!told.to_string().contains("x0") && !told.to_string().contains("a0"), "{told}");
+    }
+}

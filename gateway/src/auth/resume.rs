@@ -7,6 +7,7 @@ use crate::kept::{Kept, Ticket};
 use crate::negotiate::login_url;
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
+use crate::session::state::further::Lack;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue};
 use rand_core::CryptoRng;
@@ -109,7 +110,8 @@ async fn open<S: Sessions, F: Fetch, V: Signer>(
             *cookies = lines;
             return Err(Refused::SignedOut);
         }
-        Authentication::Unavailable { retry_after, cookies: lines, refresh: _ } => {
+        Authentication::Lacking { lack: Lack { retry_after, .. }, cookies: lines }
+        | Authentication::Unavailable { retry_after, cookies: lines, refresh: _ } => {
             *cookies = lines;
             return Err(Refused::Unavailable(retry_after));
         }

@@ -4,6 +4,7 @@ use super::{LOGIN, LOGOUT, carry};
 use crate::session::Sessions;
 use crate::session::admission::{Authentication, Seams};
 use crate::session::state::Snapshot;
+use crate::session::state::further::Lack;
 use http::header::{RETRY_AFTER, VARY};
 use http::{HeaderValue, StatusCode};
 use rand_core::CryptoRng;
@@ -57,7 +58,8 @@ pub async fn whoami<S: Sessions, F: Fetch, V: Signer>(
         Authentication::Anonymous(cookies, _) => {
             (respond::json(StatusCode::OK, &answer(None)), cookies)
         }
-        Authentication::Unavailable { retry_after, cookies, refresh: _ } => {
+        Authentication::Lacking { lack: Lack { retry_after, .. }, cookies }
+        | Authentication::Unavailable { retry_after, cookies, refresh: _ } => {
             let mut response = respond::empty(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
             (response, cookies)

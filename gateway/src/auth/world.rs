@@ -9,10 +9,11 @@ use crate::kept;
 use crate::next::{Incoming, Next};
 use crate::person::{Answer, Command, Name, People, Person};
 use crate::session::admission::{Authentication, Seams};
-use crate::session::driver::Visited;
+use crate::session::driver::{Provided, Visited};
 use crate::session::opened::Opened;
 use crate::session::parties::Parties;
-use crate::session::state::{Farewell, Live, Session, Visit};
+use crate::session::state::further::{Aim, Supply};
+use crate::session::state::{Farewell, Live, Renewal, Session, Visit};
 use crate::session::{Lost, Sessions};
 use crate::signals::Edge;
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
@@ -20,11 +21,11 @@ use http::{HeaderMap, HeaderValue, Method};
 use pollster::block_on;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use serde_json::json;
+use serde_json::{Map, json};
 use shared::fetch::{Fetch, Request, Response};
 use shared::form::encode;
 use shared::jose::native::Native;
-use shared::secret::Digest;
+use shared::secret::{AccessToken, Digest};
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub(super) struct Objects {
     rows: RefCell<BTreeMap<Uuid, Session>>,
     people: RefCell<BTreeMap<String, Person>>,
     pub(super) asked: Cell<usize>,
+    /// How many tokens for origins were made.
+    pub(super) granted: Cell<usize>,
     pub(super) lost: Cell<bool>,
     /// Whether sessions do not hear that they are to end.
     pub(super) deaf: Cell<bool>,
@@ -63,6 +66,20 @@ impl Objects {
     /// How many objects of people, and of the provider's sessions, keep something.
     pub(super) fn people(&self) -> usize {
         self.people.borrow().len()
+    }
+}
+
+/// A token for an origin.
+fn granted(number: usize, jitter: u8) -> Renewal {
+    Renewal {
+        access_token: AccessToken::new(format!("x{number}")),
+        expires_in: Some(100),
+        refresh_token: None,
+        id_token: None,
+        scope: None,
+        weighed: Map::new(),
+        told: Map::new(),
+        jitter,
     }
 }
 
@@ -105,6 +122,34 @@ impl Sessions for Objects {
             Visit::Serve(snapshot) => Visited::Present(snapshot, None),
             Visit::Gone => Visited::Gone,
             _ => Visited::Unavailable { retry_after: 3 },
+        })
+    }
+
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        self.ask()?;
+        let Some(session) = self.rows.borrow_mut().remove(&object) else {
+            return Ok(Provided::Gone);
+        };
+        let (mut session, mut supply) = session.visit_for(secret, aim, now);
+        if let Supply::Call(lease, ..) = supply {
+            // The provider is always there, and gives what is asked for.
+            let number = self.granted.get();
+            self.granted.set(number + 1);
+            (session, _) = session.renew(lease, granted(number, jitter), now);
+            (session, supply) = session.visit_for(secret, aim, now);
+        }
+        self.rows.borrow_mut().insert(object, session);
+        Ok(match supply {
+            Supply::Serve(supplied) => Provided::Present(supplied),
+            Supply::Gone => Provided::Gone,
+            _ => Provided::Unavailable { retry_after: 3 },
         })
     }
 
@@ -373,11 +418,22 @@ impl<F: Fetch> World<F> {
         let found = block_on(seams.authenticate(&headers, now, rng));
         let cookies = match &found {
             Authentication::Authenticated(visitor) => visitor.cookies.clone(),
-            Authentication::Anonymous(cookies, _) | Authentication::Unavailable { cookies, .. } => {
-                cookies.clone()
-            }
+            Authentication::Anonymous(cookies, _)
+            | Authentication::Unavailable { cookies, .. }
+            | Authentication::Lacking { cookies, .. } => cookies.clone(),
         };
         self.keep(&cookies);
+        found
+    }
+
+    pub(super) fn authenticate_for(&mut self, aim: &Aim, now: UnixTime) -> Authentication {
+        let headers = self.headers();
+        let Self { config, parties, objects, used, opened, rng, .. } = self;
+        let seams = Seams { config, parties, sessions: objects, used, opened };
+        let found = block_on(seams.authenticate_for(aim, &headers, now, rng));
+        if let Authentication::Authenticated(visitor) = &found {
+            self.keep(&visitor.cookies);
+        }
         found
     }
 

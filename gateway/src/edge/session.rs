@@ -8,9 +8,10 @@ use crate::config::Config;
 use crate::providers::binding;
 use crate::session::bell::{Bell, Watch};
 use crate::session::contended::Shelf;
-use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Spawn, Store, Visited};
+use crate::session::driver::{Broken, Driver, PATIENCE_SECONDS, Provided, Spawn, Store, Visited};
 use crate::session::parties::Parties;
 use crate::session::sql::Table;
+use crate::session::state::further::Aim;
 use crate::session::state::{Farewell, Live, Session as State};
 use crate::session::together::Together;
 use crate::session::{Command, Lost, Sessions};
@@ -170,6 +171,10 @@ impl Instance {
                 let patience = object::pause(PATIENCE_SECONDS);
                 object::answer(&driver.visit(secret, jitter, now, patience).await)
             }
+            Command::VisitFor { secret, aim, jitter, now } => {
+                let patience = object::pause(PATIENCE_SECONDS);
+                object::answer(&driver.visit_for(secret, &aim, jitter, now, patience).await)
+            }
             Command::Close { secret, now } => {
                 object::answer(&driver.close(secret, now).map_err(broken)?)
             }
@@ -298,6 +303,18 @@ impl Sessions for Objects {
         now: UnixTime,
     ) -> std::result::Result<Visited, Lost> {
         self.ask(object, &Command::Visit { secret, jitter, now }).await
+    }
+
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> std::result::Result<Provided, Lost> {
+        let aim = aim.clone();
+        self.ask(object, &Command::VisitFor { secret, aim, jitter, now }).await
     }
 
     async fn close(

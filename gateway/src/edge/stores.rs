@@ -9,10 +9,11 @@ use crate::person::{Answer, Command, Name, People};
 use crate::session::bell::Belled;
 use crate::session::cached::{Cached, Written};
 use crate::session::contended::Contended;
-use crate::session::driver::Visited;
+use crate::session::driver::{Provided, Visited};
 use crate::session::neon::Neon;
 use crate::session::parties::Parties;
 use crate::session::sql::{Database, Table, Trouble};
+use crate::session::state::further::Aim;
 use crate::session::state::{Farewell, Live};
 use crate::session::together::{Board, Together};
 use crate::session::{Lost, Sessions};
@@ -146,6 +147,21 @@ impl Sessions for Stores {
             Self::Objects(objects) => objects.visit(id, secret, jitter, now).await,
             Self::Copies(cached) => cached.visit(id, secret, jitter, now).await,
             Self::Table(table) => table.visit(id, secret, jitter, now).await,
+        }
+    }
+
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        match self {
+            Self::Objects(objects) => objects.visit_for(id, secret, aim, jitter, now).await,
+            Self::Copies(cached) => cached.visit_for(id, secret, aim, jitter, now).await,
+            Self::Table(table) => table.visit_for(id, secret, aim, jitter, now).await,
         }
     }
 

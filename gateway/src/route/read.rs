@@ -1,11 +1,13 @@
 //! The setting `ROUTES`.
 
+use super::token::{self, Token};
 use super::{Access, OURS, Route, Routes, begins};
 use crate::assertion::{self, Asserts};
 use crate::caller::Accepts;
 use crate::forward::plain;
 use crate::path::Target;
 use crate::policy;
+use crate::session::state::further::MOST;
 use crate::told::Told;
 use http::Method;
 use serde::Deserialize;
@@ -38,6 +40,7 @@ struct Entry {
     signals: bool,
     provider: Option<String>,
     bearer: Option<Bearer>,
+    token: Option<token::Entry>,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +97,7 @@ impl Routes {
             read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
         }
         unreachable(settings, &read);
+        tokens(settings, &read);
         let names = read.iter().flat_map(|(_, route)| route.told.names());
         let names: BTreeSet<_> = names.map(|name| plain(name.as_str())).collect();
         let of_site = |url: &Origin| {
@@ -164,6 +168,7 @@ fn one(
         signals,
         provider,
         bearer,
+        token,
     } = entry;
     let sound = is_prefix(&prefix);
     if !sound {
@@ -218,6 +223,10 @@ fn one(
     if bearer.as_ref().is_some_and(|accepts| !is_name(&accepts.audience)) {
         refuse("bearer.audience", "whom the tokens are for, like https://api.example");
     }
+    if access == Some(Access::Public) && token.is_some() {
+        refuse("token", "absent: a public route gets nobody's token");
+    }
+    let token = Token::read(token, refuse);
     let (origin, access) = (origin?, access?);
     sound.then_some(Route {
         position,
@@ -231,6 +240,7 @@ fn one(
         signals,
         provider,
         bearer,
+        token,
     })
 }
 
@@ -259,6 +269,27 @@ fn unreachable<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>, routes
             let wanted = format!("before ROUTES[{}], which has all its requests", before.position);
             settings.refuse(format!("ROUTES[{}]", route.position), wanted);
         }
+    }
+}
+
+/// Notes routes that want too many tokens, or whose tokens would be good for others as well.
+fn tokens<V: Fn(&str) -> Option<String>>(settings: &mut Settings<V>, routes: &[Hosted]) {
+    let all = || routes.iter().map(|(_, route)| &route.token);
+    if !token::are_few(all()) {
+        settings.refuse("ROUTES", format!("at most {MOST} different tokens of routes"));
+    }
+    // A sign-in that names resources gives a token that is for all of them, where nobody says which
+    // of them the session's own is for; and that is what these routes would be sent (GP-24).
+    let shares = |route: &Route| route.access != Access::Public && route.token == Token::Session;
+    let first = routes.iter().find(|(_, route)| shares(route));
+    let named = !token::resources(all()).is_empty() && settings.text("RESOURCE").is_none();
+    if let Some((_, route)) = first.filter(|_| named) {
+        let wanted = format!(
+            "whom the session's own access token is for: ROUTES[{}] is sent it, and others have \
+             resources of their own",
+            route.position
+        );
+        settings.refuse("RESOURCE", wanted);
     }
 }
 

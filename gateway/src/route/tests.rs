@@ -90,6 +90,7 @@ fn gp_11_the_host_is_the_routes_whatever_the_path_says() {
         signals: false,
         provider: None,
         bearer: None,
+        token: Token::Session,
         origin: Origin::parse("https://site.test").unwrap(),
         access: Access::Public,
     };
@@ -204,4 +205,64 @@ proptest! {
             prop_assert_eq!(Some(&again), target.as_ref().ok());
         }
     }
+}
+
+/// The mistakes of settings whose routes are sent these tokens, with this of `RESOURCE`.
+fn tokens(access: &str, tokens: &[&str], resource: &str) -> Vec<String> {
+    let route = |(number, token): (usize, &&str)| {
+        let token = if token.is_empty() { String::new() } else { format!(r#","token": {token}"#) };
+        let origin = "https://site.test";
+        format!(r#"{{"prefix": "/{number}", "origin": "{origin}", "access": "{access}"{token}}}"#)
+    };
+    let routes: Vec<_> = tokens.iter().enumerate().map(route).collect();
+    mistakes(&[("ROUTES", &format!("[{}]", routes.join(","))), ("RESOURCE", resource)])
+}
+
+#[test]
+fn gp_24_a_route_says_whom_its_token_is_for() {
+    for good in [
+        r#""none""#,
+        r#"{"resource": "https://orders.test"}"#,
+        r#"{"audience": "orders", "by": "exchange"}"#,
+        r#"{"resource": "urn:orders", "audience": "orders", "scope": "a b", "by": "refresh"}"#,
+        r#"{"audience": "orders", "opaque": true}"#,
+    ] {
+        assert!(tokens("api", &[good], "").is_empty(), "{good}");
+        assert_eq!(tokens("public", &[good], ""), ["ROUTES[0].token"], "{good}");
+    }
+    for (bad, member) in [
+        (r#""session""#, "ROUTES[0].token"),
+        (r#"{"scope": "a"}"#, "ROUTES[0].token"),
+        (r#"{"resource": "orders"}"#, "ROUTES[0].token.resource"),
+        (r#"{"resource": "https://orders.test/#a"}"#, "ROUTES[0].token.resource"),
+        (r#"{"audience": ""}"#, "ROUTES[0].token.audience"),
+        (r#"{"audience": "a b"}"#, "ROUTES[0].token.audience"),
+        (r#"{"audience": "a", "scope": ""}"#, "ROUTES[0].token.scope"),
+        (r#"{"audience": "a", "scope": "\"" }"#, "ROUTES[0].token.scope"),
+    ] {
+        assert_eq!(tokens("api", &[bad], ""), [member], "{bad}");
+    }
+    for bad in [r#"{"audience": "a", "by": "magic"}"#, r#"{"audience": "a", "x": 1}"#, "true"] {
+        assert_eq!(tokens("api", &[bad], "").first().map(String::as_str), Some("ROUTES"), "{bad}");
+    }
+}
+
+#[test]
+fn gp_24_no_origin_is_sent_a_token_that_is_good_for_others_by_mistake() {
+    let own = r#"{"resource": "https://orders.test"}"#;
+    assert_eq!(tokens("api", &[own, ""], ""), ["RESOURCE"]);
+    assert!(tokens("api", &[own, ""], "https://own.test").is_empty());
+    assert!(tokens("api", &[own, r#""none""#], "").is_empty());
+    // What is asked by name is not named at the sign-in.
+    assert!(tokens("api", &[r#"{"audience": "orders"}"#, ""], "").is_empty());
+    assert_eq!(tokens("api", &[""], "own"), ["RESOURCE"]);
+}
+
+#[test]
+fn there_are_no_more_different_tokens_than_a_session_has_room_for() {
+    let all: Vec<_> = (0..17).map(|n| format!(r#"{{"audience": "{n}"}}"#)).collect();
+    let mut all: Vec<_> = all.iter().map(String::as_str).collect();
+    assert_eq!(tokens("api", &all, ""), ["ROUTES"]);
+    all[16] = all[0];
+    assert!(tokens("api", &all, "").is_empty());
 }

@@ -4,7 +4,9 @@ use super::cookie::{self, Contents, LogoutKey};
 use super::driver::{Refreshed, Visited};
 use super::opened::Opened;
 use super::parties::Parties;
-use super::state::{Failure, Farewell, Renewed, Session, Snapshot, Visit};
+use super::state::further::Lack;
+use super::state::{Farewell, Session, Snapshot, Visit};
+use super::turn::settle;
 use super::{Lost, Sessions};
 use crate::assertion::Whose;
 use crate::auth::flow::UsedFlows;
@@ -52,6 +54,13 @@ pub enum Authentication {
         cookies: HeaderMap,
         /// What came of a token call, if that is why.
         refresh: Option<Refreshed>,
+    },
+    /// Somebody who is signed in, but there is no token for the origin that they ask.
+    Lacking {
+        /// Why.
+        lack: Lack,
+        /// `Set-Cookie` lines for the response.
+        cookies: HeaderMap,
     },
 }
 
@@ -111,13 +120,13 @@ impl Visitor {
 }
 
 /// One random byte.
-fn jitter(rng: &mut impl CryptoRng) -> u8 {
+pub(super) fn jitter(rng: &mut impl CryptoRng) -> u8 {
     let [byte] = random::<1>(rng);
     byte
 }
 
 /// Nobody, and the cookie goes.
-fn anonymous(headers: &HeaderMap, refresh: Option<Refreshed>) -> Authentication {
+pub(super) fn anonymous(headers: &HeaderMap, refresh: Option<Refreshed>) -> Authentication {
     let mut cookies = HeaderMap::new();
     // Remains of a session are cleaned up; who has none gets no `Set-Cookie` at all.
     if shared::cookie::all(headers).any(|(name, _)| name.starts_with(cookie::NAME)) {
@@ -170,26 +179,9 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             }
             Ok(Visited::Present(snapshot, refresh)) => {
                 let snapshot: Rc<Snapshot> = snapshot.into();
-                let mut cookies = HeaderMap::new();
-                // Sealed again under the newest key, so that an older one can be dropped.
-                let resealed = !self.config.keys.is_newest(&before);
-                let handle =
-                    if resealed { address.seal(Kind::Session, &self.config.keys) } else { before };
-                let next = match self.config.mode {
-                    Mode::Hybrid => {
-                        let (snapshot, place) = (Rc::clone(&snapshot), contents.place().cloned());
-                        Some(Contents::Hybrid { handle, snapshot, checked_at: now, place })
-                    }
-                    Mode::Durable | Mode::Kv | Mode::Postgres => resealed.then(|| {
-                        let (ends_at, place) = (snapshot.ends_at, contents.place().cloned());
-                        Contents::Handle { handle, ends_at, place }
-                    }),
-                    Mode::Sealed => None,
-                };
-                if let Some(next) = next {
-                    // It shrinks to a handle, and a handle always fits.
-                    let _ = next.write(self.config, (&mut cookies, headers), rng);
-                }
+                let (handle, resealed) = self.resealed(&before, &address);
+                let told = (Rc::clone(&snapshot), handle, resealed);
+                let cookies = self.told_again(told, contents, headers, now, rng);
                 Visitor::of(snapshot, cookies, logout_key, refresh)
             }
             Ok(Visited::Refused) => anonymous(headers, Some(Refreshed::Refused)),
@@ -206,8 +198,42 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         }
     }
 
+    /// The handle of a session, and whether it was sealed again under the newest key, so that an older
+    /// one can be dropped.
+    pub(super) fn resealed(&self, before: &str, address: &Handle) -> (String, bool) {
+        if self.config.keys.is_newest(before) {
+            return (before.to_owned(), false);
+        }
+        (address.seal(Kind::Session, &self.config.keys), true)
+    }
+
+    /// The `Set-Cookie` lines after an object has told who is there.
+    pub(super) fn told_again(
+        &self,
+        (snapshot, handle, resealed): (Rc<Snapshot>, String, bool),
+        contents: &Contents,
+        headers: &HeaderMap,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> HeaderMap {
+        let (mut cookies, place) = (HeaderMap::new(), contents.place().cloned());
+        let next = match self.config.mode {
+            Mode::Hybrid => Some(Contents::Hybrid { handle, snapshot, checked_at: now, place }),
+            Mode::Durable | Mode::Kv | Mode::Postgres => {
+                let ends_at = snapshot.ends_at;
+                resealed.then_some(Contents::Handle { handle, ends_at, place })
+            }
+            Mode::Sealed => None,
+        };
+        if let Some(next) = next {
+            // It shrinks to a handle, and a handle always fits.
+            let _ = next.write(self.config, (&mut cookies, headers), rng);
+        }
+        cookies
+    }
+
     /// Whether we are still a client of the provider that said who it is.
-    fn vouched_for(&self, snapshot: &Snapshot) -> bool {
+    pub(super) fn vouched_for(&self, snapshot: &Snapshot) -> bool {
         self.parties.of(&snapshot.person).is_some()
     }
 
@@ -224,19 +250,14 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     ) -> Authentication {
         let (mut session, mut visit) = before.clone().visit(secret, now);
         let mut refresh = None;
-        if let (Visit::Refresh(lease, token), Session::Live(live)) = (&visit, &session) {
-            let answer = self.parties.refresh(token, live.person(), jitter(rng), now).await;
-            refresh = Some(match &answer {
-                Ok(_) => Refreshed::Renewed,
-                Err(Failure::Definitive) => Refreshed::Refused,
-                Err(Failure::Transient { .. }) => Refreshed::Unavailable,
-            });
-            session = match answer {
-                Ok(renewal) => match session.renew(*lease, renewal, now) {
-                    (session, Renewed::Committed | Renewed::Late | Renewed::Orphaned(_)) => session,
-                },
-                Err(failure) => session.fail(*lease, failure, now),
+        // A second one where another's had to be repeated first.
+        for _ in 0..2 {
+            let (Visit::Refresh(lease, way), Session::Live(live)) = (&visit, &session) else {
+                break;
             };
+            let brought = self.parties.call(way, live.person(), jitter(rng), now).await;
+            refresh = Some(brought.refreshed());
+            (session, _) = settle(session, *lease, brought, now);
             (session, visit) = session.visit(secret, now);
         }
         let mut cookies = HeaderMap::new();
@@ -276,6 +297,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
         contents: &Contents,
         now: UnixTime,
     ) -> Result<Option<Farewell>, Lost> {
+        self.opened.remembered.forget(contents.logout_key().as_str());
         if let Contents::Sealed { session, secret } = contents {
             let (_, farewell) = session.clone().close(*secret);
             if let Some(Farewell { refresh_token: Some(token), person, .. }) = &farewell {

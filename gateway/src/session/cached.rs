@@ -2,7 +2,8 @@
 //! Workers KV. A copy is believed as a hybrid cookie is, by when its object said so, which is inside
 //! of its seal: however old what is read is, nobody is believed for longer (GS-23).
 
-use super::driver::{Spawn, Visited};
+use super::driver::{Provided, Spawn, Visited};
+use super::state::further::Aim;
 use super::state::{Farewell, Live, Snapshot};
 use super::{Lost, Sessions};
 use crate::config::Config;
@@ -152,6 +153,18 @@ impl<S: Sessions, C: Copies + 'static, P: Spawn> Sessions for Cached<S, C, P> {
             self.around.spawn(async move { copies.write(&name, &sealed, seconds).await });
         }
         Ok(visited)
+    }
+
+    /// No copy has those: the isolate remembers what the object said.
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        self.sessions.visit_for(id, secret, aim, jitter, now).await
     }
 
     async fn close(

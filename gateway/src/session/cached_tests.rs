@@ -2,9 +2,10 @@
 
 use super::cached::{Cached, Copies};
 use super::contended_tests::Nobody;
-use super::driver::{Driver, Visited};
+use super::driver::{Driver, Provided, Visited};
 use super::driver_tests::{LATE, Memory, fresh, live, secret, token};
 use super::parties::Parties;
+use super::state::further::Aim;
 use super::state::{Farewell, Live};
 use super::{Lost, Sessions};
 use crate::config::Config;
@@ -71,6 +72,18 @@ impl<F: Fn(Digest, UnixTime) -> Visited> Sessions for Object<F> {
     async fn visit(&self, _: Uuid, secret: Digest, _: u8, now: UnixTime) -> Result<Visited, Lost> {
         self.asked.set(self.asked.get() + 1);
         Ok((self.visit)(secret, now))
+    }
+
+    async fn visit_for(
+        &self,
+        _: Uuid,
+        _: Digest,
+        _: &Aim,
+        _: u8,
+        _: UnixTime,
+    ) -> Result<Provided, Lost> {
+        self.asked.set(self.asked.get() + 1);
+        Ok(Provided::Gone)
     }
 
     async fn close(

@@ -5,10 +5,12 @@
 //! ask the store again after pauses. That an isolate which held a lease is gone nobody can know: its
 //! lease runs out by its time.
 
-use super::driver::{PATIENCE_SECONDS, Spawn, Visited};
+use super::driver::{PATIENCE_SECONDS, Provided, Spawn, Visited};
+use super::exchange::Brought;
 use super::parties::Parties;
-use super::state::{Failure, Farewell, Lease, Live, Person, Renewal, Session, Snapshot, Visit};
-use super::turn::{Call, Next, Turn, first, impatient, settle};
+use super::state::further::Aim;
+use super::state::{Farewell, Lease, Live, Person, Session};
+use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use super::{Lost, Sessions};
 use crate::person::{Answer, Command, Name, People};
 use futures_channel::oneshot;
@@ -148,37 +150,81 @@ where
     }
 
     /// One step of a visit, and its own token call when it makes it.
-    async fn step(
+    async fn step<A: Outcome>(
         &self,
         id: Uuid,
-        secret: Digest,
+        turn: &impl Fn(Session, UnixTime) -> (Session, Turn<A>),
         jitter: u8,
         now: UnixTime,
-    ) -> Result<(Next, Option<oneshot::Receiver<()>>), Lost> {
+    ) -> Result<(Next<A>, Option<oneshot::Receiver<()>>), Lost> {
         for _ in 0..MOST_TRIES {
             let loaded = self.0.shelf.load(id).await?;
-            let Some((before, seen)) = loaded else { return Ok((Next::Done(Visited::Gone), None)) };
-            let (after, visit) = before.clone().visit(secret, now);
-            if matches!(visit, Visit::Refresh(..)) {
-                let turn = Turn::of(visit, &after, now);
-                let Some(call) = turn.call else { return Ok((turn.next, None)) };
+            let Some((before, seen)) = loaded else { return Ok((Next::Done(A::GONE), None)) };
+            let (after, Turn { call, next }) = turn(before.clone(), now);
+            if let Some(call) = call {
                 let Watched { leased, settled } = self.lease(id, seen, after, call, jitter, now);
                 if leased.await.unwrap_or(Err(Lost))? {
-                    return Ok((turn.next, Some(settled)));
+                    return Ok((next, Some(settled)));
                 }
                 continue;
             }
             // That somebody was here, or that it is over, is found out again by the next visit. But
             // whoever was overtaken looks again: it may have ended.
             let written = after == before || {
-                let next = self.0.draw();
-                self.0.shelf.replace(id, seen, next, &after).await != Ok(false)
+                let version = self.0.draw();
+                self.0.shelf.replace(id, seen, version, &after).await != Ok(false)
             };
             if written {
-                return Ok((Turn::of(visit, &after, now).next, None));
+                return Ok((next, None));
             }
         }
-        Ok((Next::Done(Visited::Unavailable { retry_after: 1 }), None))
+        Ok((Next::Done(A::unavailable(1)), None))
+    }
+
+    /// Steps until there is something, or for as long as anybody has patience.
+    async fn serve<A: Outcome>(
+        &self,
+        id: Uuid,
+        turn: impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<A, Lost> {
+        let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
+        let (mut pause, mut waited) = (PAUSES.0, 0);
+        // Whether it waited for a token call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, A)> = None;
+        loop {
+            // Time goes on by the pauses at least: what others receive meanwhile is not from a
+            // future that never came.
+            let now = now.plus(u64::from(waited / 1000));
+            // A store that takes its time is waited for no longer than a token call: nor would `now`
+            // be the time any more.
+            let step = self.step(id, &turn, jitter, now);
+            let Some(step) = first(step, patience.as_mut()).await else {
+                return Ok(before.map_or_else(|| A::unavailable(1), |(_, meanwhile)| meanwhile));
+            };
+            let (next, ours) = step?;
+            let meanwhile = match (next, before) {
+                (Next::Done(outcome), None) => return Ok(outcome),
+                (Next::Done(outcome), Some((own, then))) => return Ok(outcome.after(own, &then)),
+                (Next::Wait(meanwhile), then) => {
+                    let own = ours.is_some() || then.is_some_and(|(own, _)| own);
+                    before = Some((own, meanwhile.clone()));
+                    meanwhile
+                }
+            };
+            let again = async {
+                match ours {
+                    Some(settled) => drop(settled.await),
+                    None => self.0.around.pause(pause).await,
+                }
+            };
+            if first(again, patience.as_mut()).await.is_none() {
+                return Ok(meanwhile);
+            }
+            waited += pause;
+            pause = longer(pause);
+        }
     }
 
     /// Writes the lease and makes the call, in a task of its own: a browser that goes away between
@@ -238,11 +284,11 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         jitter: u8,
         now: UnixTime,
     ) -> Option<RefreshToken> {
-        let Call { lease, token, live } = call;
-        let answer = self.parties.refresh(&token, live.person(), jitter, now).await;
+        let Call { lease, way, live } = call;
+        let brought = self.parties.call(&way, live.person(), jitter, now).await;
         let mut pause = PAUSES.0;
         for _ in 0..MOST_TRIES {
-            match self.settle(id, lease, answer.clone(), now).await {
+            match self.settle(id, lease, brought.clone(), now).await {
                 Ok(Some(orphan)) => return orphan,
                 Ok(None) => {}
                 // Tokens are worth waiting for. If the store stays away the lease runs out, and the
@@ -261,14 +307,14 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         &self,
         id: Uuid,
         lease: Lease,
-        answer: Result<Renewal, Failure>,
+        brought: Brought,
         now: UnixTime,
     ) -> Result<Option<Option<RefreshToken>>, Lost> {
         let Some((before, seen)) = self.shelf.load(id).await? else {
             // Swept away meanwhile.
-            return Ok(Some(answer.ok().and_then(|renewal| renewal.refresh_token)));
+            return Ok(Some(brought.into_refresh_token()));
         };
-        let (after, orphan) = settle(before.clone(), lease, answer, now);
+        let (after, orphan) = settle(before.clone(), lease, brought, now);
         let written = after == before || self.replace(id, seen, &after).await?;
         Ok(written.then_some(orphan))
     }
@@ -322,42 +368,19 @@ where
         jitter: u8,
         now: UnixTime,
     ) -> Result<Visited, Lost> {
-        let mut patience = pin!(self.0.around.pause(PATIENCE_SECONDS * 1000));
-        let (mut pause, mut waited) = (PAUSES.0, 0);
-        // Whether it waited for a token call, perhaps its own, and what there was until then.
-        let mut before: Option<(bool, Option<Box<Snapshot>>)> = None;
-        loop {
-            // Time goes on by the pauses at least: what others receive meanwhile is not from a
-            // future that never came.
-            let now = now.plus(u64::from(waited / 1000));
-            // A store that takes its time is waited for no longer than a token call: nor would `now`
-            // be the time any more.
-            let step = self.step(id, secret, jitter, now);
-            let Some(step) = first(step, patience.as_mut()).await else {
-                return Ok(impatient(before.and_then(|(_, meanwhile)| meanwhile)));
-            };
-            let (next, ours) = step?;
-            let meanwhile = match (next, &before) {
-                (Next::Done(visited), None) => return Ok(visited),
-                (Next::Done(visited), Some((own, until_then))) => {
-                    return Ok(visited.after(*own, until_then.as_deref()));
-                }
-                (Next::Wait(meanwhile), _) => meanwhile,
-            };
-            let own = ours.is_some() || before.as_ref().is_some_and(|(own, _)| *own);
-            before = Some((own, meanwhile.clone()));
-            let again = async {
-                match ours {
-                    Some(settled) => drop(settled.await),
-                    None => self.0.around.pause(pause).await,
-                }
-            };
-            if first(again, patience.as_mut()).await.is_none() {
-                return Ok(impatient(meanwhile));
-            }
-            waited += pause;
-            pause = longer(pause);
-        }
+        self.serve(id, |session, now| Turn::own(session, secret, now), jitter, now).await
+    }
+
+    async fn visit_for(
+        &self,
+        id: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost> {
+        let turn = |session, now| Turn::of_origin(session, secret, aim, now);
+        self.serve(id, turn, jitter, now).await
     }
 
     async fn close(

@@ -4,8 +4,9 @@
 //! that a browser which goes away does not take it along (GR-17).
 
 use super::parties::Parties;
-use super::state::{Farewell, Live, Session, Snapshot, Visit};
-use super::turn::{Call, Next, Turn, first, impatient, settle};
+use super::state::further::{Aim, Lack, Supplied};
+use super::state::{Farewell, Live, Session, Snapshot};
+use super::turn::{Call, Next, Outcome, Turn, first, settle};
 use futures_channel::oneshot;
 use serde::{Deserialize, Serialize};
 use shared::fetch::Fetch;
@@ -13,6 +14,7 @@ use shared::jose::Signer;
 use shared::secret::Digest;
 use shared::time::UnixTime;
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 
 /// How many seconds a request waits for somebody else's token call.
@@ -76,20 +78,55 @@ pub enum Refreshed {
     Unavailable,
 }
 
-impl Visited {
-    /// The same found out after a token call, which was this visit's own or somebody else's. Until then
-    /// there was `before`.
-    #[must_use]
-    pub(super) fn after(self, own: bool, before: Option<&Snapshot>) -> Self {
+impl Outcome for Visited {
+    const GONE: Self = Self::Gone;
+
+    fn unavailable(retry_after: u64) -> Self {
+        Self::Unavailable { retry_after }
+    }
+
+    fn after(self, own: bool, before: &Self) -> Self {
         match self {
             Self::Present(now, None) => {
-                let is_new = before.is_none_or(|then| then.access_token != now.access_token);
+                let is_new = match before {
+                    Self::Present(then, _) => then.access_token != now.access_token,
+                    _ => true,
+                };
                 let brought = if own { Refreshed::Renewed } else { Refreshed::Waited };
                 Self::Present(now, Some(if is_new { brought } else { Refreshed::Unavailable }))
             }
             Self::Gone => Self::Refused,
             other => other,
         }
+    }
+}
+
+/// What a visit on behalf of an origin that has tokens of its own comes to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub enum Provided {
+    /// Somebody is signed in, and this is for the origin.
+    Present(Box<Supplied>),
+    /// Somebody is, but there is no token for this origin for now.
+    Lacking(Lack),
+    /// Somebody may be, but the session cannot be had.
+    Unavailable {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// Nobody is.
+    Gone,
+}
+
+impl Outcome for Provided {
+    const GONE: Self = Self::Gone;
+
+    fn unavailable(retry_after: u64) -> Self {
+        Self::Unavailable { retry_after }
+    }
+
+    /// Which of several calls brought what is not told.
+    fn after(self, _: bool, _: &Self) -> Self {
+        self
     }
 }
 
@@ -102,13 +139,15 @@ pub struct Driver<S, P, F, V> {
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
     /// Whether this very instance is making a token call.
     calling: Cell<bool>,
+    /// The latest time that a visit came with.
+    latest: Cell<UnixTime>,
 }
 
 /// What the synchronous part of a visit decided.
-enum Step {
-    Done(Visited),
+enum Step<A> {
+    Done(A),
     /// It waits for a token call, perhaps its own, and has something if it loses patience.
-    Wait(oneshot::Receiver<()>, bool, Option<Box<Snapshot>>),
+    Wait(oneshot::Receiver<()>, bool, A),
 }
 
 impl<S, P, F, V> Driver<S, P, F, V>
@@ -121,8 +160,8 @@ where
     /// The object over `store`.
     #[must_use]
     pub fn new(store: S, spawn: P, parties: Rc<Parties<F, V>>) -> Rc<Self> {
-        let (waiting, calling) = (RefCell::default(), Cell::default());
-        Rc::new(Self { store, spawn, parties, waiting, calling })
+        let (waiting, calling, latest) = (RefCell::default(), Cell::default(), Cell::default());
+        Rc::new(Self { store, spawn, parties, waiting, calling, latest })
     }
 
     /// Opens the session; false when there is, or was, one already.
@@ -152,35 +191,77 @@ where
         now: UnixTime,
         patience: impl Future<Output = ()>,
     ) -> Visited {
-        let (receiver, own, meanwhile) = match self.step(secret, jitter, now) {
-            Step::Done(visited) => return visited,
-            Step::Wait(receiver, own, meanwhile) => (receiver, own, meanwhile),
-        };
-        if first(receiver, patience).await.is_some() {
-            // The result is written. Time stands still for this request, so that what was just
-            // received is not found stale again.
-            if let Step::Done(visited) = self.step(secret, jitter, now) {
-                return visited.after(own, meanwhile.as_deref());
-            }
-        }
-        impatient(meanwhile)
+        self.serve(|session, now| Turn::own(session, secret, now), jitter, now, patience).await
     }
 
-    fn step(self: &Rc<Self>, secret: Digest, jitter: u8, now: UnixTime) -> Step {
-        const BROKEN: Step = Step::Done(Visited::Unavailable { retry_after: 1 });
-        let Ok(before) = self.store.load() else { return BROKEN };
-        let Some(before) = before else { return Step::Done(Visited::Gone) };
+    /// The same on behalf of the origin of one route.
+    pub async fn visit_for(
+        self: &Rc<Self>,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+        patience: impl Future<Output = ()>,
+    ) -> Provided {
+        let turn = |session, now| Turn::of_origin(session, secret, aim, now);
+        self.serve(turn, jitter, now, patience).await
+    }
+
+    /// One turn, or as many as there are calls to wait for: whoever waits for one may have to wait for
+    /// another's first.
+    async fn serve<A: Outcome>(
+        self: &Rc<Self>,
+        turn: impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        came: UnixTime,
+        patience: impl Future<Output = ()>,
+    ) -> A {
+        let (mut patience, mut now) = (pin!(patience), came);
+        // Whether it waited for a call, perhaps its own, and what there was until then.
+        let mut before: Option<(bool, A)> = None;
+        let mut whole = true;
+        loop {
+            let (receiver, meanwhile) = match (self.step(&turn, jitter, now), before) {
+                (Step::Done(outcome), None) => return outcome,
+                (Step::Done(outcome), Some((own, then))) => return outcome.after(own, &then),
+                // What went to pieces once is not waited for again.
+                (Step::Wait(_, _, meanwhile), _) if !whole => return meanwhile,
+                (Step::Wait(receiver, own, meanwhile), then) => {
+                    let own = own || then.is_some_and(|(own, _)| own);
+                    before = Some((own, meanwhile.clone()));
+                    (receiver, meanwhile)
+                }
+            };
+            let over = async { whole = receiver.await.is_ok() };
+            if first(over, patience.as_mut()).await.is_none() {
+                return meanwhile;
+            }
+            // The result is written. Time stands still for this request, so that what was just
+            // received is not found stale again; but for what those brought who came later.
+            let last = came.plus(PATIENCE_SECONDS.into());
+            now = now.max(self.latest.get().min(last));
+        }
+    }
+
+    fn step<A: Outcome>(
+        self: &Rc<Self>,
+        turn: &impl Fn(Session, UnixTime) -> (Session, Turn<A>),
+        jitter: u8,
+        now: UnixTime,
+    ) -> Step<A> {
+        self.latest.set(self.latest.get().max(now));
+        let broken = || Step::Done(A::unavailable(1));
+        let Ok(before) = self.store.load() else { return broken() };
+        let Some(before) = before else { return Step::Done(A::GONE) };
         let held = if self.calling.get() { before.clone() } else { before.clone().abandoned() };
-        let (after, visit) = held.visit(secret, now);
+        let (after, Turn { call, next }) = turn(held, now);
         // The lease is written before the call is made. That somebody was here, or that it is over,
         // is found out again by the next visit.
-        let must = matches!(visit, Visit::Refresh(..));
-        if after != before && self.store.save(&after).is_err() && must {
-            return BROKEN;
+        if after != before && self.store.save(&after).is_err() && call.is_some() {
+            return broken();
         }
-        let Turn { call, next } = Turn::of(visit, &after, now);
         let step = match next {
-            Next::Done(visited) => Step::Done(visited),
+            Next::Done(outcome) => Step::Done(outcome),
             Next::Wait(meanwhile) => {
                 let (sender, receiver) = oneshot::channel();
                 self.waiting.borrow_mut().push(sender);
@@ -197,23 +278,25 @@ where
     /// The token call and what follows from it.
     async fn refresh(self: Rc<Self>, call: Call, jitter: u8, now: UnixTime) {
         // Released however this ends, or the session would wait for nobody.
-        let calling = Calling(&self);
-        let Call { lease, token, live } = call;
-        let answer = self.parties.refresh(&token, live.person(), jitter, now).await;
+        let mut calling = Calling(&self, false);
+        let Call { lease, way, live } = call;
+        let brought = self.parties.call(&way, live.person(), jitter, now).await;
         let Ok(Some(session)) = self.store.load() else { return };
-        let (session, orphan) = settle(session, lease, answer, now);
+        let (session, orphan) = settle(session, lease, brought, now);
         // A write that fails is tried once more; after that the lease runs out, and the provider
         // is asked again with the token that is still there (GR-08).
         let _ = self.store.save(&session).or_else(|Broken| self.store.save(&session));
+        calling.1 = true;
         drop(calling);
         if let Some(orphan) = orphan {
             self.parties.revoke(&orphan, live.person(), now).await;
         }
     }
 
-    fn wake(&self) {
+    /// The call is over; `whole` says whether what came of it was written.
+    fn wake(&self, whole: bool) {
         self.calling.set(false);
-        for sender in self.waiting.take() {
+        for sender in self.waiting.take().into_iter().filter(|_| whole) {
             // Whoever no longer listens has gone away.
             let _ = sender.send(());
         }
@@ -279,10 +362,11 @@ where
 /// Ends the call that it stands for, also when the task is dropped.
 struct Calling<'d, S: Store + 'static, P: Spawn + 'static, F: Fetch + 'static, V: Signer + 'static>(
     &'d Rc<Driver<S, P, F, V>>,
+    bool,
 );
 
 impl<S: Store, P: Spawn, F: Fetch, V: Signer> Drop for Calling<'_, S, P, F, V> {
     fn drop(&mut self) {
-        self.0.wake();
+        self.0.wake(self.1);
     }
 }

@@ -8,7 +8,7 @@ use shared::fetch::{Request, Response, Unreachable};
 use shared::jose::native::Native;
 use shared::secret::{AccessToken, Digest, RefreshToken};
 use shared::time::UnixTime;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::{pending, ready};
 use std::rc::Rc;
 
@@ -17,6 +17,12 @@ pub(super) struct Memory {
     row: Rc<RefCell<Option<Session>>>,
     writes: Rc<Cell<usize>>,
     failing: Rc<Cell<usize>>,
+}
+
+impl Memory {
+    pub(super) fn load_row(&self) -> Ref<'_, Option<Session>> {
+        self.row.borrow()
+    }
 }
 
 impl Store for Memory {

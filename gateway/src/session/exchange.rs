@@ -1,5 +1,7 @@
-//! The token call of a refresh, and what its answer means for the session.
+//! The one token call, and what its answer means for the session.
 
+use super::driver::Refreshed;
+use super::state::further::Way;
 use super::state::{Failure, Person, Renewal};
 use crate::assertion::Asserted;
 use crate::config::Config;
@@ -17,6 +19,7 @@ use shared::rp::entry::Registered;
 use shared::rp::id_token::Before;
 use shared::rp::introspection::Introspected;
 use shared::rp::token::{TokenError, Tokens};
+use shared::rp::wanted::{By, Wanted};
 use shared::secret::RefreshToken;
 use shared::time::UnixTime;
 use std::rc::Rc;
@@ -48,6 +51,44 @@ pub struct Party<F, V> {
     pub asserted: Asserted,
     /// What is looked at of what the provider says.
     routes: Routes,
+    /// Whom the session's own token is for, where the settings say.
+    own: Option<Wanted>,
+}
+
+/// What a token call brought.
+#[derive(Clone, Debug)]
+pub enum Brought {
+    /// What was asked for.
+    Tokens(Renewal),
+    /// An access token for somebody else than was asked for, which is thrown away here (GP-24). The
+    /// refresh token that came along is good.
+    Elsewhere(Option<RefreshToken>),
+    /// Nothing.
+    Nothing(Failure),
+}
+
+impl Brought {
+    /// What came of it, for who reads the log.
+    #[must_use]
+    pub const fn refreshed(&self) -> Refreshed {
+        match self {
+            Self::Tokens(_) => Refreshed::Renewed,
+            Self::Nothing(Failure::Definitive) => Refreshed::Refused,
+            Self::Elsewhere(_) | Self::Nothing(Failure::Refused | Failure::Transient { .. }) => {
+                Refreshed::Unavailable
+            }
+        }
+    }
+
+    /// The refresh token in it, if there is one.
+    #[must_use]
+    pub fn into_refresh_token(self) -> Option<RefreshToken> {
+        match self {
+            Self::Tokens(renewal) => renewal.refresh_token,
+            Self::Elsewhere(token) => token,
+            Self::Nothing(_) => None,
+        }
+    }
 }
 
 impl<F: Fetch, V: Signer> Party<F, V> {
@@ -65,6 +106,13 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let routes = config.routes.clone();
         let (introspected, asserted) = <(Introspected, Asserted)>::default();
         let parameters = way.parameters;
+        let own = config.resource.clone().map(|resource| Wanted {
+            by: By::Refresh,
+            resource: Some(resource),
+            audience: None,
+            scope: None,
+            opaque: true,
+        });
         Self {
             id,
             label,
@@ -78,6 +126,7 @@ impl<F: Fetch, V: Signer> Party<F, V> {
             introspected,
             asserted,
             routes,
+            own,
         }
     }
 
@@ -101,6 +150,59 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         person.authority.as_deref().unwrap_or(self.client.issuer.as_str())
     }
 
+    /// Makes the one token call, for the session of `person`.
+    pub async fn call(&self, way: &Way, person: &Person, jitter: u8, now: UnixTime) -> Brought {
+        let (wanted, answer) = match way {
+            Way::Renew(token) => {
+                let renewed = self.refresh(token, person, jitter, now).await;
+                return renewed.map_or_else(Brought::Nothing, Brought::Tokens);
+            }
+            Way::Refresh(_, wanted) | Way::Exchange(_, wanted) => {
+                (wanted, self.narrowed(way, wanted, person, jitter, now).await)
+            }
+        };
+        let renewal = match answer {
+            Ok(renewal) => renewal,
+            Err(failure) => return Brought::Nothing(failure),
+        };
+        match wanted.fits(&renewal.access_token, &self.client, now) {
+            Ok(ends_at) => {
+                let left = ends_at.map(|end| end.since(now));
+                let expires_in = renewal.expires_in.into_iter().chain(left).min();
+                Brought::Tokens(Renewal { expires_in, ..renewal })
+            }
+            Err(_) => Brought::Elsewhere(renewal.refresh_token),
+        }
+    }
+
+    /// The answer to a call for an origin's token, whomever that turns out to be for.
+    async fn narrowed(
+        &self,
+        way: &Way,
+        wanted: &Wanted,
+        person: &Person,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Renewal, Failure> {
+        let metadata = self.provider.metadata(&self.fetch, now).await;
+        let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
+        let (client, ways) = (&self.client, (&self.fetch, &self.verifier));
+        let tokens = match way {
+            Way::Renew(token) | Way::Refresh(token, _) => {
+                client.refresh_for(&metadata, token, wanted, ways, now).await.map_err(refused_for)
+            }
+            // What is exchanged is not used up, and that it will not do says nothing about the session.
+            Way::Exchange(token, _) => {
+                let exchanged = client.exchange_for(&metadata, token, wanted, ways, now).await;
+                exchanged.map_err(|error| match refused_for(error) {
+                    Failure::Definitive => Failure::Refused,
+                    failure => failure,
+                })
+            }
+        };
+        self.believe(tokens?, person, &metadata, jitter, now).await
+    }
+
     /// Redeems `token` for the session of `person`.
     ///
     /// # Errors
@@ -116,8 +218,18 @@ impl<F: Fetch, V: Signer> Party<F, V> {
     ) -> Result<Renewal, Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
-        let desk = self.desk(&metadata, now);
-        let tokens = self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)?;
+        let ways = (&self.fetch, &self.verifier);
+        let tokens = match (&self.own, &self.dialect) {
+            (Some(own), Dialect::OpenId(_)) => {
+                let answer = self.client.refresh_for(&metadata, token, own, ways, now).await;
+                answer.map_err(|error| failure(NotRenewed::Token(error)))
+            }
+            _ => {
+                let desk = self.desk(&metadata, now);
+                self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)
+            }
+        };
+        let tokens = tokens?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
@@ -182,8 +294,16 @@ fn failure(not: NotRenewed) -> Failure {
         | TokenError::Misconfigured(Some(
             ErrorCode::AccessDenied | ErrorCode::LoginRequired | ErrorCode::InteractionRequired,
         )) => Failure::Definitive,
+        error => refused_for(error),
+    }
+}
+
+/// The same of a call for an origin's token: a no to it ends nothing but an unusable refresh token.
+fn refused_for(error: TokenError) -> Failure {
+    match error {
+        TokenError::Refused => Failure::Definitive,
         // An operator can mend it; meanwhile nobody is signed out by it.
-        TokenError::Misconfigured(_) => Failure::Transient { retry_after: None },
+        TokenError::Misconfigured(_) => Failure::Refused,
         TokenError::Unavailable { retry_after } => Failure::Transient { retry_after },
     }
 }

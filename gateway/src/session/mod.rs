@@ -1,6 +1,7 @@
 //! Browser sessions: what they are, where they live, and how a request comes by its own.
 
 pub mod admission;
+mod aimed;
 pub mod bell;
 pub mod cached;
 pub mod contended;
@@ -11,6 +12,7 @@ pub mod neon;
 pub mod opened;
 pub mod parties;
 pub mod place;
+pub mod remembered;
 pub mod roll;
 pub mod row;
 pub mod sql;
@@ -18,6 +20,8 @@ pub mod state;
 pub mod together;
 mod turn;
 
+#[cfg(test)]
+mod aimed_tests;
 #[cfg(test)]
 mod bell_tests;
 #[cfg(test)]
@@ -40,10 +44,11 @@ mod together_tests;
 mod waited_tests;
 
 use crate::person::People;
-use driver::Visited;
+use driver::{Provided, Visited};
 use serde::{Deserialize, Serialize};
 use shared::secret::Digest;
 use shared::time::UnixTime;
+use state::further::Aim;
 use state::{Farewell, Live};
 use uuid::Uuid;
 
@@ -66,6 +71,19 @@ pub trait Sessions: People {
         jitter: u8,
         now: UnixTime,
     ) -> Result<Visited, Lost>;
+
+    /// The same, for a route whose origin has tokens of its own.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn visit_for(
+        &self,
+        object: Uuid,
+        secret: Digest,
+        aim: &Aim,
+        jitter: u8,
+        now: UnixTime,
+    ) -> Result<Provided, Lost>;
 
     /// Ends a session; none when there was none to end.
     ///
@@ -105,6 +123,17 @@ pub enum Command {
     Visit {
         /// Digest of the handle's secret.
         secret: Digest,
+        /// One random byte.
+        jitter: u8,
+        /// The time of the request.
+        now: UnixTime,
+    },
+    /// See [`Sessions::visit_for`]; answered by a [`Provided`].
+    VisitFor {
+        /// Digest of the handle's secret.
+        secret: Digest,
+        /// Which token.
+        aim: Aim,
         /// One random byte.
         jitter: u8,
         /// The time of the request.

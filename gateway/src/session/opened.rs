@@ -2,6 +2,7 @@
 //! again, and to open it costs as much as everything else the gateway decides about a request.
 
 use super::cookie::{Contents, NAME};
+use super::remembered::Remembered;
 use crate::config::Config;
 use crate::forward::Bearer;
 use http::HeaderMap;
@@ -23,7 +24,11 @@ type Mark = [u8; 32];
 /// whoever finds something here sent all of what opens it. Times are not believed: they are looked
 /// at on every request.
 #[derive(Debug, Default)]
-pub struct Opened(RefCell<Generations>);
+pub struct Opened {
+    cookies: RefCell<Generations>,
+    /// What the objects of those sessions said besides.
+    pub remembered: Remembered,
+}
 
 /// What was used since the young ones filled up last, and what was used before that.
 #[derive(Debug, Default)]
@@ -55,7 +60,7 @@ impl Opened {
     pub fn read(&self, config: &Config, headers: &HeaderMap, now: UnixTime) -> Option<Rc<Entry>> {
         let sealed = jar::read(headers, NAME)?;
         let mark = *sealed.as_bytes().first_chunk::<32>()?;
-        let mut generations = self.0.borrow_mut();
+        let mut generations = self.cookies.borrow_mut();
         let known = generations.find(mark).filter(|entry| entry.sealed == sealed);
         let entry = if let Some(known) = known {
             known
@@ -127,7 +132,7 @@ mod tests {
             let headers = [(COOKIE, HeaderValue::from_static(value))].into_iter().collect();
             assert!(opened.read(&config, &headers, NOON).is_none());
         }
-        assert!(opened.0.borrow().young.is_empty());
+        assert!(opened.cookies.borrow().young.is_empty());
     }
 
     #[test]
@@ -157,7 +162,7 @@ mod tests {
             assert!(Rc::ptr_eq(&second, &again));
         }
         assert_eq!(Rc::strong_count(&first), 1);
-        let Generations { young, old } = &*opened.0.borrow();
+        let Generations { young, old } = &*opened.cookies.borrow();
         assert!(young.len() + old.len() <= 2 * MOST);
     }
 }

@@ -1,7 +1,8 @@
 //! Us towards each of our providers. A session is of one of them, and no other learns of it.
 
-use super::exchange::Party;
-use super::state::{Failure, Person, Renewal};
+use super::exchange::{Brought, Party};
+use super::state::further::Way;
+use super::state::{Failure, Person};
 use crate::config::Config;
 use shared::fetch::Fetch;
 use shared::jose::Signer;
@@ -69,19 +70,12 @@ impl<F, V> Parties<F, V> {
 }
 
 impl<F: Fetch, V: Signer> Parties<F, V> {
-    /// Redeems `token` for the session of `person`, at their provider and no other.
-    ///
-    /// # Errors
-    /// As [`Party::refresh`]; definitive where we are not the client of that provider any more.
-    pub async fn refresh(
-        &self,
-        token: &RefreshToken,
-        person: &Person,
-        jitter: u8,
-        now: UnixTime,
-    ) -> Result<Renewal, Failure> {
-        let party = self.of(person).ok_or(Failure::Definitive)?;
-        party.refresh(token, person, jitter, now).await
+    /// Makes the one token call for the session of `person`, at their provider and no other.
+    pub async fn call(&self, way: &Way, person: &Person, jitter: u8, now: UnixTime) -> Brought {
+        match self.of(person) {
+            Some(party) => party.call(way, person, jitter, now).await,
+            None => Brought::Nothing(Failure::Definitive),
+        }
     }
 
     /// Revokes a refresh token of `person`, as well as that goes.

@@ -1,6 +1,9 @@
 //! The life of a browser session, as a value. Whoever stores it loads, steps, and saves, with
 //! nothing in between.
 
+pub mod further;
+
+use further::{Further, Key, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::scope::Scope;
@@ -58,6 +61,9 @@ pub struct Live {
     seen_at: UnixTime,
     refreshing: Option<Lease>,
     rest: Rest,
+    /// Tokens for the origins of single routes. Sessions of before have none.
+    #[serde(default, skip_serializing_if = "Further::is_empty")]
+    further: Further,
 }
 
 /// Who is signed in.
@@ -122,6 +128,9 @@ pub struct Tokens {
 pub struct Lease {
     generation: u32,
     until: UnixTime,
+    /// Whose origin's token it is for; none is the session's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    purpose: Option<Key>,
 }
 
 /// A pause after failures.
@@ -156,7 +165,7 @@ pub enum Visit {
     /// Use this.
     Serve(Box<Snapshot>),
     /// Make the token call; the lease is already written.
-    Refresh(Lease, RefreshToken),
+    Refresh(Lease, Way),
     /// Somebody is making it; until when that is believed, and what may serve meanwhile.
     Wait(UnixTime, Option<Box<Snapshot>>),
     /// The access token is over and the provider is being left alone.
@@ -194,6 +203,8 @@ pub struct Renewal {
 pub enum Failure {
     /// The refresh token will never work again, or the answer was about somebody else.
     Definitive,
+    /// What was asked is not given. An operator can mend it; the refresh token is what it was.
+    Refused,
     /// It may work later.
     Transient {
         /// Seconds that the provider asked for.
@@ -261,17 +272,38 @@ impl Tokens {
             jitter,
         } = renewal;
         let untold = if refresh_token.is_some() { UNTOLD_LIFE } else { forever };
-        let life = expires_in.unwrap_or(untold).max(1);
-        let leeway = LONGEST_LEEWAY.min(life / 10);
-        let later = leeway * u64::from(jitter) / (4 * 256);
-        // Never in the second in which it was received: one refresh a second at most (GR-13).
-        let refresh_at = now.plus((life - leeway + later).max(1));
-        let (received_at, ends_at) = (now, now.plus(life));
+        let (ends_at, refresh_at) = life(expires_in.unwrap_or(untold), jitter, now);
+        let received_at = now;
         Self { access_token, received_at, ends_at, refresh_at, refresh_token, id_token }
     }
 
     fn are_fresh(&self, now: UnixTime) -> bool {
         self.received_at <= now.plus(SKEW) && now < self.refresh_at
+    }
+}
+
+/// When a token ends that came just now and lives for so many `seconds`, and when to renew it.
+fn life(seconds: u64, jitter: u8, now: UnixTime) -> (UnixTime, UnixTime) {
+    let life = seconds.max(1);
+    let leeway = LONGEST_LEEWAY.min(life / 10);
+    let later = leeway * u64::from(jitter) / (4 * 256);
+    // Never in the second in which it was received: one refresh a second at most (GR-13).
+    (now.plus(life), now.plus((life - leeway + later).max(1)))
+}
+
+impl Rest {
+    /// So many seconds more, at least 1; none when it is over.
+    fn left(self, now: UnixTime) -> Option<u64> {
+        let is_on = self.from <= now.plus(SKEW) && now < self.until;
+        is_on.then(|| self.until.since(now).max(1))
+    }
+
+    /// After one failure more: a longer pause, and not shorter than was `asked` for.
+    fn again(self, asked: Option<u64>, now: UnixTime) -> Self {
+        let failures = self.failures.saturating_add(1);
+        let pause = 1_u64 << failures.min(6);
+        let pause = asked.unwrap_or_default().max(pause.min(LONGEST_REST));
+        Self { from: now, until: now.plus(pause), failures }
     }
 }
 
@@ -295,6 +327,7 @@ impl Live {
             seen_at: now,
             refreshing: None,
             rest: Rest::default(),
+            further: Further::default(),
         }
     }
 
@@ -313,8 +346,12 @@ impl Live {
     }
 
     /// The same session without what it can do without; none when there is nothing of the kind.
+    /// Tokens that can be asked for again go first.
     #[must_use]
     pub fn lighter(mut self) -> Option<Self> {
+        if self.further.drop_one() {
+            return Some(self);
+        }
         let optional = !self.person.claims.is_empty() || self.tokens.id_token.is_some();
         if self.person.claims.is_empty() {
             self.tokens.id_token = None;
@@ -347,6 +384,38 @@ impl Live {
         (now < self.tokens.ends_at).then(|| Box::new(self.snapshot()))
     }
 
+    /// What its own token comes to.
+    fn own(mut self: Box<Self>, now: UnixTime) -> (Session, Visit) {
+        if self.tokens.are_fresh(now) {
+            let served = Visit::Serve(Box::new(self.snapshot()));
+            return (Session::Live(self), served);
+        }
+        let alive = self.alive(now);
+        let Some(token) = self.tokens.refresh_token.clone() else {
+            return match alive {
+                Some(snapshot) => (Session::Live(self), Visit::Serve(snapshot)),
+                None => (self.ended(), Visit::Gone),
+            };
+        };
+        if let Some(lease) = self.refreshing.filter(|lease| now < lease.until) {
+            return (Session::Live(self), Visit::Wait(lease.until, alive));
+        }
+        if let Some(retry_after) = self.rest.left(now) {
+            let resting = alive.map_or(Visit::Unavailable { retry_after }, Visit::Serve);
+            return (Session::Live(self), resting);
+        }
+        let (lease, way) = self.lease_own(token, now);
+        (Session::Live(self), Visit::Refresh(lease, way))
+    }
+
+    /// The right to make the one token call, for this purpose.
+    fn lease(&mut self, purpose: Option<Key>, now: UnixTime) -> Lease {
+        let (generation, until) = (self.generation, now.plus(LEASE_SECONDS));
+        let lease = Lease { generation, until, purpose };
+        self.refreshing = Some(lease);
+        lease
+    }
+
     fn ended(&self) -> Session {
         Session::Ended { until: self.ends_at() }
     }
@@ -361,38 +430,28 @@ impl Session {
     /// A request of the session's browser.
     #[must_use]
     pub fn visit(self, secret: Digest, now: UnixTime) -> (Self, Visit) {
+        match self.enter(secret, now) {
+            Ok(live) => live.own(now),
+            Err(other) => (other, Visit::Gone),
+        }
+    }
+
+    /// The session of whoever has its secret, who was seen here.
+    ///
+    /// # Errors
+    /// What there is instead: it is over, or somebody guesses.
+    fn enter(self, secret: Digest, now: UnixTime) -> Result<Box<Live>, Self> {
         let mut live = match self {
             Self::Live(live) if live.secret == secret => live,
-            other => return (other, Visit::Gone),
+            other => return Err(other),
         };
         if live.is_over(now) {
-            return (live.ended(), Visit::Gone);
+            return Err(live.ended());
         }
         if now.since(live.seen_at) >= COARSEST_TOUCH.min(live.limits.idle / 10) {
             live.seen_at = now.max(live.seen_at);
         }
-        if live.tokens.are_fresh(now) {
-            let served = Visit::Serve(Box::new(live.snapshot()));
-            return (Self::Live(live), served);
-        }
-        let alive = live.alive(now);
-        let Some(token) = live.tokens.refresh_token.clone() else {
-            return match alive {
-                Some(snapshot) => (Self::Live(live), Visit::Serve(snapshot)),
-                None => (live.ended(), Visit::Gone),
-            };
-        };
-        if let Some(lease) = live.refreshing.filter(|lease| now < lease.until) {
-            return (Self::Live(live), Visit::Wait(lease.until, alive));
-        }
-        if live.rest.from <= now.plus(SKEW) && now < live.rest.until {
-            let retry_after = live.rest.until.since(now).max(1);
-            let resting = alive.map_or(Visit::Unavailable { retry_after }, Visit::Serve);
-            return (Self::Live(live), resting);
-        }
-        let lease = Lease { generation: live.generation, until: now.plus(LEASE_SECONDS) };
-        live.refreshing = Some(lease);
-        (Self::Live(live), Visit::Refresh(lease, token))
+        Ok(live)
     }
 
     /// Whether it goes on at `now`, for the browser that has its secret. Asking is no use of it.
@@ -414,13 +473,13 @@ impl Session {
     /// The token call that `lease` allowed gave tokens.
     #[must_use]
     pub fn renew(self, lease: Lease, renewal: Renewal, now: UnixTime) -> (Self, Renewed) {
-        let mut live = match self {
-            Self::Live(live) if !live.is_over(now) => live,
-            Self::Live(live) => return (live.ended(), Renewed::Orphaned(renewal.refresh_token)),
-            ended @ Self::Ended { .. } => return (ended, Renewed::Orphaned(renewal.refresh_token)),
+        let mut live = match self.still(lease, renewal.refresh_token.as_ref(), now) {
+            Ok(live) => live,
+            Err(over) => return over,
         };
-        if live.generation != lease.generation {
-            return (Self::Live(live), Renewed::Late);
+        if let Some(key) = lease.purpose {
+            live.grant(lease, key, renewal, now);
+            return (Self::Live(live), Renewed::Committed);
         }
         let Tokens { refresh_token, id_token, .. } = live.tokens.clone();
         let renewal = Renewal {
@@ -437,7 +496,30 @@ impl Session {
         live.generation = live.generation.saturating_add(1);
         live.refreshing = None;
         live.rest = Rest::default();
+        live.further.settle();
         (Self::Live(live), Renewed::Committed)
+    }
+
+    /// The session that an answer is still for, which brought this refresh token.
+    ///
+    /// # Errors
+    /// What became of it instead.
+    fn still(
+        self,
+        lease: Lease,
+        brought: Option<&RefreshToken>,
+        now: UnixTime,
+    ) -> Result<Box<Live>, (Self, Renewed)> {
+        match self {
+            Self::Live(live) if live.is_over(now) => {
+                Err((live.ended(), Renewed::Orphaned(brought.cloned())))
+            }
+            Self::Live(live) if live.generation != lease.generation => {
+                Err((Self::Live(live), Renewed::Late))
+            }
+            Self::Live(live) => Ok(live),
+            ended @ Self::Ended { .. } => Err((ended, Renewed::Orphaned(brought.cloned()))),
+        }
     }
 
     /// The token call that `lease` allowed failed.
@@ -450,12 +532,17 @@ impl Session {
         };
         let retry_after = match failure {
             Failure::Definitive => return live.ended(),
+            Failure::Refused => None,
             Failure::Transient { retry_after } => retry_after,
         };
-        let failures = live.rest.failures.saturating_add(1);
-        let pause = 1_u64 << failures.min(6);
-        let pause = retry_after.unwrap_or_default().max(pause.min(LONGEST_REST));
-        live.rest = Rest { from: now, until: now.plus(pause), failures };
+        let refused = failure == Failure::Refused;
+        if refused {
+            live.further.settle_for(lease.purpose);
+        }
+        match lease.purpose {
+            None => live.rest = live.rest.again(retry_after, now),
+            Some(key) => live.further.fail(key, refused, retry_after, now),
+        }
         live.refreshing = None;
         Self::Live(live)
     }

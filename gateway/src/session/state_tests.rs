@@ -1,5 +1,6 @@
 //! The life of a session, event by event. Any sequence of them: `tests/models/browser_session.rs`.
 
+use super::state::further::Way;
 use super::state::*;
 use serde_json::Map;
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
@@ -150,7 +151,7 @@ fn gr_09_a_lost_lease_expires_and_the_same_token_is_tried_again() {
     let (session, _) = lease(open(renewal(0)), NOON.plus(300));
     let (_, visit) = session.visit(secret(), NOON.plus(300 + LEASE_SECONDS));
     let Visit::Refresh(_, token) = visit else { panic!("{visit:?}") };
-    assert_eq!(token, RefreshToken::new("r0"));
+    assert_eq!(token, Way::Renew(RefreshToken::new("r0")));
 }
 
 #[test]

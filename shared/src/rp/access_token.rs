@@ -5,6 +5,7 @@ use super::client::RelyingParty;
 use super::dialect::Desk;
 use super::id_token::{is_in_time, subject};
 use super::keys::{NoKey, NotVerified};
+use super::wanted::names;
 use crate::fetch::Fetch;
 use crate::jose::Verifier;
 use crate::jose::claims::date;
@@ -137,17 +138,6 @@ impl RelyingParty {
             auth_time,
             all: claims,
         })
-    }
-}
-
-/// Whether `aud` names the audience, alone or among others, RFC 7519 §4.1.3.
-fn names(aud: &Value, audience: &str) -> bool {
-    match aud {
-        Value::String(one) => one == audience,
-        Value::Array(several) => {
-            several.iter().all(Value::is_string) && several.iter().any(|one| one == audience)
-        }
-        _ => false,
     }
 }
 

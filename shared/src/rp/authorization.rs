@@ -23,6 +23,10 @@ pub struct Flow {
     /// Seconds since the person was last authenticated that were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age: Option<u64>,
+    /// Whom the first tokens are to be for, of the resources that the request names; absent, the
+    /// provider says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
 }
 
 /// What else an authorization request may say, OpenID Connect Core §3.1.2.1.
@@ -58,7 +62,7 @@ impl Flow {
     #[must_use]
     pub fn new(max_age: Option<u64>, rng: &mut impl CryptoRng) -> Self {
         let (state, nonce) = (random_text(rng), random_text(rng));
-        Self { state, nonce, verifier: pkce::verifier(rng), max_age }
+        Self { state, nonce, verifier: pkce::verifier(rng), max_age, resource: None }
     }
 
     /// Where the browser goes. Each parameter is there exactly once.
@@ -80,7 +84,7 @@ impl Flow {
         client: &'p RelyingParty,
         hints: Hints<'p>,
     ) -> Vec<(&'p str, Cow<'p, str>)> {
-        let Self { state, nonce, verifier, max_age } = self;
+        let Self { state, nonce, verifier, max_age, resource: _ } = self;
         let Hints { more, ui_locales, login_hint, prompt } = hints;
         let fixed = [
             ("response_type", "code".into()),

@@ -19,6 +19,7 @@ pub mod preset;
 pub mod sign_in;
 pub mod token;
 pub mod userinfo;
+pub mod wanted;
 
 #[cfg(test)]
 mod fixture;

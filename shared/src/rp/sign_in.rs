@@ -47,7 +47,8 @@ impl RelyingParty {
         verifier: &impl Signer,
         now: UnixTime,
     ) -> Result<SignedIn, SignInFailed> {
-        let tokens = self.redeem(metadata, code, &flow.verifier, (fetch, verifier), now).await;
+        let (redeemed, ways) = ((code, &flow.verifier), (fetch, verifier));
+        let tokens = self.redeem_for(metadata, redeemed, flow.resource.as_deref(), ways, now).await;
         let tokens = tokens.map_err(SignInFailed::Token)?;
         let id_token = tokens.id_token.as_ref().ok_or(SignInFailed::NoIdToken)?;
         let occasion = Occasion::SignIn { nonce: &flow.nonce, max_age: flow.max_age };
@@ -76,6 +77,7 @@ mod tests {
             nonce: "n".to_owned(),
             verifier: secret::Verifier::new("v".repeat(43)),
             max_age: None,
+            resource: None,
         };
         let (provider, metadata) = (provider(), metadata());
         let code = Code::new("c");

@@ -7,7 +7,7 @@
 use super::client::RelyingParty;
 use crate::error::ErrorCode;
 use crate::fetch::{Fetch, Request, Response};
-use crate::form::encode;
+use crate::form::{RESOURCE, encode};
 use crate::jose::Signer;
 use crate::json::Object;
 use crate::metadata::ProviderMetadata;
@@ -69,6 +69,40 @@ impl RelyingParty {
         tokens(&self.exchange(metadata, code, verifier, (fetch, signer), now).await?)
     }
 
+    /// The same for tokens that are for one of the resources that were named before, RFC 8707 §2.2.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn redeem_for(
+        &self,
+        metadata: &ProviderMetadata,
+        (code, verifier): (&Code, &Verifier),
+        resource: Option<&str>,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
+    ) -> Result<Tokens, TokenError> {
+        let Some(resource) = resource else {
+            return self.redeem(metadata, code, verifier, (fetch, signer), now).await;
+        };
+        let mut form = self.redemption(code, verifier).to_vec();
+        form.push((RESOURCE, resource));
+        let request = self.request(&metadata.token_endpoint, form, signer, now);
+        tokens(&successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?)
+    }
+
+    fn redemption<'c>(
+        &'c self,
+        code: &'c Code,
+        verifier: &'c Verifier,
+    ) -> [(&'static str, &'c str); 4] {
+        [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ]
+    }
+
     /// The same with an answer of any shape.
     pub(super) async fn exchange(
         &self,
@@ -78,12 +112,7 @@ impl RelyingParty {
         (fetch, signer): (&impl Fetch, &impl Signer),
         now: UnixTime,
     ) -> Result<Map<String, Value>, TokenError> {
-        let form = vec![
-            ("grant_type", "authorization_code"),
-            ("code", code.expose()),
-            ("redirect_uri", &self.redirect_uri),
-            ("code_verifier", verifier.expose()),
-        ];
+        let form = self.redemption(code, verifier).to_vec();
         let request = self.request(&metadata.token_endpoint, form, signer, now);
         successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)
     }
@@ -185,7 +214,7 @@ fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || busy.contains(&status)
 }
 
-fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
+pub(super) fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
     let text = |name| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let access_token = AccessToken::new(text("access_token").ok_or(UNAVAILABLE)?);
     // RFC 6749 §7.1: a token of a type one does not understand must not be used.

@@ -26,6 +26,7 @@ fn vouch(dialect: &Dialect, answer: &Value) -> Result<Vouched, NotVouched> {
         nonce: "n".to_owned(),
         verifier: crate::secret::Verifier::new("v".repeat(43)),
         max_age: None,
+        resource: None,
     };
     block_on(dialect.vouch(&at, &Code::new("c"), &flow))
 }
