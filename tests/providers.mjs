@@ -104,7 +104,7 @@ await subject("several providers at the gateway", async (it) => {
     const away = await visitor.open(`${app}/auth/login?provider=tenant`);
     const page = await visitor.follow(away);
     const before = await seen(tenant, "token");
-    const { next } = await visitor.follow(await visitor.submit(page, { person: "alice" }), (to) => to.href.startsWith(app));
+    const { next } = await visitor.follow(await visitor.submit(page, { person: "bob" }), (to) => to.href.startsWith(app));
     for (const other of ["hub", "ours"]) {
       assert.equal((await visitor.open(next.href.replace("/callback/tenant", `/callback/${other}`))).status, 400);
     }

@@ -113,8 +113,8 @@ pub(super) async fn begin<S: Sessions, F: Fetch, V: Signer>(
     let more = more.cloned().chain(acr.map(|acr| ("acr_values".to_owned(), acr)));
     let more: Vec<_> = more.chain(resources).collect();
     let hints = Hints { more: &more, prompt, ..Hints::default() };
-    let pushes = config.par && party.is_silent();
-    let url = if pushes || metadata.require_pushed_authorization_requests {
+    let is_pushed = config.par && party.is_silent();
+    let url = if is_pushed || metadata.require_pushed_authorization_requests {
         let ways = (&party.fetch, &party.verifier);
         let pushed = flow.pushed_url(client, &metadata, hints, ways, now).await;
         pushed.map_err(NotBegun::Pushed)?
