@@ -219,17 +219,13 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
         let ways = (&self.fetch, &self.verifier);
-        let tokens = match (&self.own, &self.dialect) {
-            (Some(own), Dialect::OpenId(_)) => {
-                let answer = self.client.refresh_for(&metadata, token, own, ways, now).await;
-                answer.map_err(|error| failure(NotRenewed::Token(error)))
-            }
-            _ => {
-                let desk = self.desk(&metadata, now);
-                self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)
-            }
+        let tokens = if let (Some(own), Dialect::OpenId(_)) = (&self.own, &self.dialect) {
+            let answer = self.client.refresh_for(&metadata, token, own, ways, now).await;
+            answer.map_err(|error| failure(NotRenewed::Token(error)))?
+        } else {
+            let desk = self.desk(&metadata, now);
+            self.dialect.refresh(&desk, token, &person.subject).await.map_err(failure)?
         };
-        let tokens = tokens?;
         self.believe(tokens, person, &metadata, jitter, now).await
     }
 
