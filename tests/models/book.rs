@@ -159,6 +159,7 @@ pub(crate) struct Book {
     /// Counts refresh tokens: what was begun with an older one is too late.
     era: usize,
     /// Whose refresh was begun and neither answered nor refused, since there is this refresh token.
+    #[expect(clippy::option_option, reason = "nobody's, the session's own, or an origin's")]
     pub(crate) owed: Option<Option<usize>>,
 }
 
