@@ -136,7 +136,7 @@ where
             let (session, farewell) = step(session);
             let Some(farewell) = farewell else { return Ok(None) };
             let written = self.0.replace(id, seen, &session).await;
-            if written == Ok(false) {
+            if written == Ok(None) {
                 continue;
             }
             // Also when it is not known whether the end was written: they want to be gone.
@@ -243,12 +243,12 @@ where
         let parts = Rc::clone(&self.0);
         self.0.around.spawn(async move {
             let result = parts.replace(id, seen, &leased).await;
-            let ours = result == Ok(true);
+            let ours = result.ok().flatten();
             // Whoever no longer listens has gone away.
-            let _ = told.send(result);
-            if ours {
+            let _ = told.send(result.map(|version| version.is_some()));
+            if let Some(version) = ours {
                 let person = call.live.person().clone();
-                let orphan = parts.refresh(id, call, jitter, now).await;
+                let orphan = parts.refresh(id, call, (leased, version), jitter, now).await;
                 drop(over);
                 parts.revoke(orphan, &person, now).await;
             }
@@ -262,13 +262,20 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         Version(i64::from_be_bytes(random(&mut *self.rng.borrow_mut())))
     }
 
-    /// Replaces what was seen, and finds out whether it was done when no answer came.
-    async fn replace(&self, id: Uuid, seen: Version, session: &Session) -> Result<bool, Lost> {
+    /// Replaces what was seen by a new version, and finds out whether it was done when no answer came;
+    /// none when it was not.
+    async fn replace(
+        &self,
+        id: Uuid,
+        seen: Version,
+        session: &Session,
+    ) -> Result<Option<Version>, Lost> {
         let next = self.draw();
-        match self.shelf.replace(id, seen, next, session).await {
-            Ok(done) => Ok(done),
-            Err(Lost) => self.is_there(id, next).await,
-        }
+        let done = match self.shelf.replace(id, seen, next, session).await {
+            Ok(done) => done,
+            Err(Lost) => self.is_there(id, next).await?,
+        };
+        Ok(done.then_some(next))
     }
 
     async fn is_there(&self, id: Uuid, version: Version) -> Result<bool, Lost> {
@@ -281,14 +288,17 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         &self,
         id: Uuid,
         call: Call,
+        leased: (Session, Version),
         jitter: u8,
         now: UnixTime,
     ) -> Option<RefreshToken> {
         let Call { lease, way, live } = call;
         let brought = self.parties.call(&way, live.person(), jitter, now).await;
+        // Nearly always nobody has written since.
+        let mut known = Some(leased);
         let mut pause = PAUSES.0;
         for _ in 0..MOST_TRIES {
-            match self.settle(id, lease, brought.clone(), now).await {
+            match self.settle(id, known.take(), lease, brought.clone(), now).await {
                 Ok(Some(orphan)) => return orphan,
                 Ok(None) => {}
                 // Tokens are worth waiting for. If the store stays away the lease runs out, and the
@@ -306,16 +316,21 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
     async fn settle(
         &self,
         id: Uuid,
+        known: Option<(Session, Version)>,
         lease: Lease,
         brought: Brought,
         now: UnixTime,
     ) -> Result<Option<Option<RefreshToken>>, Lost> {
-        let Some((before, seen)) = self.shelf.load(id).await? else {
+        let there = match known {
+            Some(known) => Some(known),
+            None => self.shelf.load(id).await?,
+        };
+        let Some((before, seen)) = there else {
             // Swept away meanwhile.
             return Ok(Some(brought.into_refresh_token()));
         };
         let (after, orphan) = settle(before.clone(), lease, brought, now);
-        let written = after == before || self.replace(id, seen, &after).await?;
+        let written = after == before || self.replace(id, seen, &after).await?.is_some();
         Ok(written.then_some(orphan))
     }
 

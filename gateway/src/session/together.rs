@@ -15,6 +15,9 @@ use uuid::Uuid;
 
 /// How many ask at a time.
 const MOST: usize = 16;
+/// How many of them may be there to read: what a token call brought finds a place to be written, or a
+/// crowd of readers would have its refresh token die with the lease.
+const MOST_READERS: usize = 12;
 /// How long somebody waits for a place, and for somebody who had one and is gone, in milliseconds.
 const QUEUE: u32 = 10_000;
 const GONE: u32 = 6_000;
@@ -46,8 +49,9 @@ impl Inside {
         self.count
     }
 
-    fn take(&mut self) -> Option<u64> {
-        if self.asking.len() >= MOST {
+    /// A place, if fewer than so many are taken.
+    fn take(&mut self, most: usize) -> Option<u64> {
+        if self.asking.len() >= most {
             return None;
         }
         let began = self.tick();
@@ -122,9 +126,13 @@ impl<K, P: Pause> Together<K, P> {
         Self { shelf, around, board }
     }
 
-    async fn turn<A>(&self, known: impl Fn(&Inside) -> Option<A>) -> Result<Turn<'_, A>, Lost> {
+    async fn turn<A>(
+        &self,
+        most: usize,
+        known: impl Fn(&Inside) -> Option<A>,
+    ) -> Result<Turn<'_, A>, Lost> {
         let board = &*self.board;
-        if let Some(began) = board.with(Inside::take) {
+        if let Some(began) = board.with(|inside| inside.take(most)) {
             return Ok(Turn::Ask(Place { board, began }));
         }
         let _waiting = Waiting::new(board);
@@ -143,7 +151,7 @@ impl<K, P: Pause> Together<K, P> {
             {
                 board.with(|inside| inside.give_back(gone));
             }
-            if let Some(began) = board.with(Inside::take) {
+            if let Some(began) = board.with(|inside| inside.take(most)) {
                 return Ok(Turn::Ask(Place { board, began }));
             }
         }
@@ -158,7 +166,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
             let (began, row) = inside.read.get(&id)?;
             (*began > came).then(|| row.clone())
         };
-        let place = match self.turn(known).await? {
+        let place = match self.turn(MOST_READERS, known).await? {
             Turn::Known(row) => return Ok(row),
             Turn::Ask(place) => place,
         };
@@ -173,7 +181,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
     }
 
     async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
-        match self.turn(|_| None::<bool>).await? {
+        match self.turn(MOST, |_| None::<bool>).await? {
             Turn::Known(done) => Ok(done),
             Turn::Ask(_place) => self.shelf.insert(id, next, session).await,
         }
@@ -187,7 +195,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
         session: &Session,
     ) -> Result<bool, Lost> {
         let known = |inside: &Inside| (inside.replaced.get(&id) == Some(&seen)).then_some(false);
-        let _place = match self.turn(known).await? {
+        let _place = match self.turn(MOST, known).await? {
             Turn::Known(done) => return Ok(done),
             Turn::Ask(place) => place,
         };
@@ -197,7 +205,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
     }
 
     async fn sweep(&self) -> Result<(), Lost> {
-        match self.turn(|_| None::<()>).await? {
+        match self.turn(MOST_READERS, |_| None::<()>).await? {
             Turn::Known(()) => Ok(()),
             Turn::Ask(_place) => self.shelf.sweep().await,
         }
