@@ -39,7 +39,7 @@ wasm-test: ## what only wasm can show
 	@node scripts/test.mjs wasm
 
 http: ## conformance over HTTP on workerd, and its upstreams
-	@node scripts/test.mjs build http upstreams keys pair relying signals regions turnstile streams operations smuggling limits rotation bodies
+	@node scripts/test.mjs build http upstreams keys pair relying signals regions turnstile providers origins streams operations smuggling limits rotation encrypted bodies
 
 foreign: ## other people's clients and issuers against ours
 	@node scripts/test.mjs build foreign

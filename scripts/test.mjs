@@ -66,10 +66,18 @@ const stages = {
     return without(postgres());
   },
   providers: (run) => run("node", "tests/providers.mjs"),
+  async origins(run) {
+    await run("node", "tests/origins.mjs");
+    return without(postgres());
+  },
   smuggling: (run) => run("node", "tests/smuggling.mjs"),
   limits: (run) => run("node", "tests/limits.mjs"),
   async rotation(run) {
     await run("node", "tests/rotation.mjs");
+    return without(postgres());
+  },
+  async encrypted(run) {
+    await run("node", "tests/encrypted.mjs");
     return without(postgres());
   },
   async bodies(run) {

@@ -7,9 +7,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { join, relative, resolve } from "node:path";
 import { Fault, root, workerdBinary } from "./paths.mjs";
 
-// Starts one process that serves everything the configuration names. `output` is where it says what. Two members of the
-// gateway, which no file can set, are for tests: `cfHeader`, the header whose JSON is the request's `cf` object, and
-// `standIn`, the address of who stands in for the bindings LOGIN_LIMIT and ANALYTICS.
+// Starts one process that serves everything the configuration names. `output` is where it says what. Three members of the
+// gateway, which no file can set, are for tests: `cfHeader`, the header whose JSON is the request's `cf` object, `standIn`,
+// the address of who stands in for the bindings LOGIN_LIMIT and ANALYTICS, and `trusted`, certificates of authorities (PEM).
 export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
   const folder = resolve(root, state);
   const [workers, extensions] = [[], []];
@@ -37,7 +37,7 @@ export function startWorkerd({ state, idp, gateway, origin }, output = 2) {
     workers.push({ name: "gateway", port, cfHeader, members: rustWorker("gateway", settings, bindings, folder) });
   }
   if (origin) workers.push({ name: "origin", port: origin.port, members: script("origin.js", "tests/demo/origin.js", folder) });
-  return launch(folder, workers, output, extensions);
+  return launch(folder, workers, output, { extensions, trusted: gateway?.trusted });
 }
 
 // What the gateway looks for when it wants the issuer: with several providers each has a binding of its own.
@@ -47,8 +47,9 @@ function bindingOf({ PROVIDERS: listed = [] }, { ISSUER: issuer }) {
 }
 
 // Starts workers, each with a name, the members of workerd's struct of that name, and a port if anybody but the others
-// is to reach it; or, by `external`, names somebody else. `extensions` are modules that bindings are made of.
-export function launch(state, workers, output = 2, extensions = []) {
+// is to reach it; or, by `external`, names somebody else. `extensions` are modules that bindings are made of; who
+// signed the certificates in `trusted` (PEM) is believed besides those whom browsers believe.
+export function launch(state, workers, output = 2, { extensions = [], trusted = [] } = {}) {
   const storage = join(state, "durable-objects");
   mkdirSync(storage, { recursive: true, mode: 0o700 });
   chmodSync(state, 0o700);
@@ -56,15 +57,16 @@ export function launch(state, workers, output = 2, extensions = []) {
   // The file holds secrets. Removed first: a mode is given to new files only.
   const file = join(state, "workerd.capnp");
   rmSync(file, { force: true });
-  writeFileSync(file, workerdConfig(workers, storage, extensions), { mode: 0o600 });
+  writeFileSync(file, workerdConfig(workers, storage, extensions, trusted), { mode: 0o600 });
 
   // What workers log goes to our stderr, unless told otherwise, also what workerd would write to stdout: that belongs to `ready`.
   return spawn(workerdBinary, ["serve", file], { cwd: state, stdio: ["ignore", output, output] });
 }
 
-function workerdConfig(workers, storage, extensions) {
+function workerdConfig(workers, storage, extensions, trusted) {
+  const certificates = trusted.length ? `, trustedCertificates = [${trusted.map(text).join(", ")}]` : "";
   const services = [
-    `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true)))`,
+    `(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true${certificates})))`,
     `(name = "storage", disk = (path = ${text(storage)}, writable = true))`,
     ...workers.map(({ name, members, external }) =>
       `(name = "${name}", ${external ? `external = ${external}` : `worker = (${members.join(",\n      ")})`})`),

@@ -12,9 +12,10 @@ const user = "gatelatch";
 
 // Starts a server on `port`. The answer has its `url`, `stop`, which removes everything, `away` and `back`, which end the
 // server and start it again over the same data, and `crash`, which kills it as nobody should: all of it, which then comes
-// back by `back`, or one of its processes, after which it starts anew by itself. It ends with us, however we end: it holds a
+// back by `back`, or one of its processes, after which it starts anew by itself. With `tls`, the files of a certificate and its
+// key, it takes nobody without. It ends with us, however we end: it holds a
 // pipe of ours.
-export async function database(port, { connections = 100 } = {}) {
+export async function database(port, { connections = 100, tls } = {}) {
   const { folder: programs, owner, missing } = postgres();
   if (missing) throw new Fault(missing);
   const folder = mkdtempSync(join(tmpdir(), "gatelatch-postgres-"));
@@ -30,6 +31,7 @@ export async function database(port, { connections = 100 } = {}) {
   if (made.status !== 0) throw new Fault(`no database could be made: ${made.stderr}`);
 
   const settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", `max_connections=${connections}`, "fsync=off"];
+  if (tls) settings.push(...encrypted(tls, folder, data, owner));
   const command = [join(programs, "postgres"), "-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
   let server = await start(command, owner, folder);
   const away = () => server.end();
@@ -55,6 +57,19 @@ export async function database(port, { connections = 100 } = {}) {
     if (whole) await away();
   };
   return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back, crash };
+}
+
+// The settings of a server that speaks TLS alone. A key that others may read is none to it.
+function encrypted({ certificate, key }, folder, data, owner) {
+  const copy = (file, name) => {
+    const path = join(folder, name);
+    writeFileSync(path, readFileSync(file), { mode: 0o600 });
+    if (owner.uid !== undefined) chownSync(path, owner.uid, owner.gid);
+    return path;
+  };
+  const rules = join(data, "pg_hba.conf");
+  writeFileSync(rules, readFileSync(rules, "utf8").replace(/^host\b/gm, "hostssl"));
+  return ["ssl=on", `ssl_cert_file=${copy(certificate, "certificate.pem")}`, `ssl_key_file=${copy(key, "certificate.key")}`];
 }
 
 async function start(command, owner, folder) {

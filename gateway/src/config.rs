@@ -133,11 +133,13 @@ impl Sites {
     pub fn read(var: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut settings = Settings::new(var);
         let public_urls = settings.required("PUBLIC_URL", ORIGINS, origins).unwrap_or_default();
-        let own_keys = OwnKeys::read(&mut settings, is_deployed(public_urls.first()));
+        // Somewhere else than on the machine of who develops it.
+        let deployed = public_urls.iter().any(|url| !url.is_development());
+        let own_keys = OwnKeys::read(&mut settings, deployed);
         let named = Providers::named(&mut settings, public_urls.first(), &own_keys);
         let routes = Routes::read(&mut settings, &public_urls, named.as_deref());
         let first = public_urls.first().cloned();
-        let first = Config::common(settings, first, own_keys, named)?;
+        let first = Config::common(settings, (first, deployed), own_keys, named)?;
         let sites = public_urls.into_iter().zip(routes);
         let site = |(public_url, routes)| {
             let providers = first.providers.at(&public_url);
@@ -182,11 +184,10 @@ impl Config {
     /// What all sites share, as the first of them has it. Its routes are not among that.
     fn common<V: Fn(&str) -> Option<String>>(
         mut settings: Settings<V>,
-        public_url: Option<Origin>,
+        (public_url, deployed): (Option<Origin>, bool),
         own_keys: OwnKeys,
         named: Option<Vec<Registered>>,
     ) -> Result<Self, Vec<Problem>> {
-        let deployed = is_deployed(public_url.as_ref());
         let providers = match named {
             Some(named) => Providers::new(named),
             None => only(&mut settings, public_url.as_ref(), &own_keys),
@@ -304,11 +305,6 @@ impl Config {
     pub fn looks_at_edge(&self) -> bool {
         self.follow_region || self.routes.look_at_edge()
     }
-}
-
-/// Whether it is somewhere else than on the machine of who develops it.
-fn is_deployed(public_url: Option<&Origin>) -> bool {
-    public_url.is_some_and(|url| !url.is_development())
 }
 
 const ORIGIN: &str = "an origin like https://app.example, without a path (http on loopback only)";

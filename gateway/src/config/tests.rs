@@ -171,6 +171,9 @@ fn an_example_key_is_for_development_only() {
     let example = ("SEALING_KEYS", "Z2F0ZWxhdGNoLWV4YW1wbGUtYWFhYWFhYWFhYWFhYWE");
     assert_eq!(mistakes(&[example]), ["SEALING_KEYS"]);
     assert!(with(&[example, ("PUBLIC_URL", "http://localhost:8788")]).is_ok());
+    for sites in ["http://localhost:8788,https://a.test", "https://a.test,http://localhost:8788"] {
+        assert_eq!(mistakes(&[example, ("PUBLIC_URL", sites)]), ["SEALING_KEYS"], "{sites}");
+    }
 }
 
 #[test]

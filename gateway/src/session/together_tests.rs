@@ -95,6 +95,20 @@ fn places_of_requests_that_were_put_away_are_taken_again() {
 }
 
 #[test]
+fn gr_08_readers_leave_places_to_whoever_writes() {
+    let (isolate, shelf, _) = isolate(1);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut reads: Vec<_> = (0..100).map(|_| Box::pin(isolate.load(ID))).collect();
+    for read in &mut reads {
+        let _ = read.as_mut().poll(&mut context);
+    }
+    let (before, next) = (shelf.calls(), session());
+    let mut write = Box::pin(isolate.replace(ID, Version(1), Version(2), &next));
+    let _ = write.as_mut().poll(&mut context);
+    assert_eq!(shelf.calls(), before + 1, "it waits behind readers");
+}
+
+#[test]
 fn a_store_that_is_down_is_lost_to_everybody() {
     let (isolate, shelf, tasks) = isolate(1);
     shelf.fail_all();
