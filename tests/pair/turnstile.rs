@@ -177,7 +177,6 @@ fn what_is_no_navigation_is_told_in_json_where_the_page_is() {
     let preflight = [("origin", "https://evil.test"), ("access-control-request-method", "POST")];
     for (method, lines) in [
         (Method::GET, &script[..]),
-        (Method::POST, &NAVIGATION),
         (Method::POST, &script),
         (Method::DELETE, &[]),
         (Method::OPTIONS, &preflight),
@@ -191,6 +190,10 @@ fn what_is_no_navigation_is_told_in_json_where_the_page_is() {
         assert_eq!(body, json!({"error": "turnstile_required", "url": url}), "{method}");
         assert!(!answer.headers().contains_key("set-cookie"));
     }
+    let form = guest.send(&Method::POST, "/public/form/echo", &NAVIGATION);
+    assert_eq!(form.status(), StatusCode::FORBIDDEN);
+    let page = String::from_utf8(form.body().clone()).unwrap();
+    assert!(page.contains("name=\"return_to\" value=\"/\""), "{page}");
     assert!(gate(&pair).reached().is_empty());
     let answer = guest.navigate("/auth/turnstile?action=contact&return_to=%2Fpublic%2Fform%2Fecho");
     assert_eq!(answer.status(), StatusCode::OK);

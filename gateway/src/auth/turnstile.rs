@@ -38,15 +38,20 @@ pub fn required(
     standing: Option<&Standing>,
 ) -> Response {
     let navigation = is_navigation(method, headers, upgrade);
+    // A form is not sent again by going to where it was sent.
+    let returns_here = navigation && *method != Method::POST;
+    let wanted = if returns_here {
+        target.path_and_query()
+    } else {
+        page_of(headers, config.public_url.as_str())
+    };
+    let return_to = guard(Some(&wanted), &config.public_url);
     let mut response = match (&config.turnstile, standing) {
         (Some(turnstile), Some(standing)) if navigation => {
-            let return_to = guard(Some(&target.path_and_query()), &config.public_url);
             let page = Page { config, turnstile, action, return_to };
             page.show(StatusCode::FORBIDDEN, standing, None)
         }
         _ => {
-            let return_to =
-                guard(Some(&page_of(headers, config.public_url.as_str())), &config.public_url);
             let query = [("action", action.as_str()), ("return_to", return_to.as_str())];
             let (error, url) = ("turnstile_required", append(TURNSTILE, query));
             respond::json(StatusCode::FORBIDDEN, &Required { error, url })

@@ -36,7 +36,7 @@ const LATER: [(&str, &str); 12] = [
     ("/place", "null"),
     ("/place/tried_at", "null"),
     ("/manner", "\"Shown\""),
-    ("/provider", "\"\""),
+    ("/provider", "null"),
     // Of a flow, which has no person in it.
     ("/acr", "[]"),
 ];
