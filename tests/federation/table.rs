@@ -203,5 +203,5 @@ fn pl_16_no_cell_is_missing() {
             cells += 1;
         }
     }
-    assert_eq!(cells, 1269);
+    assert_eq!(cells, 1276);
 }

@@ -8,7 +8,7 @@ import { seconds, signed, signingKey } from "./token.mjs";
 import { world } from "./world.mjs";
 
 const token = (answer) => answering("token", answer);
-const unavailable = /^SignIn\(Token\(Unavailable \{ retry_after: None \}\)\)$/;
+const unavailable = /^NotVouched\(Token\(Unavailable \{ retry_after: None \}\)\)$/;
 const html = "<!DOCTYPE html><title>Oops</title><h1>Something went wrong</h1>";
 const megabyte = "x".repeat(1 << 20);
 const bomb = gzipSync(Buffer.alloc(32 << 20, 0x20));
@@ -34,20 +34,20 @@ await subject("answers to a code, on workerd", async (it) => {
 
   await it("gc_10, rfc6749_5_2: invalid_grant means the same with every status: begin again", async () => {
     for (const status of [400, 200, 401, 403, 500]) {
-      await shared.refuses(token({ status, body: { error: "invalid_grant", error_description: "<b>no</b>" } }), /^SignIn\(Token\(Refused\)\)$/, { status: 400 });
+      await shared.refuses(token({ status, body: { error: "invalid_grant", error_description: "<b>no</b>" } }), /^NotVouched\(Token\(Refused\)\)$/, { status: 400 });
     }
-    await shared.refuses(telling({ error: "invalid_grant" }), /^SignIn\(Token\(Refused\)\)$/, { status: 400 });
+    await shared.refuses(telling({ error: "invalid_grant" }), /^NotVouched\(Token\(Refused\)\)$/, { status: 400 });
   });
   await it("rfc6749_5_2: an error wins over the tokens beside it, with status 200 too", async () => {
-    await shared.refuses(telling({ error: "invalid_client" }), /^SignIn\(Token\(Misconfigured\(Some\(InvalidClient\)\)\)\)$/);
-    await shared.refuses(telling({ error: "something_else" }), /^SignIn\(Token\(Misconfigured\(None\)\)\)$/);
-    await shared.refuses(telling({ error: 7 }), /^SignIn\(Token\(Misconfigured\(None\)\)\)$/);
+    await shared.refuses(telling({ error: "invalid_client" }), /^NotVouched\(Token\(Misconfigured\(Some\(InvalidClient\)\)\)\)$/);
+    await shared.refuses(telling({ error: "something_else" }), /^NotVouched\(Token\(Misconfigured\(None\)\)\)$/);
+    await shared.refuses(telling({ error: 7 }), /^NotVouched\(Token\(Misconfigured\(None\)\)\)$/);
     await shared.signsIn(telling({ error: null }));
   });
   await it("rfc6749_5_2: that it is the gateway which is not accepted is for the operator", async () => {
     const words = { invalid_client: [401, "InvalidClient"], unauthorized_client: [400, "UnauthorizedClient"], invalid_scope: [403, "InvalidScope"], access_denied: [200, "AccessDenied"] };
     for (const [error, [status, name]] of Object.entries(words)) {
-      const cause = new RegExp(`^SignIn\\(Token\\(Misconfigured\\(Some\\(${name}\\)\\)\\)\\)$`);
+      const cause = new RegExp(`^NotVouched\\(Token\\(Misconfigured\\(Some\\(${name}\\)\\)\\)\\)$`);
       const { page } = await shared.refuses(token({ status, body: { error, error_description: "kaput-4711" } }), cause);
       assert.ok(!page.body.includes(error) && !page.body.includes("4711"), "the browser is told the issuer's words");
     }
@@ -56,12 +56,12 @@ await subject("answers to a code, on workerd", async (it) => {
 
   await it("gc_12, rfc6749_7_1: a token of a type that is not Bearer is not used", async () => {
     const types = ["DPoP", "mac", "N_A", "", "Bearer ", "Bearer, DPoP", undefined, null, 7, ["Bearer"]];
-    await refusesEach(types.map((token_type) => telling({ token_type })), /^SignIn\(Token\(Misconfigured\(None\)\)\)$/);
+    await refusesEach(types.map((token_type) => telling({ token_type })), /^NotVouched\(Token\(Misconfigured\(None\)\)\)$/);
     for (const token_type of ["bearer", "BEARER", "bEARER"]) await shared.signsIn(telling({ token_type }));
   });
   await it("gc_12: an access token that no header could carry is not used, and without one there is none", async () => {
     for (const access_token of ["two words", "line\nbreak", "sch\u00f6n", "\u0000"]) {
-      await shared.refuses(telling({ access_token }), /^SignIn\(Token\(Misconfigured\(None\)\)\)$/);
+      await shared.refuses(telling({ access_token }), /^NotVouched\(Token\(Misconfigured\(None\)\)\)$/);
     }
     for (const access_token of [undefined, null, "", 7, {}]) await shared.refuses(telling({ access_token }), unavailable);
   });
@@ -93,7 +93,7 @@ await subject("answers to a code, on workerd", async (it) => {
   });
   await it("gc_13: how long to wait is for the operator to read", async () => {
     for (const [after, read] of [["7", "Some(7)"], ["999999", "Some(3600)"], ["soon", "None"]]) {
-      const cause = new RegExp(`^SignIn\\(Token\\(Unavailable \\{ retry_after: ${read.replace(/[()]/g, "\\$&")} \\}\\)\\)$`);
+      const cause = new RegExp(`^NotVouched\\(Token\\(Unavailable \\{ retry_after: ${read.replace(/[()]/g, "\\$&")} \\}\\)\\)$`);
       await shared.refuses(token({ status: 503, headers: { "retry-after": after }, body: html }), cause);
     }
   });

@@ -26,26 +26,26 @@ await plan("oidcc-client-basic-certification-test-plan", async (module) => {
   await module("oidcc-client-test-invalid-iss", "an ID token of another issuer is refused", async () => {
     const { issuer: { identifier } } = shared;
     for (const iss of ["https://other.example", `${identifier}/`, `${identifier}x`, identifier.toUpperCase(), [identifier], ""]) {
-      await shared.refuses(claiming({ iss }), /^SignIn\(IdToken\(Issuer\)\)$/);
+      await shared.refuses(claiming({ iss }), /^NotVouched\(IdToken\(Issuer\)\)$/);
     }
-    await shared.refuses(without("iss"), /^SignIn\(IdToken\(Issuer\)\)$/);
+    await shared.refuses(without("iss"), /^NotVouched\(IdToken\(Issuer\)\)$/);
   });
 
   await module("oidcc-client-test-missing-sub", "an ID token about nobody is refused", async () => {
-    await shared.refuses(without("sub"), /^SignIn\(IdToken\(Subject\)\)$/);
-    for (const sub of ["", null, 7, "x".repeat(256)]) await shared.refuses(claiming({ sub }), /^SignIn\(IdToken\(Subject\)\)$/);
+    await shared.refuses(without("sub"), /^NotVouched\(IdToken\(Subject\)\)$/);
+    for (const sub of ["", null, 7, "x".repeat(256)]) await shared.refuses(claiming({ sub }), /^NotVouched\(IdToken\(Subject\)\)$/);
   });
 
   await module("oidcc-client-test-invalid-aud", "an ID token for somebody else is refused", async () => {
     for (const aud of ["another-client", "", "Gateway", "gateway ", ["another-client"], [], null, { gateway: true }]) {
-      await shared.refuses(claiming({ aud }), /^SignIn\(IdToken\(Audience\)\)$/);
+      await shared.refuses(claiming({ aud }), /^NotVouched\(IdToken\(Audience\)\)$/);
     }
-    await shared.refuses(without("aud"), /^SignIn\(IdToken\(Audience\)\)$/);
+    await shared.refuses(without("aud"), /^NotVouched\(IdToken\(Audience\)\)$/);
   });
 
   await module("oidcc-client-test-missing-iat", "an ID token of unknown age is refused", async () => {
-    await shared.refuses(without("iat"), /^SignIn\(IdToken\(Time\)\)$/);
-    await shared.refuses(claiming({ iat: "now" }), /^SignIn\(IdToken\(Time\)\)$/);
+    await shared.refuses(without("iat"), /^NotVouched\(IdToken\(Time\)\)$/);
+    await shared.refuses(claiming({ iat: "now" }), /^NotVouched\(IdToken\(Time\)\)$/);
   });
 
   await module("oidcc-client-test-kid-absent-single-jwks", "without a key id the only key that fits is used", async () => {
@@ -56,7 +56,7 @@ await plan("oidcc-client-basic-certification-test-plan", async (module) => {
   });
 
   await module("oidcc-client-test-kid-absent-multiple-jwks", "without a key id and with several that fit the ID token is refused, as it may be", async () => {
-    await several.refuses({}, /^SignIn\(IdToken\(Key\(Unknown\)\)\)$/);
+    await several.refuses({}, /^NotVouched\(IdToken\(Key\(Unknown\)\)\)$/);
   });
 
   await module("oidcc-client-test-idtoken-sig-rs256", "RS256 is accepted", async () => {
@@ -66,12 +66,12 @@ await plan("oidcc-client-basic-certification-test-plan", async (module) => {
   });
 
   await module("oidcc-client-test-idtoken-sig-none", "an unsigned ID token is refused, and userinfo isn't asked", async () => {
-    await shared.refuses(signing(({ header, claims }) => unsigned(header, claims)), /^SignIn\(IdToken\(Signature\(Malformed\)\)\)$/);
-    await shared.refuses(signing(({ claims }) => unsigned({}, claims)), /^SignIn\(IdToken\(Signature\(Malformed\)\)\)$/);
+    await shared.refuses(signing(({ header, claims }) => unsigned(header, claims)), /^NotVouched\(IdToken\(Signature\(Malformed\)\)\)$/);
+    await shared.refuses(signing(({ claims }) => unsigned({}, claims)), /^NotVouched\(IdToken\(Signature\(Malformed\)\)\)$/);
   });
 
   await module("oidcc-client-test-invalid-sig-rs256", "a signature that doesn't fit is refused", async () => {
-    const bad = /^SignIn\(IdToken\(Signature\(BadSignature\)\)\)$/;
+    const bad = /^NotVouched\(IdToken\(Signature\(BadSignature\)\)\)$/;
     await shared.refuses(signing(({ header, claims, key }) => spoiled(signed(header, claims, key))), bad);
     const other = signingKey("RS256");
     await shared.refuses(signing(({ header, claims }) => signed(header, claims, other)), bad);
@@ -84,8 +84,8 @@ await plan("oidcc-client-basic-certification-test-plan", async (module) => {
   });
 
   await module("oidcc-client-test-nonce-invalid", "an ID token that answers another request is refused", async () => {
-    for (const nonce of ["somebody-elses", "", null]) await shared.refuses(claiming({ nonce }), /^SignIn\(IdToken\(Nonce\)\)$/);
-    await shared.refuses(without("nonce"), /^SignIn\(IdToken\(Nonce\)\)$/);
+    for (const nonce of ["somebody-elses", "", null]) await shared.refuses(claiming({ nonce }), /^NotVouched\(IdToken\(Nonce\)\)$/);
+    await shared.refuses(without("nonce"), /^NotVouched\(IdToken\(Nonce\)\)$/);
   });
 
   await module("oidcc-client-test-scope-userinfo-claims", "claims are asked for by scope, and what userinfo tells is known", async () => {

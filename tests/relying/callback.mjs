@@ -83,7 +83,7 @@ await subject("authorization responses, on workerd", async (it) => {
       stolen = code;
       return { state };
     }));
-    await quiet.refuses(back((right) => ({ ...right, code: stolen })), /^SignIn\(Token\(Refused\)\)$/, stale);
+    await quiet.refuses(back((right) => ({ ...right, code: stolen })), /^NotVouched\(Token\(Refused\)\)$/, stale);
   });
   await it("gc_03: the same callback a second time redeems nothing, and leads on", async () => {
     let brought;

@@ -41,7 +41,7 @@ await plan("oidcc-client-config-certification-test-plan", async (module) => {
 
   await module("oidcc-client-test-idtoken-sig-none", "an unsigned ID token is refused although metadata offer it", async () => {
     const offering = await world({ issuer: { metadata: { id_token_signing_alg_values_supported: ["none", "RS256"] } } });
-    await offering.refuses(signing(({ header, claims }) => unsigned(header, claims)), /^SignIn\(IdToken\(Signature\(Malformed\)\)\)$/);
+    await offering.refuses(signing(({ header, claims }) => unsigned(header, claims)), /^NotVouched\(IdToken\(Signature\(Malformed\)\)\)$/);
   });
 
   await module("oidcc-client-test-signing-key-rotation-just-before-signing", "keys that change while a code is redeemed are read again", async () => {
@@ -70,7 +70,7 @@ await plan("oidcc-client-config-certification-test-plan", async (module) => {
     // What was withdrawn signs nobody in any more.
     const [withdrawn] = old;
     const stale = signing(({ claims }) => ({ header: { alg: withdrawn.alg, kid: withdrawn.kid }, claims, key: withdrawn }));
-    await rotating.refuses(stale, /^SignIn\(IdToken\(Key\(Unknown\)\)\)$/);
+    await rotating.refuses(stale, /^NotVouched\(IdToken\(Key\(Unknown\)\)\)$/);
     await rotating.signsIn();
   });
 });

@@ -89,7 +89,7 @@ await subject("metadata and keys, on workerd", async (it) => {
     // Each in a gateway of its own: one that never had keys waits a little before it asks again.
     const worlds = await Promise.all(faults.map(() => world()));
     for (const [index, fault] of faults.entries()) {
-      await worlds[index].refuses(answering("jwks", fault), /^SignIn\(IdToken\(Key\(Unavailable\)\)\)$/);
+      await worlds[index].refuses(answering("jwks", fault), /^NotVouched\(IdToken\(Key\(Unavailable\)\)\)$/);
     }
     assert.deepEqual(trap.seen, []);
   }, 120);
@@ -114,8 +114,8 @@ await subject("metadata and keys, on workerd", async (it) => {
     const fresh = await world({ issuer: { keys: [...publishedKeys(), ...useless, ...odd, off] } });
     const by = (key) => signing(({ claims }) => ({ header: { alg: key.alg, kid: key.kid }, claims: { ...claims, at_hash: undefined }, key }));
     await fresh.signsIn();
-    for (const key of useless) await fresh.refuses(by(key), /^SignIn\(IdToken\(Key\(Unknown\)\)\)$/);
-    await fresh.refuses(by(off), /^SignIn\(IdToken\(Signature\(BadSignature\)\)\)$/);
+    for (const key of useless) await fresh.refuses(by(key), /^NotVouched\(IdToken\(Key\(Unknown\)\)\)$/);
+    await fresh.refuses(by(off), /^NotVouched\(IdToken\(Signature\(BadSignature\)\)\)$/);
     await fresh.signsIn();
   });
   await it("jv_27, jv_28: keys that were good serve on while there are no better ones", async () => {
@@ -124,7 +124,7 @@ await subject("metadata and keys, on workerd", async (it) => {
     const [old] = fresh.issuer.keys;
     const later = signingKey("RS256", random());
     const byNew = signing(({ claims }) => signed({ alg: "RS256", kid: later.kid }, { ...claims, at_hash: undefined }, later));
-    await fresh.refuses({ ...byNew, ...answering("jwks", { status: 500, body: html }) }, /^SignIn\(IdToken\(Key\(Unavailable\)\)\)$/);
+    await fresh.refuses({ ...byNew, ...answering("jwks", { status: 500, body: html }) }, /^NotVouched\(IdToken\(Key\(Unavailable\)\)\)$/);
     await fresh.signsIn(answering("jwks", { body: { keys: [] } }));
     assert.deepEqual([fresh.issuer.keys[0], fresh.issuer.asked("jwks")], [old, []]);
   });

@@ -6,10 +6,10 @@ import { listen } from "./issuer.mjs";
 import { halfHash, random, seconds, signed, signedBySecret, signingKey, spoiled, unsigned } from "./token.mjs";
 import { world } from "./world.mjs";
 
-const audience = /^SignIn\(IdToken\(Audience\)\)$/;
-const time = /^SignIn\(IdToken\(Time\)\)$/;
-const malformed = /^SignIn\(IdToken\(Signature\(Malformed\)\)\)$/;
-const badSignature = /^SignIn\(IdToken\(Signature\(BadSignature\)\)\)$/;
+const audience = /^NotVouched\(IdToken\(Audience\)\)$/;
+const time = /^NotVouched\(IdToken\(Time\)\)$/;
+const malformed = /^NotVouched\(IdToken\(Signature\(Malformed\)\)\)$/;
+const badSignature = /^NotVouched\(IdToken\(Signature\(BadSignature\)\)\)$/;
 const day = 86_400;
 
 await subject("ID tokens, on workerd", async (it) => {
@@ -58,7 +58,7 @@ await subject("ID tokens, on workerd", async (it) => {
 
   await it("jv_30, oidc_core_3_1_3_8: at_hash has to fit when it is there", async () => {
     const wrong = [halfHash("another token", "RS256"), "", null, 7, [halfHash("x", "RS256")]];
-    await refusesEach(wrong.map((at_hash) => claiming({ at_hash })), /^SignIn\(IdToken\(AccessTokenHash\)\)$/);
+    await refusesEach(wrong.map((at_hash) => claiming({ at_hash })), /^NotVouched\(IdToken\(AccessTokenHash\)\)$/);
     await shared.signsIn(without("at_hash"));
   });
   await it("c_hash and s_hash say nothing in the code flow", async () => {
@@ -81,7 +81,7 @@ await subject("ID tokens, on workerd", async (it) => {
         return { header: { alg: key.alg, kid: key.kid }, claims: { ...claims, at_hash: halfHash(accessToken, alg) }, key };
       });
       await shared.signsIn(hashing(key.alg));
-      if (key.alg === "EdDSA") await shared.refuses(hashing("RS256"), /^SignIn\(IdToken\(AccessTokenHash\)\)$/);
+      if (key.alg === "EdDSA") await shared.refuses(hashing("RS256"), /^NotVouched\(IdToken\(AccessTokenHash\)\)$/);
     }
   });
 
@@ -102,7 +102,7 @@ await subject("ID tokens, on workerd", async (it) => {
   await it("jv_03: a key takes part in its own algorithm alone", async () => {
     const [rsa, ec] = issuer.keys;
     // Asked for by the name of a key of another kind: there is no such key.
-    await shared.refuses(signing(({ claims }) => signed({ alg: "ES256", kid: rsa.kid }, claims, ec)), /^SignIn\(IdToken\(Key\(Unknown\)\)\)$/);
+    await shared.refuses(signing(({ claims }) => signed({ alg: "ES256", kid: rsa.kid }, claims, ec)), /^NotVouched\(IdToken\(Key\(Unknown\)\)\)$/);
     const others = ["PS256", "RS384", "ES384", "HS512", "RS1", "ES256K"];
     await refusesEach(others.map((alg) => heading({ alg })), malformed);
   });
@@ -115,24 +115,24 @@ await subject("ID tokens, on workerd", async (it) => {
   });
   await it("jv_07: names of keys that nobody has are refused, and lead nowhere", async () => {
     const names = ["../../etc/passwd", "' OR 1=1 --", `${elsewhere.url}/jwks`, "", "\u0000", "schl\u00fcssel", "k".repeat(4000)];
-    await refusesEach(names.map((kid) => heading({ kid })), /^SignIn\(IdToken\(Key\(Unknown\)\)\)$/);
+    await refusesEach(names.map((kid) => heading({ kid })), /^NotVouched\(IdToken\(Key\(Unknown\)\)\)$/);
     await refusesEach([7, [], { kid: 1 }].map((kid) => heading({ kid })), malformed);
     assert.deepEqual(elsewhere.seen, []);
     await shared.signsIn();
   });
   await it("jv_10: an extension that has to be understood is not", async () => {
-    const critical = /^SignIn\(IdToken\(Signature\(Critical\)\)\)$/;
+    const critical = /^NotVouched\(IdToken\(Signature\(Critical\)\)\)$/;
     await refusesEach([["exp"], ["b64"], [], "exp", {}].map((crit) => heading({ crit, b64: false })), critical);
   });
   await it("jv_16, jv_17: another kind of token is no ID token", async () => {
     const kinds = ["at+jwt", "application/at+jwt", "AT+JWT", "logout+jwt", "dpop+jwt", "secevent+jwt", ""];
-    await refusesEach(kinds.map((typ) => heading({ typ })), /^SignIn\(IdToken\(Type\)\)$/);
+    await refusesEach(kinds.map((typ) => heading({ typ })), /^NotVouched\(IdToken\(Type\)\)$/);
     for (const typ of ["JWT", "jwt", "application/jwt"]) await shared.signsIn(heading({ typ }));
   });
   await it("jv_18: a member that is there twice is refused, in the header and among the claims", async () => {
     const twice = (value, member) => `${JSON.stringify(value).slice(0, -1)},${member}}`;
     await shared.refuses(signing(({ header, claims, key }) => signed(twice(header, `"alg":"RS256"`), claims, key)), malformed);
-    const bad = /^SignIn\(IdToken\(Signature\(BadClaims\)\)\)$/;
+    const bad = /^NotVouched\(IdToken\(Signature\(BadClaims\)\)\)$/;
     await shared.refuses(signing(({ header, claims, key }) => signed(header, twice(claims, `"sub":"somebody-else"`), key)), bad);
     for (const text of ["[]", "null", `"x"`, "{", "7"]) {
       await shared.refuses(signing(({ header, key }) => signed(header, text, key)), bad);
@@ -178,12 +178,12 @@ await subject("ID tokens, on workerd", async (it) => {
   await it("jv_17: the access token, or an ID token of another sign-in, in its place is refused", async () => {
     await shared.signsIn();
     const [other] = issuer.idTokens.slice(-1);
-    await shared.refuses(signing(() => other), /^SignIn\(IdToken\((AccessTokenHash|Nonce)\)\)$/);
+    await shared.refuses(signing(() => other), /^NotVouched\(IdToken\((AccessTokenHash|Nonce)\)\)$/);
     await shared.refuses({ token: ({ body }) => ({ body: { ...body, id_token: body.access_token } }) }, malformed);
   });
   await it("gc_12: without an ID token nobody is signed in", async () => {
     for (const id_token of [undefined, null, "", 7, {}]) {
-      await shared.refuses({ token: ({ body }) => ({ body: { ...body, id_token } }) }, /^SignIn\(NoIdToken\)$/);
+      await shared.refuses({ token: ({ body }) => ({ body: { ...body, id_token } }) }, /^NotVouched\(NoIdToken\)$/);
     }
   });
   await it("and after all of that alice signs in as before", () => shared.signsIn());

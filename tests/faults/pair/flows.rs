@@ -69,7 +69,9 @@ const FETCH: Flow = Flow { run: |visitor| visitor.fetch(), ..PLAIN };
 
 /// Where the token call is made.
 fn refreshes(mode: &str) -> Places {
-    stateful(mode, Places { rows: 4, commands: 1, calls: 1, storage: 2, keys: 4 })
+    // In a database, where a row is dear to read, what the call brought is written without a look.
+    let rows = if mode == "postgres" { 3 } else { 4 };
+    stateful(mode, Places { rows, commands: 1, calls: 1, storage: 2, keys: 4 })
 }
 
 /// All of them.
