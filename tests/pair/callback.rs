@@ -15,6 +15,7 @@ in_every_mode! {
     gc_03_a_callback_works_once_and_its_reload_goes_on
     gc_10_a_code_of_somebody_else_is_worth_nothing
     gc_11_a_session_cookie_that_was_planted_is_never_the_session
+    gc_19_what_another_site_posts_to_the_callback_changes_nothing
 }
 in_one_mode! {
     gc_01_a_callback_without_its_flow_is_refused_and_costs_no_token_call
@@ -252,4 +253,31 @@ fn gc_17_a_flow_whose_key_is_gone_starts_again_cleanly(pair: &Pair) {
         guest.sign_in();
         assert!(guest.token().is_some() && guest.cookies_like(FLOW).is_empty());
     }
+}
+
+fn gc_19_what_another_site_posts_to_the_callback_changes_nothing(pair: &Pair) {
+    let guest = Guest::signed_in(pair);
+    let good = guest.answer(&guest.start("/"));
+    let (target, cookies, calls) =
+        (good.replacen(pair.url(), "", 1), guest.cookies(), token_calls(pair));
+    let (path, query) = target.split_once('?').unwrap();
+    for origin in ["null", "https://evil.test", pair.issuer.url(), pair.url()] {
+        for (target, body) in [(path, query), (&target, "")] {
+            let lines = [
+                ("cookie", cookies.as_str()),
+                ("origin", origin),
+                ("sec-fetch-site", "cross-site"),
+                ("sec-fetch-mode", "navigate"),
+                ("content-type", "application/x-www-form-urlencoded"),
+            ];
+            let answer = pair.send(&Raw::new("POST", target).headers(&lines).body(body));
+            assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{origin}");
+            assert_eq!(header(&answer, "allow"), "GET");
+            assert!(!answer.headers().contains_key(SET_COOKIE), "{origin}");
+        }
+    }
+    assert_eq!(token_calls(pair), calls);
+    assert!(guest.token().is_some() && guest.cookies() == cookies);
+    // The flow is not used up.
+    assert_eq!(guest.browser.get(&good).status(), StatusCode::SEE_OTHER);
 }

@@ -17,6 +17,7 @@ in_every_mode! {
     gs_14_an_old_cookie_that_comes_late_costs_a_new_sign_in_at_most
     gs_10_no_cookie_header_breaks_anything
     gs_16_a_cookie_of_another_mode_or_gateway_is_nothing
+    gs_25_every_cookie_of_ours_goes_to_this_host_alone_and_never_in_the_clear
 }
 in_one_mode! {
     gs_15_a_guess_reaches_no_session_object
@@ -320,4 +321,31 @@ fn gc_18_settings_that_cannot_be_used_open_nothing(pair: &Pair) {
     };
     assert!(read("SESSION_MODE", "hybrid").is_err(), "nothing else is set");
     assert!(read("ISSUER", "http://localhost:8787").is_err());
+}
+
+fn gs_25_every_cookie_of_ours_goes_to_this_host_alone_and_never_in_the_clear(pair: &Pair) {
+    let guest = Guest::alice(pair);
+    let login = pair.send(&Raw::get("/auth/login"));
+    let sign_in = guest.sign_in();
+    let sign_out = guest.sign_out();
+    let leftover = pair.send(&Raw::get("/echo").header("cookie", &format!("{SESSION}=x")));
+    for (what, answer, least) in [
+        ("begun", login, 1),
+        ("signed in", sign_in, 2),
+        ("signed out", sign_out, 1),
+        ("cleaned up", leftover, 1),
+    ] {
+        let lines: Vec<_> = answer.headers().get_all(SET_COOKIE).iter().collect();
+        assert!(lines.len() >= least, "{what}: {lines:?}");
+        for line in lines {
+            let mut parts = line.to_str().unwrap().split(';').map(str::trim);
+            assert!(parts.next().unwrap().starts_with("__Host-"), "{what}: {line:?}");
+            let attributes: Vec<_> = parts.collect();
+            for wanted in ["Secure", "HttpOnly", "Path=/", "SameSite=Lax"] {
+                assert!(attributes.contains(&wanted), "{what}: {line:?}");
+            }
+            let is_domain = |one: &&str| one.to_ascii_lowercase().starts_with("domain");
+            assert!(!attributes.iter().any(is_domain), "{what}: {line:?}");
+        }
+    }
 }

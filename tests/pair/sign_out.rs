@@ -17,6 +17,7 @@ in_every_mode! {
     gs_13_signing_out_during_a_slow_refresh_is_final
     signing_out_twice_or_without_a_session_is_harmless
     signing_out_while_the_issuer_is_away_ends_the_session_here
+    gs_29_there_is_no_front_channel_logout
 }
 in_one_mode! {
     a_session_object_that_cannot_be_told_keeps_the_cookie
@@ -202,4 +203,26 @@ fn a_session_object_that_cannot_be_told_keeps_the_cookie(pair: &Pair) {
     gate.objects.lose(false);
     assert_eq!(guest.sign_out().status(), StatusCode::SEE_OTHER);
     assert!(guest.token().is_none());
+}
+
+fn gs_29_there_is_no_front_channel_logout(pair: &Pair) {
+    let guest = Guest::signed_in(pair);
+    let before = guest.session();
+    let query = format!("iss={}&sid=x", pair.issuer.url());
+    let image = [
+        ("sec-fetch-mode", "no-cors"),
+        ("sec-fetch-dest", "image"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    for path in ["frontchannel-logout", "front-channel-logout", "frontchannel_logout", "logout/x"] {
+        let answer = guest.send(&Method::GET, &format!("/auth/{path}?{query}"), &image);
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+        assert!(!answer.headers().contains_key("set-cookie"), "{path}");
+    }
+    // The one way out asks first when it is another site that goes it.
+    let answer = guest.send(&Method::GET, &format!("/auth/logout?{query}"), &image);
+    assert_eq!((answer.status(), guest.session()), (StatusCode::OK, before));
+    assert!(guest.token().is_some());
+    let metadata = guest.browser.get(&pair.issuer.at("/.well-known/openid-configuration"));
+    assert!(!text(&metadata).contains("frontchannel"));
 }
