@@ -30,6 +30,9 @@ fn kid() -> String {
     SigningKey::es256([7; 32]).unwrap().public().kid.unwrap()
 }
 
+/// Makes a token with a nonce.
+type Forged = fn(&str) -> String;
+
 /// The token as somebody else signs it, who knows the name of the provider's key.
 fn signed_by(nonce: &str, seed: u8) -> String {
     let forger = SigningKey::es256([seed; 32]).unwrap();
@@ -109,10 +112,8 @@ fn gc_14_an_id_token_with_a_claim_that_is_wrong_signs_nobody_in() {
 
 #[test]
 fn gc_14_an_id_token_that_is_not_the_providers_signs_nobody_in() {
-    /// What is wrong with a token, and the token for a nonce.
-    type Case = (&'static str, fn(&str) -> String);
     for mode in MODES {
-        let tokens: [Case; 9] = [
+        let tokens: [(&str, Forged); 9] = [
             ("a forger's", |nonce| signed_by(nonce, 8)),
             // {"alg":"none"}
             ("unsigned", |nonce| heading(nonce, "eyJhbGciOiJub25lIn0")),
