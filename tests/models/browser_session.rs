@@ -265,8 +265,9 @@ impl Pair {
         self.under_way.retain(|other| *other != call);
         let next = renewal.refresh_token.clone();
         let (session, renewed) = self.session.clone().misfit(lease, next.clone(), now);
-        prop_assert_eq!(&renewed, &self.book.misfit(call, next, now));
+        prop_assert_eq!(&renewed, &self.book.misfit(call, next.clone(), now));
         self.session = session;
+        self.overtaken(call, next.is_some(), &renewed);
         tally.count(match renewed {
             Renewed::Committed => "thrown away",
             Renewed::Orphaned(_) | Renewed::Late => "thrown away too late",
@@ -280,12 +281,22 @@ impl Pair {
         Some((self.leases[index], self.book.calls[index]))
     }
 
+    /// A call that had outlived its lease brought another refresh token. What the last call brings is
+    /// too late now, and whoever wants it asks anew, be it in the same second.
+    fn overtaken(&mut self, call: Call, brought: bool, renewed: &Renewed) {
+        let rotated = brought && *renewed == Renewed::Committed;
+        if rotated && self.last_call != Some(call) {
+            self.last_call = None;
+        }
+    }
+
     fn renew(&mut self, back: usize, renewal: &Renewal, now: UnixTime, tally: &Tally) -> Checked {
         let Some((lease, call)) = self.call(back) else { return Ok(()) };
         self.under_way.retain(|other| *other != call);
         let (session, renewed) = self.session.clone().renew(lease, renewal.clone(), now);
         prop_assert_eq!(&renewed, &self.book.renew(call, renewal.clone(), now));
         self.session = session;
+        self.overtaken(call, renewal.refresh_token.is_some(), &renewed);
         tally.count(match renewed {
             Renewed::Committed if call.purpose.is_some() => "granted",
             Renewed::Committed if self.book.calls.last() != Some(&call) => "renewed by an old call",
