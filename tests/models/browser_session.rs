@@ -281,10 +281,12 @@ impl Pair {
         Some((self.leases[index], self.book.calls[index]))
     }
 
-    /// A call that had outlived its lease brought another refresh token. What the last call brings is
+    /// A call that had outlived its lease brought a new set or refresh token. What the last call brings is
     /// too late now, and whoever wants it asks anew, be it in the same second.
     fn overtaken(&mut self, call: Call, brought: bool, renewed: &Renewed) {
-        let rotated = brought && *renewed == Renewed::Committed;
+        // The session's own renewal counts, whatever it brought.
+        let counts = brought || call.purpose.is_none();
+        let rotated = counts && *renewed == Renewed::Committed;
         if rotated && self.last_call != Some(call) {
             self.last_call = None;
         }
