@@ -15,6 +15,8 @@ const coldRequests = 2000;
 const hour = 3600;
 
 const crowd = crowdOf(people);
+const orders = "https://orders.example";
+const exchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 export const apacheName = "Apache, mod_auth_openidc: session in a cookie";
 
 // Everything that is measured, running and ready.
@@ -47,6 +49,7 @@ export async function subjects(folder) {
     always("gateway: public route", app.hybrid.process, {}, "/public"),
     { name: "gateway: hybrid, warm", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.hybrid.cookie())] }) },
     { name: "gateway: hybrid, cold", process: app.hybrid.process, load: async () => ({ once: true, lines: await app.freshCookies(coldRequests) }) },
+    { name: "gateway: hybrid, a token for the origin", process: app.hybrid.process, load: async () => ({ lines: [raw("GET", "/orders?x=1", await app.hybrid.cookie())] }) },
     { name: "gateway: durable", process: app.durable.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.durable.cookie())] }) },
     app.apache ? { name: apacheName, process: app.apache.process, load: async () => ({ lines: [raw("GET", "/hop?x=1", await app.apache.cookie())] }) } : { name: apacheName, absent: true },
     { name: "JavaScript issuer: refresh", process: least, load: () => ({ lines: refreshing }) },
@@ -81,8 +84,8 @@ async function ourPair(folder, origin, ports) {
         CLIENTS: [
           { ...registration, client_secret_sha256: secretDigest(benchSecret) },
           {
-            client_id: "gateway", client_secret_sha256: secretDigest(secret), grant_types: client.grant_types,
-            redirect_uris: [publicUrl, durableUrl].map((url) => `${url}/auth/callback`), audience: origin,
+            client_id: "gateway", client_secret_sha256: secretDigest(secret), grant_types: [...client.grant_types, exchange],
+            redirect_uris: [publicUrl, durableUrl].map((url) => `${url}/auth/callback`), audience: origin, resources: [orders],
           },
           { client_id: "apache", client_secret_sha256: secretDigest(secret), grant_types: client.grant_types, redirect_uris: [`${apacheUrl}/back`], audience: origin },
         ],
@@ -96,7 +99,13 @@ async function ourPair(folder, origin, ports) {
       port,
       settings: {
         PUBLIC_URL: url, ISSUER: issuer, CLIENT_ID: "gateway", CLIENT_SECRET: secret, SEALING_KEYS: sealing, FRESHNESS_SECONDS: "300", REQUEST_LOG: "refused",
-        ROUTES: [{ prefix: "/public", origin, access: "public" }, { prefix: "/", origin, access: "signed-in" }], ...more,
+        RESOURCE: origin,
+        ROUTES: [
+          { prefix: "/public", origin, access: "public" },
+          { prefix: "/orders", origin, access: "signed-in", token: { resource: orders, by: "exchange" } },
+          { prefix: "/", origin, access: "signed-in" },
+        ],
+        ...more,
       },
     },
   });

@@ -18,7 +18,7 @@ if (missing) console.log(`  NOT RUN with postgres: ${missing}`);
 
 // What a store needs besides: settings of the gateway, whether it has a namespace, and its database.
 export async function needsOf(mode) {
-  if (mode !== "postgres") return { settings: { SESSION_MODE: mode }, kv: mode === "kv" };
+  if (mode !== "postgres") return { settings: { SESSION_MODE: mode, REFRESH_TOKENS: "repeated" }, kv: mode === "kv" };
   const [port] = await freePorts(1);
   const store = await database(port);
   later(store.stop);
