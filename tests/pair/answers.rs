@@ -18,7 +18,7 @@ in_one_mode! {
     gp_22_a_redirect_of_the_origin_is_the_browsers_to_follow
     gp_27_bodies_go_through_whole_in_both_directions
     gp_27_answers_without_a_body_stay_without_one
-    gp_27_statuses_come_through_and_end_no_session
+    gp_26_gp_27_statuses_come_through_and_end_no_session
     gp_27_events_arrive_while_they_are_made
     gp_29_an_origin_that_is_away_is_a_502_and_ends_no_session
     several_cookies_of_the_origin_arrive_as_several
@@ -170,9 +170,9 @@ fn gp_27_answers_without_a_body_stay_without_one(pair: &Pair) {
     assert!(answer.headers().contains_key(SET_COOKIE));
 }
 
-fn gp_27_statuses_come_through_and_end_no_session(pair: &Pair) {
+fn gp_26_gp_27_statuses_come_through_and_end_no_session(pair: &Pair) {
     let guest = Guest::signed_in(pair);
-    // GP-26: an origin that says 401 is passed on; nothing is asked again.
+    // An origin that says 401 is passed on; nothing is asked again.
     for status in [200, 201, 206, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 599] {
         let answer = pair.send(&guest.raw("GET", &format!("/status/{status}")));
         assert_eq!(answer.status(), status);
