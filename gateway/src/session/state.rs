@@ -2,11 +2,13 @@
 //! nothing in between.
 
 pub mod further;
+mod person;
+mod said;
 
-use further::{Further, Key, Way};
+use further::{Further, Key};
+pub use person::Person;
+pub use said::{Failure, Farewell, Renewal, Renewed, Visit};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use shared::scope::Scope;
 use shared::secret::{AccessToken, Digest, IdToken, RefreshToken};
 use shared::time::UnixTime;
 
@@ -66,45 +68,6 @@ pub struct Live {
     further: Further,
 }
 
-/// Who is signed in.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct Person {
-    /// `sub`.
-    pub subject: String,
-    /// When they were authenticated, if the provider says.
-    pub auth_time: Option<UnixTime>,
-    /// How, as a class, if it says.
-    #[serde(default)]
-    pub acr: Option<String>,
-    /// What they may have done in their name.
-    #[serde(default)]
-    pub scope: Scope,
-    /// A few small claims about them, for pages.
-    pub claims: Map<String, Value>,
-    /// Claims that routes look at, as far as they do.
-    #[serde(default)]
-    pub weighed: Map<String, Value>,
-    /// Claims that origins are told in headers.
-    #[serde(default)]
-    pub told: Map<String, Value>,
-    /// What we call the provider whose they are: what that says is asked of no other. Empty where it
-    /// has no name, and in sessions from before there were several; then it is the first.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub provider: String,
-    /// Who names them, where that is not the provider itself: a tenant of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub authority: Option<String>,
-    /// The provider's session, where nothing else names it when signing out there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sid: Option<String>,
-    /// Which flow signed them in: lets a reloaded callback be told from a foreign one.
-    pub flow: String,
-    /// Digest of that flow's nonce, which an ID token of a refresh may repeat. Unknown of sessions
-    /// that are older than this member, and in what requests are decided by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Digest>,
-}
-
 /// The tokens of a session.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Tokens {
@@ -157,91 +120,6 @@ pub struct Snapshot {
     pub idle_ends_at: UnixTime,
     /// When it ends in any case.
     pub ends_at: UnixTime,
-}
-
-/// What a visit finds.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Visit {
-    /// Use this.
-    Serve(Box<Snapshot>),
-    /// Make the token call; the lease is already written.
-    Refresh(Lease, Way),
-    /// Somebody is making it; until when that is believed, and what may serve meanwhile.
-    Wait(UnixTime, Option<Box<Snapshot>>),
-    /// The access token is over and the provider is being left alone.
-    Unavailable {
-        /// Seconds, at least 1.
-        retry_after: u64,
-    },
-    /// There is no such session, or no more.
-    Gone,
-}
-
-/// New tokens from a token call.
-#[derive(Clone, Debug)]
-pub struct Renewal {
-    /// For the origins.
-    pub access_token: AccessToken,
-    /// Seconds, if told.
-    pub expires_in: Option<u64>,
-    /// The next one; absent, the old one stays (RFC 6749 §6).
-    pub refresh_token: Option<RefreshToken>,
-    /// A verified one; absent, the old one stays.
-    pub id_token: Option<IdToken>,
-    /// What the access token is good for; absent, as before (RFC 6749 §5.1).
-    pub scope: Option<Scope>,
-    /// Claims of that ID token that routes look at, as far as they do; others stay as they were.
-    pub weighed: Map<String, Value>,
-    /// Claims of that ID token that origins are told; others stay as they were.
-    pub told: Map<String, Value>,
-    /// One random byte, which spreads the renewals of sessions opened together.
-    pub jitter: u8,
-}
-
-/// How a token call failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Failure {
-    /// The refresh token will never work again, or the answer was about somebody else.
-    Definitive,
-    /// What was asked is not given. An operator can mend it; the refresh token is what it was.
-    Refused,
-    /// It may work later.
-    Transient {
-        /// Seconds that the provider asked for.
-        retry_after: Option<u64>,
-    },
-}
-
-/// What became of a renewal.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Renewed {
-    /// It is in force.
-    Committed,
-    /// The session ended meanwhile: this token must not live on.
-    Orphaned(Option<RefreshToken>),
-    /// Somebody else renewed meanwhile.
-    Late,
-}
-
-/// What a closed session leaves to be done at the provider.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Farewell {
-    /// To revoke.
-    pub refresh_token: Option<RefreshToken>,
-    /// To hint with.
-    pub id_token: Option<IdToken>,
-    /// Whose it was.
-    #[serde(default)]
-    pub person: Person,
-}
-
-impl Person {
-    /// What tells them from everybody else, also at another provider that has the same name for somebody.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        // Our name of a provider has no line break in it.
-        Digest::of(format!("{}\n{}", self.provider, self.subject))
-    }
 }
 
 impl Snapshot {
