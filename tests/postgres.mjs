@@ -52,11 +52,21 @@ export async function database(port, { connections = 100, tls } = {}) {
   };
   const crash = async (whole) => {
     const [pid] = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
-    const one = whole ? pid : spawnSync("pgrep", ["-P", pid], { encoding: "utf8" }).stdout.trim().split("\n").at(-1);
-    process.kill(Number(one), "SIGKILL");
+    const one = () => whole ? pid : spawnSync("pgrep", ["-P", pid], { encoding: "utf8" }).stdout.trim().split("\n").at(-1);
+    while (!isKilled(Number(one())));
     if (whole) await away();
   };
   return { url: `postgres://${user}:${password}@127.0.0.1:${port}/postgres`, stop, away, back, crash };
+}
+
+// Whether there was such a process: that of one connection may be gone by itself.
+function isKilled(pid) {
+  try {
+    return process.kill(pid, "SIGKILL");
+  } catch (fault) {
+    if (fault.code === "ESRCH") return false;
+    throw fault;
+  }
 }
 
 // The settings of a server that speaks TLS alone. A key that others may read is none to it.
