@@ -15,7 +15,8 @@ import { describe, stores } from "./stores.mjs";
 const kills = Number(process.env.KILLS ?? (full ? 200 : 4));
 // So many sessions go on from kill to kill.
 const most = full ? 16 : 6;
-const accessTokenSeconds = full ? 20 : 5;
+// So short that tokens are renewed between any two kills.
+const accessTokenSeconds = 5;
 
 // A gateway whose process can be killed, and an issuer that lives on.
 async function deploy(mode) {

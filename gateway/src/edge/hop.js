@@ -5,10 +5,18 @@ import { ended, until } from "./stream.js";
 
 const encoder = new TextEncoder();
 
-// The headers of a request or an answer, a line `name,value` each. No name has a comma, no value a line feed. As bytes:
-// a string would be looked at letter by letter on its way.
+// The headers of a request or an answer, a line `name,value` each. No name has a comma, no value a line feed.
 export function lines(message) {
-  return encoder.encode(Array.from(message.headers).join("\n"));
+  return Array.from(message.headers).join("\n");
+}
+
+// Method, URL and headers of a request, a line each, put `into` the memory of wasm: as a string it would be looked at
+// letter by letter on its way, and bytes of its own would have to be cleared away. How many bytes; or, when there is no
+// room for them, how many are enough.
+export function head(request, into) {
+  const text = `${request.method}\n${request.url}\n${lines(request)}`;
+  const { read, written } = encoder.encodeInto(text, into);
+  return read === text.length ? written : 3 * text.length;
 }
 
 // What is looked at of the request's `cf` object, as JSON; undefined without Cloudflare in front. The whole object is
@@ -30,10 +38,9 @@ export function signals({ cf }) {
 // change, or undefined for an answer that must not pass; `unreachable` makes the answer when there is none. `always` is
 // what to change about either, but for a WebSocket. `timing`:
 // whether the browser is told how long the origin took. `book` and `line` are for `conclude`, `all` whether also of
-// success. `bound` and `opened` are for `over`: a stream ends with its session.
-export async function hop(
-  request, url, edits, always, personal, navigation, timing, all, book, line, env, bound, opened, answered, unreachable,
-) {
+// success. `bound` and `opened` are for `over`: a stream ends with its session. `texts` are those that cross as one.
+export async function hop(request, texts, personal, navigation, timing, all, book, env, opened, answered, unreachable) {
+  const [url, edits, always, line, bound] = texts.split("\0");
   const { method, body } = request;
   // The cache in front of an origin knows neither sessions nor tokens (CC-01): what is for one person is neither looked
   // up there nor stored.

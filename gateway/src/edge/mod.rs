@@ -26,7 +26,7 @@ use crate::signals::Edge;
 use crate::trail::{self, Trail};
 use behind::Behind;
 use http::{Method, StatusCode};
-use proxy::Book;
+use proxy::{Book, Head};
 use session::parties;
 use shared::edge::crypto::WebCrypto;
 use shared::edge::fetch::Outbound;
@@ -53,6 +53,9 @@ struct Deployment {
     used: UsedFlows,
     opened: Opened,
     known: Known,
+    /// Bindings, or undefined: Analytics Engine, and the rate limit of sign-ins.
+    figures: JsValue,
+    login_limit: JsValue,
 }
 
 thread_local! {
@@ -67,7 +70,9 @@ fn deployment(env: &Env) -> Result<Rc<Vec<Deployment>>, String> {
         let site = |config: Config| {
             let parties = Rc::new(parties(&config, env));
             let (used, opened) = (UsedFlows::default(), Opened::default());
-            Deployment { config, parties, used, opened, known: Known::default() }
+            let (figures, login_limit) = (binding(env, "ANALYTICS"), binding(env, "LOGIN_LIMIT"));
+            let known = Known::default();
+            Deployment { config, parties, used, opened, known, figures, login_limit }
         };
         let read = Sites::read(|name| settings(env, name));
         let read = read.map(|sites| Rc::new(sites.into_configs().into_iter().map(site).collect()));
@@ -94,15 +99,15 @@ pub fn fetch(request: Request, env: Env, context: JsValue) -> Result<JsValue, Js
 
 async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, JsValue> {
     let Ok(sites) = deployment(&env) else { return Ok(response_out(misconfigured())?.into()) };
-    let url = request.url();
+    let Head { method, url, headers } = proxy::head(&request);
     let Some(deployment) = site(&sites, |site| &site.config, &url) else {
         return Ok(response_out(Refused::Host.response(false))?.into());
     };
     let out = |response| ours(&deployment.config, response).map(JsValue::from);
-    let Some(headers) = proxy::headers(&request) else {
+    let Some(headers) = headers else {
         return out(Refused::Headers.response(false));
     };
-    let Ok(method) = Method::from_bytes(request.method().as_bytes()) else {
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
         return out(Refused::Method.response(false));
     };
     if !may_have_body(&method) && request.body().is_some() {
@@ -112,19 +117,16 @@ async fn serve(request: Request, env: Env, behind: Behind) -> Result<JsValue, Js
         return out(respond::empty(StatusCode::SERVICE_UNAVAILABLE));
     };
     let client_ip = proxy::client_ip(&request, &headers);
-    let Deployment { config, parties, used, opened, known } = deployment;
+    let Deployment { config, parties, used, opened, known, figures, login_limit } = deployment;
     let edge = if config.looks_at_edge() { proxy::edge(&request) } else { Edge::default() };
     let incoming =
         Incoming { method: &method, url: &url, headers: &headers, client_ip, edge: &edge };
-    let book = Book {
-        figures: binding(&env, "ANALYTICS"),
-        all: config.request_log == RequestLog::All,
-        timing: config.server_timing,
-    };
+    let book =
+        Book { figures, all: config.request_log == RequestLog::All, timing: config.server_timing };
     let line =
         |trail, outcome: &str| trail::line(config, (&method, &url, &headers), trail, outcome);
     if let Some(who) = client_ip
-        && !may_sign_in(&env, &url, who).await
+        && !may_sign_in(login_limit, &url, who).await
     {
         let refused = page::page(Page::TooMany);
         book.answered(&line(Trail::default(), "TooMany"), &refused, 0.0);
@@ -202,10 +204,9 @@ fn binding(env: &Env, name: &str) -> JsValue {
 }
 
 /// Whether a request may go on: one that begins a sign-in, only within the rate limit that is bound.
-async fn may_sign_in(env: &Env, url: &str, who: IpAddr) -> bool {
+async fn may_sign_in(limit: &JsValue, url: &str, who: IpAddr) -> bool {
     let begins = || Target::read(url).is_ok_and(|target| target.path() == auth::LOGIN);
-    let limit = binding(env, "LOGIN_LIMIT");
-    !limit.is_object() || !begins() || proxy::is_within(&limit, who).await
+    !limit.is_object() || !begins() || proxy::is_within(limit, who).await
 }
 
 /// Whoever asks is told that the service is not set up; the operator was told why, in the log.

@@ -13,6 +13,7 @@ use shared::edge::message::response_out;
 use shared::handle::Handle;
 use shared::lines::from_lines;
 use shared::secret::Digest;
+use std::cell::RefCell;
 use std::net::IpAddr;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
@@ -22,21 +23,20 @@ use worker::Env;
 
 #[wasm_bindgen(module = "/src/edge/hop.js")]
 extern "C" {
-    fn lines(message: &JsValue) -> Vec<u8>;
+    fn lines(answer: &Response) -> String;
+
+    #[wasm_bindgen(js_name = head)]
+    fn head_into(request: &Request, into: &mut [u8]) -> usize;
 
     fn hop(
         request: &Request,
-        url: &str,
-        edits: &str,
-        always: &str,
+        texts: &str,
         personal: bool,
         navigation: bool,
         timing: bool,
         all: bool,
         book: &JsValue,
-        line: &str,
         env: &JsValue,
-        bound: &str,
         opened: &Opened,
         answered: &Answered,
         unreachable: &NoAnswer,
@@ -59,35 +59,35 @@ extern "C" {
     fn edited(answer: &Response, edits: &str) -> Result<Response, JsValue>;
 }
 
-type Answered = Closure<dyn Fn(u16, Vec<u8>, bool) -> Option<String>>;
+type Answered = Closure<dyn Fn(u16, String, bool) -> Option<String>>;
 type Opened = Closure<dyn Fn(String) -> Option<Vec<String>>>;
 type NoAnswer = Closure<dyn Fn(bool) -> Result<Response, JsValue>>;
 
 thread_local! {
     static OPENED: Opened = Closure::new(|handle: String| watch(&handle));
     static ANSWERED: Answered =
-        Closure::new(|status, lines: Vec<u8>, personal| answered(status, &lines, personal));
+        Closure::new(|status, lines: String, personal| answered(status, &lines, personal));
     static NO_ANSWER: NoAnswer =
         Closure::new(|navigation| response_out(Refused::Unreachable.response(navigation)));
 }
 
 /// Where what came of a request is written down.
 #[derive(Debug)]
-pub struct Book {
+pub struct Book<'b> {
     /// The binding of Analytics Engine, or undefined.
-    pub figures: JsValue,
+    pub figures: &'b JsValue,
     /// Whether every request has a line in the log, or only those that did not get what they wanted.
     pub all: bool,
     /// Whether answers say how long their origin took.
     pub timing: bool,
 }
 
-impl Book {
+impl Book<'_> {
     /// Writes down a request that was answered here; `line` is of [`crate::trail::line`].
     pub fn answered(&self, line: &str, response: &shared::fetch::Response, milliseconds: f64) {
         let cause = response.extensions().get().map(|Cause(cause)| cause.as_str());
         let (status, written) = (response.status().as_u16(), self.all || cause.is_some());
-        conclude(&self.figures, written, line, status, milliseconds, cause);
+        conclude(self.figures, written, line, status, milliseconds, cause);
     }
 }
 
@@ -107,7 +107,7 @@ pub fn forward(
     (request, env): (&Request, &Env),
     forward: &Forward,
     bound: Option<&Bound>,
-    book: &Book,
+    book: &Book<'_>,
     line: &str,
 ) -> Promise {
     let Forward { url, edits, answer, authenticated, navigation, rule: _ } = forward;
@@ -119,12 +119,14 @@ pub fn forward(
         format!("{}000\n{}", ends_at.0, handle.as_deref().unwrap_or_default())
     });
     let bound = bound.unwrap_or_default();
+    // None of them can have a zero in it: a URL, headers, and JSON.
+    let texts = [url, &edits, &always, line, &bound].join("\0");
     ANSWERED.with(|answered| {
         NO_ANSWER.with(|none| {
             OPENED.with(|opened| {
                 hop(
-                    request, url, &edits, &always, personal, navigation, *timing, *all, figures,
-                    line, env, &bound, opened, answered, none,
+                    request, &texts, personal, navigation, *timing, *all, figures, env, opened,
+                    answered, none,
                 )
             })
         })
@@ -140,9 +142,9 @@ fn watch(handle: &str) -> Option<Vec<String>> {
 
 /// What to change about an origin's answer; none when its headers cannot be read, and then it must
 /// not pass.
-fn answered(status: u16, lines: &[u8], personal: bool) -> Option<String> {
+fn answered(status: u16, lines: &str, personal: bool) -> Option<String> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    Some(answer::edits(status, &from_lines(lines)?, personal).to_lines())
+    Some(answer::edits(status, &from_lines(lines.as_bytes())?, personal).to_lines())
 }
 
 /// Adds our `Set-Cookie` lines to an answer, when there are any. A `101` is left as it is.
@@ -153,15 +155,49 @@ pub fn with_cookies(answer: Response, cookies: &HeaderMap) -> Result<Response, J
     if cookies.is_empty() || answer.status() == StatusCode::SWITCHING_PROTOCOLS.as_u16() {
         return Ok(answer);
     }
-    let headers = from_lines(&lines(&answer)).unwrap_or_default();
+    let headers = from_lines(lines(&answer).as_bytes()).unwrap_or_default();
     edited(&answer, &answer::with_cookies(&headers, cookies).to_lines())
 }
 
-/// The headers of a request. None when not all of them can be read; a request is then
-/// [`Refused::Headers`].
+/// The head of a request.
+#[derive(Debug)]
+pub struct Head {
+    /// Its method, as it came.
+    pub method: String,
+    /// Its URL.
+    pub url: String,
+    /// Its headers; none when not all of them can be read, and the request is then
+    /// [`Refused::Headers`].
+    pub headers: Option<HeaderMap>,
+}
+
+/// Reads the head of a request.
 #[must_use]
-pub fn headers(request: &Request) -> Option<HeaderMap> {
-    from_lines(&lines(request))
+pub fn head(request: &Request) -> Head {
+    /// What nearly all heads find room in, a session of two cookies among them.
+    const ROOM: usize = 16 << 10;
+    thread_local! {
+        static PLACE: RefCell<Vec<u8>> = RefCell::new(vec![0; ROOM]);
+    }
+    PLACE.with_borrow_mut(|place| {
+        let wanted = head_into(request, place);
+        if wanted <= place.len() {
+            return Head::read(place.get(..wanted).unwrap_or_default());
+        }
+        let mut larger = vec![0; wanted];
+        let length = head_into(request, &mut larger);
+        Head::read(larger.get(..length).unwrap_or_default())
+    })
+}
+
+impl Head {
+    /// Neither a method nor a URL has a line feed in it.
+    fn read(bytes: &[u8]) -> Self {
+        let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
+        let mut text = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+        let (method, url) = (text(), text());
+        Self { method, url, headers: from_lines(lines.next().unwrap_or_default()) }
+    }
 }
 
 /// Where the platform says a request comes from; nothing without Cloudflare in front.

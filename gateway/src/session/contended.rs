@@ -27,6 +27,9 @@ use uuid::Uuid;
 
 /// The pauses after which a store is asked again, in milliseconds: the first, and the longest.
 const PAUSES: (u32, u32) = (50, 500);
+/// How long it may take to write a lease, in milliseconds: it runs from before, and has to outlast the
+/// call.
+const LEASING: u32 = 3_000;
 /// How often a step may be overtaken. Each time somebody else got on, and all of them want the same.
 const MOST_TRIES: u32 = 8;
 /// One sign-in in so many clears away what is long over.
@@ -68,6 +71,15 @@ pub trait Shelf {
     /// # Errors
     /// [`Lost`].
     async fn sweep(&self) -> Result<(), Lost>;
+}
+
+/// A shelf that tells about several sessions in one statement.
+pub trait Shelves: Shelf {
+    /// Those of `ids` that are there.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    async fn load_all(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Session, Version)>, Lost>;
 }
 
 /// Waits.
@@ -242,7 +254,9 @@ where
         let (over, settled) = oneshot::channel();
         let parts = Rc::clone(&self.0);
         self.0.around.spawn(async move {
-            let result = parts.replace(id, seen, &leased).await;
+            let leasing = first(parts.replace(id, seen, &leased), parts.around.pause(LEASING));
+            // If it is written all the same, nobody makes a call before it has run out.
+            let result = leasing.await.unwrap_or(Err(Lost));
             let ours = result.ok().flatten();
             // Whoever no longer listens has gone away.
             let _ = told.send(result.map(|version| version.is_some()));

@@ -1,6 +1,6 @@
 //! Isolates that share a store, every one of whose calls takes its time, and may go wrong.
 
-use super::contended::{Contended, Pause, Shelf, Version};
+use super::contended::{Contended, Pause, Shelf, Shelves, Version};
 use super::driver::{Spawn, Visited};
 use super::driver_tests::{LATE, fresh, live, secret, token};
 use super::parties::Parties;
@@ -29,6 +29,8 @@ enum Fault {
     Unheard,
     /// It is done, and the answer is lost.
     Unanswered,
+    /// It is done, and the answer takes so many turns.
+    Slow(usize),
     /// Nothing ever comes.
     Never,
 }
@@ -87,10 +89,13 @@ impl Simulated {
         match fault {
             Some(Fault::Unheard) => return Err(Lost),
             Some(Fault::Never) => pending::<()>().await,
-            Some(Fault::Unanswered) | None => {}
+            Some(Fault::Unanswered | Fault::Slow(_)) | None => {}
         }
         let answer = act(&mut self.0.rows.borrow_mut());
         self.wait().await;
+        if let Some(Fault::Slow(long)) = fault {
+            turns(long).await;
+        }
         if fault == Some(Fault::Unanswered) { Err(Lost) } else { Ok(answer) }
     }
 
@@ -134,6 +139,16 @@ impl Shelf for Simulated {
 
     async fn sweep(&self) -> Result<(), Lost> {
         Ok(())
+    }
+}
+
+impl Shelves for Simulated {
+    async fn load_all(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Session, Version)>, Lost> {
+        self.call(|rows| {
+            let found = ids.iter().filter_map(|id| Some((*id, rows.get(id)?.clone())));
+            found.map(|(id, (session, version))| (id, session, version)).collect()
+        })
+        .await
     }
 }
 
@@ -210,8 +225,25 @@ fn gr_03_a_store_that_never_answers_is_not_waited_for_any_longer_than_a_token_ca
         let (_, shelf, tasks, isolates) = world(1, 1);
         shelf.fail(move |number| (number >= good).then_some(Fault::Never));
         let visited = visit_all(&isolates, &tasks, LATE);
-        let unavailable = Visited::Unavailable { retry_after: 1 };
-        assert_eq!(visited, [Some(Ok(unavailable))], "after {good}");
+        let [Some(Ok(Visited::Unavailable { retry_after: 1 }) | Err(Lost))] = visited[..] else {
+            panic!("after {good}: {visited:?}");
+        };
+    }
+}
+
+#[test]
+fn gr_03_a_lease_that_took_long_to_be_written_allows_no_call_for_it_may_not_outlast_it() {
+    for (turns, calls) in [(100, 1), (200, 0)] {
+        let (peer, shelf, tasks, isolates) = world(1, 2);
+        shelf.fail(move |number| (number == 1).then_some(Fault::Slow(turns)));
+        let visited = visit_all(&isolates[..1], &tasks, LATE);
+        assert_eq!(peer.hits("/token"), calls, "{visited:?}");
+        // It holds off everybody else for as long as it runs, and not longer.
+        visit_all(&isolates[1..], &tasks, LATE.plus(LEASE_SECONDS - 11));
+        assert_eq!(peer.hits("/token"), calls);
+        let visited = visit_all(&isolates[1..], &tasks, LATE.plus(LEASE_SECONDS));
+        assert_eq!(tokens(&visited), [Some("a1")]);
+        assert_eq!(peer.hits("/token"), 1);
     }
 }
 

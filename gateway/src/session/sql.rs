@@ -2,7 +2,7 @@
 //! its rows come back is somebody else's, who has no opinion.
 
 use super::Lost;
-use super::contended::{Shelf, Version};
+use super::contended::{Shelf, Shelves, Version};
 use super::row;
 use super::state::Session;
 use shared::seal::SealingKeys;
@@ -11,7 +11,8 @@ use uuid::Uuid;
 /// The table, as an operator may make it, and as it is made where it is missing.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 
-const LOAD: &str = "SELECT version::text, sealed FROM gatelatch_session WHERE id = $1::uuid";
+const LOAD: &str = "SELECT id::text, version::text, sealed FROM gatelatch_session \
+    WHERE id = ANY ($1::uuid[])";
 const INSERT: &str = "INSERT INTO gatelatch_session (id, version, sealed, until) \
     VALUES ($1::uuid, $2::bigint, $3, $4::bigint) ON CONFLICT (id) DO NOTHING RETURNING id::text";
 const REPLACE: &str = "UPDATE gatelatch_session SET version = $3::bigint, sealed = $4 \
@@ -80,6 +81,20 @@ impl<D: Database> Table<D> {
     }
 }
 
+impl<D: Database> Shelves for Table<D> {
+    async fn load_all(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Session, Version)>, Lost> {
+        let names: Vec<_> = ids.iter().map(Uuid::to_string).collect();
+        let names = format!("{{{}}}", names.join(","));
+        let rows = self.run(LOAD, &[&names]).await.map_err(|_| Lost)?;
+        let read = |row: Vec<String>| {
+            let [id, version, sealed] = row.try_into().ok()?;
+            let version = Version(version.parse().ok()?);
+            Some((id.parse().ok()?, row::open(&self.keys, &id, &sealed), version))
+        };
+        rows.into_iter().map(|row| read(row).ok_or(Lost)).collect()
+    }
+}
+
 /// The statements of a file.
 fn parts(file: &str) -> impl Iterator<Item = &str> {
     file.split(';').map(str::trim).filter(|part| !part.is_empty())
@@ -87,12 +102,8 @@ fn parts(file: &str) -> impl Iterator<Item = &str> {
 
 impl<D: Database> Shelf for Table<D> {
     async fn load(&self, id: Uuid) -> Result<Option<(Session, Version)>, Lost> {
-        let id = id.to_string();
-        let rows = self.run(LOAD, &[&id]).await.map_err(|_| Lost)?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let [version, sealed] = row.as_slice() else { return Err(Lost) };
-        let version = version.parse().map_err(|_| Lost)?;
-        Ok(Some((row::open(&self.keys, &id, sealed), Version(version))))
+        let found = self.load_all(&[id]).await?.pop();
+        Ok(found.map(|(_, session, version)| (session, version)))
     }
 
     async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {

@@ -48,8 +48,13 @@ impl Database for &Memory {
         let own = |text: &&str| (*text).to_owned();
         let all: Vec<String> = parameters.iter().map(own).collect();
         Ok(match (statement.split(' ').next().unwrap(), all.as_slice()) {
-            ("SELECT", [id]) => {
-                rows.get(id).map(|(version, sealed)| vec![version.clone(), sealed.clone()])
+            ("SELECT", [ids]) => {
+                let ids = ids.trim_matches(['{', '}']).split(',');
+                let found = ids.filter_map(|id| Some((id, rows.get(id)?)));
+                let row = |(id, (version, sealed)): (&str, &(String, String))| {
+                    vec![id.to_owned(), version.clone(), sealed.clone()]
+                };
+                return Ok(found.map(row).collect());
             }
             ("INSERT", [id, version, sealed, _]) if !rows.contains_key(id) => {
                 rows.insert(id.clone(), (version.clone(), sealed.clone()));

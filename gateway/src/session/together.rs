@@ -1,12 +1,13 @@
 //! What the requests of one isolate spare each other at a store that is dear to ask: so many ask at a
 //! time, and whoever waits takes what others find out meanwhile, where that is as good as asking.
 //!
-//! A row that somebody began to read after I came is what I would have read. A version that was
-//! replaced, or not found, is never there again. Requests cannot wake each other, so each looks by
-//! itself, after pauses; only data passes between them.
+//! Whoever asks for a row asks for those that others wait for, in the same statement. A row that
+//! somebody began to read after I came is what I would have read. A version that was replaced, or not
+//! found, is never there again. Requests cannot wake each other, so each looks by itself, after
+//! pauses; only data passes between them.
 
 use super::Lost;
-use super::contended::{Pause, Shelf, Version};
+use super::contended::{Pause, Shelf, Shelves, Version};
 use super::state::Session;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,13 +19,15 @@ const MOST: usize = 16;
 /// How many of them may be there to read: what a token call brought finds a place to be written, or a
 /// crowd of readers would have its refresh token die with the lease.
 const MOST_READERS: usize = 12;
+/// How many rows one of them asks for.
+const MOST_ROWS: usize = 64;
 /// How long somebody waits for a place, and for somebody who had one and is gone, in milliseconds.
 const QUEUE: u32 = 10_000;
 const GONE: u32 = 6_000;
 /// The pauses between two looks: the first, and the longest.
 const LOOKS: (u32, u32) = (5, 80);
 /// How many sessions something is known of.
-const KNOWN: usize = 256;
+const KNOWN: usize = 1024;
 
 /// What the requests of one isolate know.
 #[derive(Debug, Default)]
@@ -37,7 +40,10 @@ struct Inside {
     /// Who asks: when each began.
     asking: Vec<u64>,
     waiting: usize,
-    /// What was read lately, and when somebody began to read it. Empty when nobody waits.
+    /// The rows that somebody waits for and nobody asks for, the oldest wish first. Empty when nobody
+    /// waits, as is the next.
+    wanted: Vec<Uuid>,
+    /// What was read lately, and when somebody began to read it.
     read: HashMap<Uuid, (u64, Option<(Session, Version)>)>,
     /// What was seen not to be there any more.
     replaced: HashMap<Uuid, Version>,
@@ -57,6 +63,31 @@ impl Inside {
         let began = self.tick();
         self.asking.push(began);
         Some(began)
+    }
+
+    fn want(&mut self, id: Uuid) {
+        if !self.wanted.contains(&id) {
+            self.wanted.push(id);
+        }
+    }
+
+    /// The row that its reader came for, and those that others wait for.
+    fn ask_for(&mut self, id: Uuid) -> Vec<Uuid> {
+        self.wanted.retain(|other| *other != id);
+        let others = self.wanted.len().min(MOST_ROWS - 1);
+        self.wanted.drain(..others).chain([id]).collect()
+    }
+
+    /// What was found of `ids` by who began to read then.
+    fn tell(&mut self, began: u64, ids: Vec<Uuid>, found: &HashMap<Uuid, (Session, Version)>) {
+        if self.waiting == 0 {
+            return;
+        }
+        for id in ids {
+            if self.read.get(&id).is_none_or(|(before, _)| *before < began) {
+                bounded(&mut self.read).insert(id, (began, found.get(&id).cloned()));
+            }
+        }
     }
 
     fn give_back(&mut self, place: u64) {
@@ -98,6 +129,7 @@ impl Drop for Waiting<'_> {
             inside.waiting -= 1;
             if inside.waiting == 0 {
                 inside.read.clear();
+                inside.wanted.clear();
             }
         });
     }
@@ -129,6 +161,7 @@ impl<K, P: Pause> Together<K, P> {
     async fn turn<A>(
         &self,
         most: usize,
+        row: Option<Uuid>,
         known: impl Fn(&Inside) -> Option<A>,
     ) -> Result<Turn<'_, A>, Lost> {
         let board = &*self.board;
@@ -136,6 +169,7 @@ impl<K, P: Pause> Together<K, P> {
             return Ok(Turn::Ask(Place { board, began }));
         }
         let _waiting = Waiting::new(board);
+        board.with(|inside| row.into_iter().for_each(|id| inside.want(id)));
         let first = board.with(|inside| inside.asking.first().copied());
         let (mut look, mut waited) = (LOOKS.0, 0);
         while waited < QUEUE {
@@ -159,29 +193,27 @@ impl<K, P: Pause> Together<K, P> {
     }
 }
 
-impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
+impl<K: Shelves, P: Pause> Shelf for Together<K, P> {
     async fn load(&self, id: Uuid) -> Result<Option<(Session, Version)>, Lost> {
         let came = self.board.with(Inside::tick);
         let known = |inside: &Inside| {
             let (began, row) = inside.read.get(&id)?;
             (*began > came).then(|| row.clone())
         };
-        let place = match self.turn(MOST_READERS, known).await? {
+        let place = match self.turn(MOST_READERS, Some(id), known).await? {
             Turn::Known(row) => return Ok(row),
             Turn::Ask(place) => place,
         };
-        let row = self.shelf.load(id).await?;
-        self.board.with(|inside| {
-            let is_newest = inside.read.get(&id).is_none_or(|(began, _)| *began < place.began);
-            if inside.waiting > 0 && is_newest {
-                bounded(&mut inside.read).insert(id, (place.began, row.clone()));
-            }
-        });
-        Ok(row)
+        let ids = self.board.with(|inside| inside.ask_for(id));
+        let found = self.shelf.load_all(&ids).await?;
+        let mut found: HashMap<_, _> =
+            found.into_iter().map(|(id, session, version)| (id, (session, version))).collect();
+        self.board.with(|inside| inside.tell(place.began, ids, &found));
+        Ok(found.remove(&id))
     }
 
     async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
-        match self.turn(MOST, |_| None::<bool>).await? {
+        match self.turn(MOST, None, |_| None::<bool>).await? {
             Turn::Known(done) => Ok(done),
             Turn::Ask(_place) => self.shelf.insert(id, next, session).await,
         }
@@ -195,7 +227,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
         session: &Session,
     ) -> Result<bool, Lost> {
         let known = |inside: &Inside| (inside.replaced.get(&id) == Some(&seen)).then_some(false);
-        let _place = match self.turn(MOST, known).await? {
+        let _place = match self.turn(MOST, None, known).await? {
             Turn::Known(done) => return Ok(done),
             Turn::Ask(place) => place,
         };
@@ -205,7 +237,7 @@ impl<K: Shelf, P: Pause> Shelf for Together<K, P> {
     }
 
     async fn sweep(&self) -> Result<(), Lost> {
-        match self.turn(MOST_READERS, |_| None::<()>).await? {
+        match self.turn(MOST_READERS, None, |_| None::<()>).await? {
             Turn::Known(()) => Ok(()),
             Turn::Ask(_place) => self.shelf.sweep().await,
         }

@@ -9,6 +9,7 @@ use super::{Lost, row};
 use crate::fixture::{Tasks, config, poll_all, turns};
 use shared::time::UnixTime;
 use std::rc::Rc;
+use uuid::Uuid;
 
 type Isolate = Together<Simulated, Around>;
 type Reader<'r> = std::pin::Pin<Box<dyn Future<Output = Version> + 'r>>;
@@ -34,6 +35,25 @@ fn a_thousand_reads_at_once_are_a_few_and_all_are_answered() {
         let wanted = Some(Ok(Some((session(), Version(1)))));
         assert!(read.iter().all(|read| *read == wanted), "seed {seed}");
         assert!(shelf.calls() - before <= 50, "{} reads", shelf.calls() - before);
+    }
+}
+
+#[test]
+fn the_rows_that_many_wait_for_are_asked_for_together_and_each_gets_their_own() {
+    for seed in 0..20 {
+        let (isolate, shelf, tasks) = isolate(seed);
+        let id = |number: i64| Uuid::from_u128(1000 + number.unsigned_abs() as u128);
+        let session = session();
+        let insert = async |number| isolate.insert(id(number), Version(number), &session).await;
+        poll_all((0..400).map(insert).collect(), &tasks);
+        let before = shelf.calls();
+        // Half of them are not there.
+        let read = poll_all((0..800).map(|number| isolate.load(id(number))).collect(), &tasks);
+        for (number, read) in (0..).zip(read) {
+            let found = read.unwrap().unwrap().map(|(_, version)| version);
+            assert_eq!(found, (number < 400).then_some(Version(number)), "seed {seed}");
+        }
+        assert!(shelf.calls() - before <= 60, "{} statements", shelf.calls() - before);
     }
 }
 

@@ -46,7 +46,7 @@ pub async fn ask<A: DeserializeOwned>(
     function: &str,
     command: &impl Serialize,
 ) -> Result<A, Failed> {
-    let command = format!("{function}\n{}", serde_json::to_string(command)?);
+    let command = format!("{function} {}", serde_json::to_string(command)?);
     let answer = JsFuture::from(send(env, binding, object, &command)).await;
     let answer = answer.map_err(|error| Failed(format!("{error:?}")))?;
     let text = answer.as_string().ok_or_else(|| Failed("the object failed".to_owned()))?;
@@ -56,7 +56,7 @@ pub async fn ask<A: DeserializeOwned>(
 /// What an object was asked: the function and the text of the command.
 #[must_use]
 pub fn asked(text: &str) -> (&str, &str) {
-    text.split_once('\n').unwrap_or_default()
+    text.split_once(' ').unwrap_or_default()
 }
 
 /// An object's answer.
