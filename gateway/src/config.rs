@@ -137,7 +137,7 @@ impl Sites {
         let deployed = public_urls.iter().any(|url| !url.is_development());
         let own_keys = OwnKeys::read(&mut settings, deployed);
         let named = Providers::named(&mut settings, public_urls.first(), &own_keys);
-        let routes = Routes::read(&mut settings, &public_urls, named.as_deref());
+        let routes = Routes::read(&mut settings, &public_urls, named.as_deref(), &own_keys);
         let first = public_urls.first().cloned();
         let first = Config::common(settings, (first, deployed), own_keys, named)?;
         let sites = public_urls.into_iter().zip(routes);

@@ -9,11 +9,12 @@
 use crate::caller::Accepts;
 use crate::hop::{Edits, is_hop_by_hop, named_by_connection};
 use crate::route::token::Token;
-use crate::session::state::further::{Granted, Key};
+use crate::session::state::further::{Aim, Granted, Key};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use shared::jar;
 use shared::lines::parts;
 use shared::origin::Origin;
+use shared::rp::dpop::SCHEME;
 use shared::secret::AccessToken;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -24,11 +25,12 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Headers that origins and frameworks believe about who somebody is, where a request came from or
 /// what it really asks for. Written as [`plain`] writes them.
-const BELIEVED: [&str; 19] = [
+const BELIEVED: [&str; 20] = [
     "authorization",
     "client-cert",
     "client-cert-chain",
     "client-ip",
+    "dpop",
     "expect",
     "fastly-client-ip",
     "forwarded",
@@ -76,7 +78,8 @@ const BELIEVED_PREFIXES: [&str; 24] = [
 
 /// Headers that nobody may be told about with: we set them, or decide by them, or origins take them
 /// for something else than who somebody is. Written as [`plain`] writes them.
-const OTHERWISE: [&str; 23] = [
+const OTHERWISE: [&str; 24] = [
+    "dpop",
     "x-client-ip",
     "x-cluster-client-ip",
     "x-csrf",
@@ -143,10 +146,25 @@ impl Bearer {
         Self::of(token, Whom::Session)
     }
 
-    /// A token that was asked for some routes alone.
+    /// A token that was asked for some routes alone, in the way that `aim` says. One that is bound to
+    /// a key of ours is good for nothing without a proof, which [`crate::dpop::prove`] puts beside it.
     #[must_use]
-    pub fn for_origin(granted: &Granted) -> Option<Self> {
-        Self::of(granted.access_token(), Whom::Origin(granted.key()))
+    pub fn for_origin(granted: &Granted, aim: &Aim) -> Option<Self> {
+        let (token, whom) = (granted.access_token(), Whom::Origin(granted.key()));
+        match &aim.wanted().bound {
+            Some(_) => Self::with(SCHEME, token, whom),
+            None => Self::of(token, whom),
+        }
+    }
+
+    /// The token itself, as a proof speaks of it.
+    pub(crate) fn token(&self) -> &[u8] {
+        let value = self.value.as_bytes();
+        value
+            .iter()
+            .position(|byte| *byte == b' ')
+            .and_then(|at| value.get(at + 1..))
+            .unwrap_or(value)
     }
 
     /// A token that came along.
@@ -156,7 +174,11 @@ impl Bearer {
     }
 
     fn of(token: &AccessToken, whom: Whom) -> Option<Self> {
-        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok();
+        Self::with("Bearer", token, whom)
+    }
+
+    fn with(scheme: &str, token: &AccessToken, whom: Whom) -> Option<Self> {
+        let value = HeaderValue::from_str(&format!("{scheme} {}", token.expose())).ok();
         let mut value = value.filter(|_| token.is_sendable())?;
         value.set_sensitive(true);
         Some(Self { value, whom })

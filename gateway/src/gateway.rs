@@ -15,6 +15,7 @@ use crate::auth::following::{Followed, follow};
 use crate::caller::judge;
 use crate::config::{Config, Mode};
 use crate::cors;
+use crate::dpop::prove;
 use crate::kept::LARGEST_SEALED;
 use crate::next::{Arrival, Gate, Incoming, Next, arrive};
 use crate::path::Target;
@@ -115,7 +116,7 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Decided {
-    let route = gate.route();
+    let (route, method) = (gate.route(), gate.method());
     let (mut bound, mut provider) = (None, None);
     let found = match &route.token {
         Token::Session | Token::Nothing => seams.authenticate(headers, now, rng).await,
@@ -153,6 +154,9 @@ pub async fn enter<S: Sessions, F: Fetch, V: Signer>(
             };
             let asks = route.assertion.as_ref();
             let next = attach(next, asks, visitor.whose(), seams.config, party, now).await;
+            let carried = (method, &route.token, visitor.bearer.as_ref());
+            let signer = party.map(|party| &party.verifier);
+            let next = prove(next, carried, seams.config, signer, now).await;
             (next, visitor.cookies, visitor.found, visitor.refresh)
         }
         Authentication::Anonymous(cookies, refresh) => {

@@ -10,6 +10,7 @@ pub mod config;
 pub mod cors;
 pub mod csrf;
 pub mod database;
+pub mod dpop;
 pub mod forward;
 pub mod gateway;
 pub mod hop;

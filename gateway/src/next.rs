@@ -190,6 +190,12 @@ impl<'a> Gate<'a> {
         self.route
     }
 
+    /// The method of the request.
+    #[must_use]
+    pub const fn method(&self) -> &'a Method {
+        self.request.method
+    }
+
     /// Where a person is who goes to a page here, and the page; none of anything that could not be
     /// sent by way of the provider and come back to the same.
     #[must_use]

@@ -55,6 +55,12 @@ impl OwnKeys {
         self.0.first()
     }
 
+    /// The key with this thumbprint, RFC 7638.
+    #[must_use]
+    pub fn with_thumbprint(&self, thumbprint: &str) -> Option<&PrivateKey> {
+        self.0.iter().find(|key| key.public().material.thumbprint() == thumbprint)
+    }
+
     /// What may be known of all of them.
     #[must_use]
     pub fn published(&self) -> JwkSet {

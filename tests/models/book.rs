@@ -41,7 +41,7 @@ pub(crate) const ORIGINS: [By; 2] = [By::Refresh, By::Exchange];
 pub(crate) fn aim(origin: usize) -> Aim {
     let resource = Some(format!("urn:{origin}"));
     let by = ORIGINS[origin];
-    Wanted { by, resource, audience: None, scope: None, opaque: false }.into()
+    Wanted { by, resource, audience: None, scope: None, opaque: false, bound: None }.into()
 }
 
 pub(crate) fn person() -> Person {

@@ -5,8 +5,9 @@ import { Visitor } from "../foreign/visitor.mjs";
 import { bearer, people, read } from "./client.mjs";
 
 const sessionCookie = "__Host-gatelatch-session";
-// For so long the issuer gives the successor of a token that was used again, whatever became of the first answer.
-const graceSeconds = 30;
+// For so long the issuer gives the successor of a token that was used again, whatever became of the first answer: 30 seconds,
+// each cut to a whole one.
+const graceSeconds = 29;
 // The lease of an isolate that died runs out by its time, where sessions are in a database: until then who has no token is
 // told to come back. Somewhat longer.
 const leaseSeconds = 30;
@@ -113,9 +114,17 @@ export class Crowd {
 
   // What is gone must have been given up by the issuer, because nobody came back in time.
   #gone(session) {
-    assert.ok(this.#isBeyond(session), `a session is lost: ${JSON.stringify(session.is)}`);
+    assert.ok(this.#isBeyond(session), `a session is lost: ${JSON.stringify(session.is)}\n${this.#story(session)}`);
     this.seen.beyond += 1;
     this.staying = this.staying.filter((other) => other !== session);
+  }
+
+  // The token calls for a session, and the last ones that were refused: when, with which token, and what it led to.
+  #story({ is }) {
+    const end = (token) => token?.slice(-8);
+    const own = ({ brought, status }) => status === 400 || (brought && read(brought.access_token).family === is?.family);
+    return this.world.line.calls.filter(own).slice(-12).map(({ at, form, status, brought }) =>
+      `${new Date(at).toISOString()} ${form.get("grant_type")} ${end(form.get("refresh_token"))} ${status} ${end(brought?.refresh_token)}`).join("\n");
   }
 
   #isBeyond({ is }) {

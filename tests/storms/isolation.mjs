@@ -21,8 +21,8 @@ const minutes = Number(process.env.MINUTES ?? Infinity);
 // Everybody's token is renewed several times before it is over.
 const accessTokenSeconds = full ? 240 : 6;
 const connections = 48;
-// For so long the issuer gives the successor of a token that was used again.
-const graceSeconds = 30;
+// For so long the issuer gives the successor of a token that was used again: 30 seconds, each cut to a whole one.
+const graceSeconds = 29;
 const sessionCookie = "__Host-gatelatch-session";
 // One sign-out, and one sign-in after it, in so many requests.
 const perMove = full ? 400 : 100;

@@ -2,17 +2,25 @@
 
 use super::world::{World, world_of};
 use crate::fixture::{NOON, config_with, sign};
+use crate::next::Next;
+use crate::own_keys::tests::KEYS;
 use crate::session::admission::{Authentication, Visitor};
 use crate::session::state::further::Aim;
+use crate::signals::Edge;
 use crate::trail::Look;
-use serde_json::json;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderName};
+use serde_json::{Value, json};
 use shared::fetch::Fetch;
+use shared::rp::dpop::ath;
 use shared::rp::wanted::{By, Wanted};
 use shared::time::UnixTime;
 
 fn aim(resource: &str) -> Aim {
     let resource = Some(resource.to_owned());
-    Wanted { by: By::Exchange, resource, audience: None, scope: None, opaque: false }.into()
+    Wanted { by: By::Exchange, resource, audience: None, scope: None, opaque: false, bound: None }
+        .into()
 }
 
 fn orders() -> Aim {
@@ -180,4 +188,46 @@ fn what_a_sealed_cookie_has_no_room_for_is_remembered_by_the_isolate() {
     assert_eq!(world.peer.hits("/token") - calls, 1);
     found(&mut world, &orders(), NOON.plus(30)).unwrap();
     assert_eq!(world.peer.hits("/token") - calls, 2);
+}
+
+#[test]
+fn rfc9449_7_1_each_request_with_a_bound_token_proves_our_key_anew() {
+    let routes = r#"[
+        {"prefix":"/free","origin":"http://localhost:8789","access":"signed-in","token":{"audience":"f","by":"exchange"}},
+        {"prefix":"/","origin":"http://localhost:8789","access":"signed-in","token":{"audience":"o","by":"exchange","dpop":true}}
+    ]"#;
+    let settings = [("SIGNING_KEYS", KEYS), ("ROUTES", routes)];
+    let mut world = world_of(config_with("hybrid", &settings));
+    world.sign_in(NOON);
+    let mut sent = |path: &str| {
+        let url = format!("https://app.test{path}");
+        let theirs = [("dpop", "theirs"), ("authorization", "DPoP theirs")];
+        let Next::Forward(forward) =
+            world.visit((&http::Method::GET, &url), &theirs, &Edge::default(), NOON).next
+        else {
+            panic!("{path}")
+        };
+        let mut headers = HeaderMap::new();
+        headers.extend(
+            theirs.map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())),
+        );
+        forward.edits.apply(&mut headers);
+        headers
+    };
+    let (one, two) = (sent("/a?b=c"), sent("/a?b=c"));
+    let token = one["authorization"].to_str().unwrap().strip_prefix("DPoP ").unwrap().to_owned();
+    assert_eq!(one["authorization"], two["authorization"]);
+    assert_ne!(one["dpop"], two["dpop"]);
+    assert!(one["dpop"].is_sensitive());
+    let claims = one["dpop"].to_str().unwrap().split('.').nth(1).unwrap().to_owned();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(
+        (&claims["htm"], &claims["htu"]),
+        (&json!("GET"), &json!("http://localhost:8789/a"))
+    );
+    assert_eq!(claims["ath"], ath(token.as_bytes()));
+    // Where nobody asked for that, nothing of the kind is sent, nor what a browser says.
+    let free = sent("/free");
+    assert!(free["authorization"].to_str().unwrap().starts_with("Bearer x"));
+    assert!(!free.contains_key("dpop"));
 }

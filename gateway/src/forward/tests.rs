@@ -207,7 +207,8 @@ fn gp_23_gp_24_a_token_is_put_on_no_hop_but_to_the_origins_that_it_is_for() {
     let aimed = |resource: &str| {
         let resource = Some(resource.to_owned());
         let by = By::Refresh;
-        let wanted = Wanted { by, resource, audience: None, scope: None, opaque: false };
+        let wanted =
+            Wanted { by, resource, audience: None, scope: None, opaque: false, bound: None };
         Token::Aimed(Box::new(wanted.into()))
     };
     let (orders, billing) = (aimed("urn:orders"), aimed("urn:billing"));
@@ -220,7 +221,7 @@ fn gp_23_gp_24_a_token_is_put_on_no_hop_but_to_the_origins_that_it_is_for() {
     let token = AccessToken::new("x");
     for (bearer, fits) in [
         (Bearer::new(&token), [true, false, false, false, false]),
-        (Bearer::for_origin(&granted), [false, false, true, false, false]),
+        (Bearer::for_origin(&granted, aim), [false, false, true, false, false]),
         (Bearer::of_caller(&token), [false, false, false, false, true]),
     ] {
         let bearer = bearer.unwrap();

@@ -5,6 +5,7 @@ use super::{Access, OURS, Route, Routes, begins};
 use crate::assertion::{self, Asserts};
 use crate::caller::Accepts;
 use crate::forward::plain;
+use crate::own_keys::OwnKeys;
 use crate::path::Target;
 use crate::policy;
 use crate::session::state::further::MOST;
@@ -57,6 +58,7 @@ impl Routes {
         settings: &mut Settings<V>,
         public_urls: &[Origin],
         providers: Option<&[Registered]>,
+        own_keys: &OwnKeys,
     ) -> Vec<Self> {
         let entries: Vec<Entry> = settings.json("ROUTES", "a JSON array of prefix, origin, access");
         if matches!(settings.text("ROUTES").as_deref(), None | Some("[]")) {
@@ -64,7 +66,7 @@ impl Routes {
         }
         let public = settings.text("CLIENT_SECRET").is_none()
             && matches!(settings.text("CLIENT_AUTH").as_deref(), None | Some("none"));
-        let keyless = matches!(settings.text("SIGNING_KEYS").as_deref(), None | Some("[]"));
+        let keyless = own_keys.signing().is_none();
         let keys = ["TURNSTILE_SITE_KEY", "TURNSTILE_SECRET"];
         let registered = keys.iter().all(|name| settings.text(name).is_some());
         let mut read = Vec::new();
@@ -84,6 +86,13 @@ impl Routes {
                 None => {}
                 Some(providers) => of_providers(&entry, providers, &mut refuse),
             }
+            let whose = |one: &&Registered| entry.provider.as_ref().is_none_or(|id| one.id == *id);
+            let is_public = providers.map_or(public, |all| {
+                all.iter().filter(whose).any(|one| one.client.auth == ClientAuth::None)
+            });
+            if is_public && entry.token.as_ref().is_some_and(token::Entry::is_refreshed_and_bound) {
+                refuse("token.dpop", NO_SECRET_TO_REFRESH);
+            }
             if keyless && entry.assertion.is_some() {
                 refuse("assertion", "absent: without SIGNING_KEYS there is nothing to sign with");
             }
@@ -94,7 +103,10 @@ impl Routes {
             if challenge && entry.bearer.is_some() {
                 refuse("require.turnstile", "absent: who brings a token has no browser to show");
             }
-            read.extend(one(position, entry, public_urls, &mut refuse).map(|route| (host, route)));
+            read.extend(
+                one((position, entry), public_urls, own_keys, &mut refuse)
+                    .map(|route| (host, route)),
+            );
         }
         unreachable(settings, &read);
         tokens(settings, &read);
@@ -109,6 +121,8 @@ impl Routes {
     }
 }
 
+// RFC 9449 §5: the refresh token would be bound along, and is the session's.
+const NO_SECRET_TO_REFRESH: &str = "absent, or with \"by\": \"exchange\": without a secret of ours the refresh token would be bound too";
 const NO_SECRET: &str = "absent: without a secret of ours no issuer tells us about tokens";
 
 /// What a route says of one of several providers, and what it leaves open that has to be said.
@@ -151,9 +165,9 @@ fn of_providers(entry: &Entry, providers: &[Registered], refuse: &mut impl FnMut
 }
 
 fn one(
-    position: usize,
-    entry: Entry,
+    (position, entry): (usize, Entry),
     public_urls: &[Origin],
+    own_keys: &OwnKeys,
     refuse: &mut impl FnMut(&str, &str),
 ) -> Option<Route> {
     let Entry {
@@ -226,7 +240,7 @@ fn one(
     if access == Some(Access::Public) && token.is_some() {
         refuse("token", "absent: a public route gets nobody's token");
     }
-    let token = Token::read(token, refuse);
+    let token = Token::read(token, own_keys.signing(), refuse);
     let (origin, access) = (origin?, access?);
     sound.then_some(Route {
         position,

@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::tests::{mistakes, with};
+use crate::own_keys::OwnKeys;
+use crate::own_keys::tests::KEYS;
 use proptest::prelude::*;
 use shared::settings::Settings;
 
@@ -11,7 +13,8 @@ fn routes() -> Routes {
         {"prefix": "/", "origin": "https://site.test", "access": "public"}
     ]"#;
     let mut settings = Settings::new(|_: &str| Some(text.to_owned()));
-    let sites = Routes::read(&mut settings, &[Origin::parse("https://app.test").unwrap()], None);
+    let site = [Origin::parse("https://app.test").unwrap()];
+    let sites = Routes::read(&mut settings, &site, None, &OwnKeys::default());
     settings.finish(sites.into_iter().next()).unwrap()
 }
 
@@ -265,4 +268,24 @@ fn there_are_no_more_different_tokens_than_a_session_has_room_for() {
     assert_eq!(tokens("api", &all, ""), ["ROUTES"]);
     all[16] = all[0];
     assert!(tokens("api", &all, "").is_empty());
+}
+
+#[test]
+fn a_token_is_bound_to_a_key_of_ours_where_there_is_one_and_the_refresh_token_is_not() {
+    let mistakes = |by: &str, more: &[(&str, &str)]| {
+        let token = format!(r#"{{"resource": "urn:a", "by": "{by}", "dpop": true}}"#);
+        let routes = format!(
+            r#"[{{"prefix": "/", "origin": "https://a.test", "access": "api", "token": {token}}}]"#
+        );
+        let mut settings = vec![("ROUTES", routes.as_str()), ("RESOURCE", "urn:own")];
+        settings.extend(more);
+        mistakes(&settings)
+    };
+    let (keys, public) = (("SIGNING_KEYS", KEYS), [("CLIENT_SECRET", ""), ("CLIENT_AUTH", "none")]);
+    let member = ["ROUTES[0].token.dpop"];
+    assert_eq!(mistakes("exchange", &[]), member);
+    assert_eq!(mistakes("exchange", &[keys]), [""; 0]);
+    assert_eq!(mistakes("refresh", &[keys]), [""; 0]);
+    assert_eq!(mistakes("refresh", &[keys, public[0], public[1]]), member);
+    assert_eq!(mistakes("exchange", &[keys, public[0], public[1]]), [""; 0]);
 }

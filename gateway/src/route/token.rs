@@ -2,6 +2,7 @@
 
 use crate::session::state::further::{Aim, MOST};
 use serde::Deserialize;
+use shared::jose::private::PrivateKey;
 use shared::rp::wanted::{By, Wanted, is_resource, is_scope};
 use std::collections::BTreeSet;
 
@@ -36,6 +37,13 @@ pub(super) enum Entry {
     Aimed(Aimed),
 }
 
+impl Entry {
+    /// Whether it asks, with the refresh token, for one that is bound to a key.
+    pub(super) const fn is_refreshed_and_bound(&self) -> bool {
+        matches!(self, Self::Aimed(Aimed { by: By::Refresh, dpop: true, .. }))
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Aimed {
@@ -46,12 +54,19 @@ pub(super) struct Aimed {
     by: By,
     #[serde(default)]
     opaque: bool,
+    #[serde(default)]
+    dpop: bool,
 }
 
 impl Token {
-    /// Reads the member, noting every mistake in it.
-    pub(super) fn read(entry: Option<Entry>, refuse: &mut impl FnMut(&str, &str)) -> Self {
-        let Aimed { resource, audience, scope, by, opaque } = match entry {
+    /// Reads the member, noting every mistake in it. `key` is what we sign with: a token is bound to it
+    /// where the route wants that.
+    pub(super) fn read(
+        entry: Option<Entry>,
+        key: Option<&PrivateKey>,
+        refuse: &mut impl FnMut(&str, &str),
+    ) -> Self {
+        let Aimed { resource, audience, scope, by, opaque, dpop } = match entry {
             None => return Self::Session,
             Some(Entry::Aimed(aimed)) => aimed,
             Some(Entry::Word(word)) => {
@@ -77,7 +92,12 @@ impl Token {
         if scope.as_deref().is_some_and(|scope| !is_scope(scope)) {
             refuse("token.scope", "one or more words separated by spaces");
         }
-        Self::Aimed(Box::new(Wanted { by, resource, audience, scope, opaque }.into()))
+        if dpop && key.is_none() {
+            refuse("token.dpop", "absent: without SIGNING_KEYS there is nothing to bind it to");
+        }
+        let key = key.filter(|_| dpop);
+        let bound = key.map(|key| key.public().material.thumbprint());
+        Self::Aimed(Box::new(Wanted { by, resource, audience, scope, opaque, bound }.into()))
     }
 }
 

@@ -74,7 +74,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
                 anonymous(headers, None)
             }
             Ok(Provided::Present(supplied)) => {
-                let known = Known::new(*supplied, now);
+                let known = Known::new(*supplied, aim, now);
                 let (handle, resealed) = self.resealed(before, &address);
                 // A cookie with an access token that is to be renewed is not worth sending.
                 let is_young = now < known.snapshot.refresh_at;
@@ -148,7 +148,7 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             Supply::Serve(supplied)
             | Supply::Wait(_, Some(supplied))
             | Supply::Call(.., Some(supplied)) => {
-                let known = Known::new(*supplied, now);
+                let known = Known::new(*supplied, aim, now);
                 if !cookies.is_empty() {
                     remembered.keep(logout_key.as_str(), known.clone());
                 }

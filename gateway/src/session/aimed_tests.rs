@@ -24,7 +24,7 @@ const BILLING: &str = "https://billing.test";
 
 fn aim(by: By, resource: &str) -> Aim {
     let resource = Some(resource.to_owned());
-    Wanted { by, resource, audience: None, scope: None, opaque: false }.into()
+    Wanted { by, resource, audience: None, scope: None, opaque: false, bound: None }.into()
 }
 
 /// What goes wrong at the provider.
@@ -439,6 +439,7 @@ fn gp_33_tokens_are_told_apart_by_everything_that_is_asked() {
         audience: None,
         scope: None,
         opaque: false,
+        bound: None,
     };
     let others = [
         Wanted { by: By::Exchange, ..wanted.clone() },
@@ -447,6 +448,7 @@ fn gp_33_tokens_are_told_apart_by_everything_that_is_asked() {
         Wanted { audience: Some("orders".into()), ..wanted.clone() },
         Wanted { scope: Some("read".into()), ..wanted.clone() },
         Wanted { opaque: true, ..wanted.clone() },
+        Wanted { bound: Some("a key".into()), ..wanted.clone() },
     ];
     let mut keys: Vec<_> = others.map(|other| Aim::from(other).key()).into();
     keys.push(Aim::from(wanted.clone()).key());

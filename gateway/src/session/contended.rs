@@ -30,6 +30,9 @@ const PAUSES: (u32, u32) = (50, 500);
 /// How long it may take to write a lease, in milliseconds: it runs from before, and has to outlast the
 /// call.
 const LEASING: u32 = 3_000;
+/// For how long what a call brought is tried to be written where the store is away, in milliseconds: as
+/// long as a database needs to come back, and less than the lease has left.
+const PERSISTENCE: u32 = 15_000;
 /// How often a step may be overtaken. Each time somebody else got on, and all of them want the same.
 const MOST_TRIES: u32 = 8;
 /// One sign-in in so many clears away what is long over.
@@ -310,15 +313,16 @@ impl<K: Shelf, P: Pause, R: CryptoRng, F: Fetch, V: Signer> Parts<K, P, R, F, V>
         let brought = self.parties.call(&way, live.person(), jitter, now).await;
         // Nearly always nobody has written since.
         let mut known = Some(leased);
-        let mut pause = PAUSES.0;
-        for _ in 0..MOST_TRIES {
+        let (mut pause, mut waited, mut tries) = (PAUSES.0, 0, 0);
+        while waited < PERSISTENCE && tries < MOST_TRIES {
             match self.settle(id, known.take(), lease, brought.clone(), now).await {
                 Ok(Some(orphan)) => return orphan,
-                Ok(None) => {}
+                Ok(None) => tries += 1,
                 // Tokens are worth waiting for. If the store stays away the lease runs out, and the
                 // provider is asked again with the token that is still there (GR-08).
                 Err(Lost) => {
                     self.around.pause(pause).await;
+                    waited += pause;
                     pause = longer(pause);
                 }
             }

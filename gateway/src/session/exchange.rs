@@ -5,6 +5,7 @@ use super::state::further::Way;
 use super::state::{Failure, Person, Renewal};
 use crate::assertion::Asserted;
 use crate::config::Config;
+use crate::own_keys::OwnKeys;
 use crate::route::Routes;
 use serde_json::Map;
 use shared::error::ErrorCode;
@@ -15,6 +16,7 @@ use shared::rp::client::RelyingParty;
 use shared::rp::dialect::renew::NotRenewed;
 use shared::rp::dialect::{Desk, Dialect};
 use shared::rp::discovery::Provider;
+use shared::rp::dpop::{Binding, Nonce};
 use shared::rp::entry::Registered;
 use shared::rp::id_token::Before;
 use shared::rp::introspection::Introspected;
@@ -53,6 +55,10 @@ pub struct Party<F, V> {
     routes: Routes,
     /// Whom the session's own token is for, where the settings say.
     own: Option<Wanted>,
+    /// What tokens for origins are bound to, where a route wants that.
+    own_keys: OwnKeys,
+    /// What the provider wants in proofs, as the whole isolate knows it.
+    nonce: Nonce,
 }
 
 /// What a token call brought.
@@ -112,7 +118,9 @@ impl<F: Fetch, V: Signer> Party<F, V> {
             audience: None,
             scope: None,
             opaque: true,
+            bound: None,
         });
+        let own_keys = config.own_keys.clone();
         Self {
             id,
             label,
@@ -127,6 +135,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
             asserted,
             routes,
             own,
+            own_keys,
+            nonce: Nonce::default(),
         }
     }
 
@@ -161,11 +171,13 @@ impl<F: Fetch, V: Signer> Party<F, V> {
                 (wanted, self.narrowed(way, wanted, person, jitter, now).await)
             }
         };
-        let renewal = match answer {
+        let (renewal, is_bound) = match answer {
             Ok(renewal) => renewal,
             Err(failure) => return Brought::Nothing(failure),
         };
         match wanted.fits(&renewal.access_token, &self.client, now) {
+            // RFC 9449 §5: a provider may give a token that whoever has it can use.
+            _ if is_bound != wanted.bound.is_some() => Brought::Elsewhere(renewal.refresh_token),
             Ok(ends_at) => {
                 let left = ends_at.map(|end| end.since(now));
                 let expires_in = renewal.expires_in.into_iter().chain(left).min();
@@ -175,7 +187,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         }
     }
 
-    /// The answer to a call for an origin's token, whomever that turns out to be for.
+    /// The answer to a call for an origin's token, whomever that turns out to be for, and whether it is
+    /// bound to our key.
     async fn narrowed(
         &self,
         way: &Way,
@@ -183,24 +196,42 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         person: &Person,
         jitter: u8,
         now: UnixTime,
-    ) -> Result<Renewal, Failure> {
+    ) -> Result<(Renewal, bool), Failure> {
         let metadata = self.provider.metadata(&self.fetch, now).await;
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
         let (client, ways) = (&self.client, (&self.fetch, &self.verifier));
+        let binding = match &wanted.bound {
+            Some(thumbprint) => Some(self.binding(thumbprint, &metadata).ok_or(Failure::Refused)?),
+            None => None,
+        };
         let tokens = match way {
             Way::Renew(token) | Way::Refresh(token, _) => {
-                client.refresh_for(&metadata, token, wanted, ways, now).await.map_err(refused_for)
+                let refreshed =
+                    client.refresh_for(&metadata, token, wanted, binding, ways, now).await;
+                refreshed.map_err(refused_for)
             }
             // What is exchanged is not used up, and that it will not do says nothing about the session.
             Way::Exchange(token, _) => {
-                let exchanged = client.exchange_for(&metadata, token, wanted, ways, now).await;
+                let exchanged =
+                    client.exchange_for(&metadata, token, wanted, binding, ways, now).await;
                 exchanged.map_err(|error| match refused_for(error) {
                     Failure::Definitive => Failure::Refused,
                     failure => failure,
                 })
             }
         };
-        self.believe(tokens?, person, &metadata, jitter, now).await
+        let tokens = tokens?;
+        let is_bound = tokens.is_bound;
+        Ok((self.believe(tokens, person, &metadata, jitter, now).await?, is_bound))
+    }
+
+    /// The key with this thumbprint, if we still have it and the provider binds tokens to such keys. One
+    /// that does not would spend the refresh token for something of no use.
+    fn binding(&self, thumbprint: &str, metadata: &ProviderMetadata) -> Option<Binding<'_>> {
+        let key = self.own_keys.with_thumbprint(thumbprint)?;
+        let known = &metadata.dpop_signing_alg_values_supported;
+        let is_known = known.iter().any(|alg| alg == key.alg().as_str());
+        is_known.then_some(Binding { key, nonce: &self.nonce })
     }
 
     /// Redeems `token` for the session of `person`.
@@ -220,7 +251,7 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         let metadata = metadata.map_err(|_| Failure::Transient { retry_after: None })?;
         let ways = (&self.fetch, &self.verifier);
         let tokens = if let (Some(own), Dialect::OpenId(_)) = (&self.own, &self.dialect) {
-            let answer = self.client.refresh_for(&metadata, token, own, ways, now).await;
+            let answer = self.client.refresh_for(&metadata, token, own, None, ways, now).await;
             answer.map_err(|error| failure(NotRenewed::Token(error)))?
         } else {
             let desk = self.desk(&metadata, now);
@@ -237,7 +268,8 @@ impl<F: Fetch, V: Signer> Party<F, V> {
         jitter: u8,
         now: UnixTime,
     ) -> Result<Renewal, Failure> {
-        let Tokens { access_token, expires_in, refresh_token, mut id_token, scope } = tokens;
+        let Tokens { access_token, is_bound: _, expires_in, refresh_token, mut id_token, scope } =
+            tokens;
         let (mut weighed, mut told) = (Map::new(), Map::new());
         if let Some(token) = &id_token {
             let Person { subject, auth_time, nonce, .. } = person;

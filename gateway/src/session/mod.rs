@@ -25,6 +25,8 @@ mod aimed_tests;
 #[cfg(test)]
 mod bell_tests;
 #[cfg(test)]
+mod bound_tests;
+#[cfg(test)]
 mod cached_tests;
 #[cfg(test)]
 mod contended_tests;

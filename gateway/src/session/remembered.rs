@@ -3,7 +3,7 @@
 //! said so, and no longer than the token and the session are good.
 
 use super::state::Snapshot;
-use super::state::further::{Key, MOST, Supplied};
+use super::state::further::{Aim, Key, MOST, Supplied};
 use crate::forward::Bearer;
 use shared::time::UnixTime;
 use std::cell::RefCell;
@@ -39,13 +39,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// What an object says at `now`.
+    /// What an object says at `now` about the token that `aim` asks for.
     #[must_use]
-    pub fn new(supplied: Supplied, now: UnixTime) -> Self {
+    pub fn new(supplied: Supplied, aim: &Aim, now: UnixTime) -> Self {
         let Supplied { snapshot, granted } = supplied;
         Self {
             snapshot: snapshot.into(),
-            bearer: Bearer::for_origin(&granted),
+            bearer: Bearer::for_origin(&granted, aim),
             key: granted.key(),
             refresh_at: granted.refresh_at(),
             checked_at: now,

@@ -127,8 +127,8 @@ impl<'t> Unverified<'t> {
 
 /// The part of a token that is signed: header and claims.
 #[must_use]
-pub fn signing_input(header: &Header, claims: &impl Serialize) -> String {
-    // Claims have string keys and no floats, so they always have a JSON form.
+pub fn signing_input(header: &impl Serialize, claims: &impl Serialize) -> String {
+    // Both have string keys and no floats, so they always have a JSON form.
     let part = |json: Result<Vec<u8>, _>| URL_SAFE_NO_PAD.encode(json.unwrap_or_default());
     format!("{}.{}", part(serde_json::to_vec(header)), part(serde_json::to_vec(claims)))
 }

@@ -9,6 +9,7 @@ pub mod authorization;
 pub mod client;
 pub mod dialect;
 pub mod discovery;
+pub mod dpop;
 pub mod entry;
 pub mod id_token;
 pub mod introspection;

@@ -5,6 +5,7 @@
 //! or a refresh token may be spent although its answer was lost.
 
 use super::client::RelyingParty;
+use super::dpop::SCHEME;
 use crate::error::ErrorCode;
 use crate::fetch::{Fetch, Request, Response};
 use crate::form::{RESOURCE, encode};
@@ -26,8 +27,10 @@ const LONGEST_WAIT: u64 = 3600;
 /// A good answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tokens {
-    /// A bearer token.
+    /// A bearer token, unless it is bound.
     pub access_token: AccessToken,
+    /// Whether it is bound to a key, RFC 9449 §5.
+    pub is_bound: bool,
     /// Its life in seconds, when the provider says something sensible about it.
     pub expires_in: Option<u64>,
     /// The next refresh token; when absent, the one we have stays good (RFC 6749 §6).
@@ -215,16 +218,24 @@ fn is_transient(status: StatusCode) -> bool {
 }
 
 pub(super) fn tokens(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
+    // RFC 6749 §7.1: a token of a type one does not understand must not be used.
+    let tokens = tokens_of_either_kind(body)?;
+    if tokens.is_bound { Err(TokenError::Misconfigured(None)) } else { Ok(tokens) }
+}
+
+/// The same for who can do with tokens that are bound to a key of ours.
+pub(super) fn tokens_of_either_kind(body: &Map<String, Value>) -> Result<Tokens, TokenError> {
     let text = |name| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let access_token = AccessToken::new(text("access_token").ok_or(UNAVAILABLE)?);
-    // RFC 6749 §7.1: a token of a type one does not understand must not be used.
-    let bearer = text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
+    let is = |kind: &str| text("token_type").is_some_and(|said| said.eq_ignore_ascii_case(kind));
+    let is_bound = is(SCHEME);
     // It goes into a header, and later than here nobody could tell whose fault it is that it can't.
-    if !bearer || !access_token.is_sendable() {
+    if !(is_bound || is("bearer")) || !access_token.is_sendable() {
         return Err(TokenError::Misconfigured(None));
     }
     Ok(Tokens {
         access_token,
+        is_bound,
         expires_in: body.get("expires_in").and_then(seconds),
         refresh_token: text("refresh_token").map(RefreshToken::new),
         id_token: text("id_token").map(IdToken::new),

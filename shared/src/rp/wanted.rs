@@ -4,8 +4,9 @@
 //! application's policy has not the audience).
 
 use super::client::RelyingParty;
+use super::dpop::{self, Binding, Use, proof, wants_nonce};
 use super::id_token::is_in_time;
-use super::token::{TokenError, Tokens, UNAVAILABLE, successful, tokens};
+use super::token::{TokenError, Tokens, UNAVAILABLE, successful, tokens, tokens_of_either_kind};
 use crate::fetch::Fetch;
 use crate::form::RESOURCE;
 use crate::jose::Signer;
@@ -57,6 +58,10 @@ pub struct Wanted {
     pub scope: Option<String>,
     /// Whether one that cannot be looked into is used as it is.
     pub opaque: bool,
+    /// The thumbprint (RFC 7638) of the key of ours that it is to be bound to, RFC 9449; absent, it
+    /// is good for whoever has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<String>,
 }
 
 /// A token is for somebody else than was asked for, or does not say for whom.
@@ -80,7 +85,7 @@ impl Wanted {
 
     /// The form's parameters that say whom it is for, and what.
     fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let Self { by: _, resource, audience, scope, opaque: _ } = self;
+        let Self { by: _, resource, audience, scope, opaque: _, bound: _ } = self;
         let named = [(RESOURCE, resource), ("audience", audience), ("scope", scope)];
         named.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
@@ -105,6 +110,11 @@ impl Wanted {
         let text = |name| claims.get(name).and_then(Value::as_str);
         let is_ours = |issuer: &str| party.is_from(issuer, text("tid"));
         if claims.contains_key("iss") && !text("iss").is_some_and(is_ours) {
+            return Err(Misfit);
+        }
+        // Who bound it to another key, or to one although nobody asked, gave what is of no use here.
+        let jkt = claims.get("cnf").map(|cnf| cnf.get("jkt").and_then(Value::as_str));
+        if jkt != self.bound.as_deref().map(Some) {
             return Err(Misfit);
         }
         let aud = claims.get("aud").ok_or(Misfit)?;
@@ -140,7 +150,8 @@ fn claims(token: &str) -> Option<Map<String, Value>> {
 
 impl RelyingParty {
     /// Redeems a refresh token for an access token for somebody in particular. The refresh token may
-    /// rotate, and the next is as good as this one was (RFC 6749 §6).
+    /// rotate, and the next is as good as this one was (RFC 6749 §6). With a `binding` the access token
+    /// is to be bound to that key; whether it is, [`Tokens::is_bound`] tells.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -149,13 +160,14 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         token: &RefreshToken,
         wanted: &Wanted,
-        (fetch, signer): (&impl Fetch, &impl Signer),
+        binding: Option<Binding<'_>>,
+        ways: (&impl Fetch, &impl Signer),
         now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         form.extend(wanted.parameters());
-        let request = self.request(&metadata.token_endpoint, form, signer, now);
-        tokens(&successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?)
+        let body = self.bound(&metadata.token_endpoint, &form, binding, ways, now).await?;
+        if binding.is_some() { tokens_of_either_kind(&body) } else { tokens(&body) }
     }
 
     /// Exchanges an access token for one for somebody in particular, RFC 8693 §2. A refresh token that
@@ -168,7 +180,8 @@ impl RelyingParty {
         metadata: &ProviderMetadata,
         subject: &AccessToken,
         wanted: &Wanted,
-        (fetch, signer): (&impl Fetch, &impl Signer),
+        binding: Option<Binding<'_>>,
+        ways: (&impl Fetch, &impl Signer),
         now: UnixTime,
     ) -> Result<Tokens, TokenError> {
         let mut form = vec![
@@ -178,14 +191,44 @@ impl RelyingParty {
             ("requested_token_type", ACCESS_TOKEN),
         ];
         form.extend(wanted.parameters());
-        let request = self.request(&metadata.token_endpoint, form, signer, now);
-        let body = successful(&fetch.fetch(request.await?).await.map_err(|_| UNAVAILABLE)?)?;
+        let body = self.bound(&metadata.token_endpoint, &form, binding, ways, now).await?;
         // §2.2.1. What is called a refresh token, or an ID token, goes into no header.
         let kind = body.get("issued_token_type");
         if kind.is_some_and(|kind| kind != ACCESS_TOKEN && kind != JWT) {
             return Err(TokenError::Misconfigured(None));
         }
-        Ok(Tokens { refresh_token: None, id_token: None, ..tokens(&body)? })
+        let tokens = if binding.is_some() { tokens_of_either_kind(&body) } else { tokens(&body) }?;
+        Ok(Tokens { refresh_token: None, id_token: None, ..tokens })
+    }
+
+    /// What the token endpoint answers to a form, with a proof where there is a key to prove. A provider
+    /// that wants a nonce in it has done nothing yet, and is asked once more.
+    async fn bound(
+        &self,
+        endpoint: &str,
+        form: &[(&str, &str)],
+        binding: Option<Binding<'_>>,
+        (fetch, signer): (&impl Fetch, &impl Signer),
+        now: UnixTime,
+    ) -> Result<Map<String, Value>, TokenError> {
+        let mut is_again = false;
+        loop {
+            // A new one each time: what is signed in it is good for one request.
+            let mut request = self.request(endpoint, form.to_vec(), signer, now).await?;
+            if let Some(Binding { key, nonce }) = binding {
+                let nonce = nonce.get();
+                let of = Use { method: "POST", url: endpoint, ath: None, nonce: nonce.as_deref() };
+                let proof = proof(key, of, signer, now).await;
+                let proof = proof.ok_or(TokenError::Misconfigured(None))?;
+                request.headers_mut().insert(dpop::HEADER, proof);
+            }
+            let answer = fetch.fetch(request).await.map_err(|_| UNAVAILABLE)?;
+            let heard = binding.is_some_and(|binding| binding.nonce.hear(&answer));
+            if is_again || !heard || !wants_nonce(&answer) {
+                return successful(&answer);
+            }
+            is_again = true;
+        }
     }
 }
 
@@ -214,6 +257,7 @@ mod tests {
             audience: None,
             scope: Some("orders:read".into()),
             opaque: false,
+            bound: None,
         }
     }
 
@@ -228,11 +272,25 @@ mod tests {
         let _ = match by {
             By::Refresh => {
                 let token = RefreshToken::new("r");
-                block_on(client.refresh_for(&metadata, &token, wanted, (&fetch, &Native), NOON))
+                block_on(client.refresh_for(
+                    &metadata,
+                    &token,
+                    wanted,
+                    None,
+                    (&fetch, &Native),
+                    NOON,
+                ))
             }
             By::Exchange => {
                 let token = AccessToken::new("a");
-                block_on(client.exchange_for(&metadata, &token, wanted, (&fetch, &Native), NOON))
+                block_on(client.exchange_for(
+                    &metadata,
+                    &token,
+                    wanted,
+                    None,
+                    (&fetch, &Native),
+                    NOON,
+                ))
             }
         };
         let body = body.into_inner();
@@ -282,7 +340,7 @@ mod tests {
         let subject = AccessToken::new("a");
         let (client, wanted) = (client(), wanted(By::Exchange));
         let ways = (&peer.fetch(), &Native);
-        block_on(client.exchange_for(&metadata(), &subject, &wanted, ways, NOON))
+        block_on(client.exchange_for(&metadata(), &subject, &wanted, None, ways, NOON))
     }
 
     #[test]

@@ -85,6 +85,7 @@ impl AuthKit {
             claims,
             tokens: Tokens {
                 access_token: token,
+                is_bound: false,
                 expires_in: Some(expires_at.since(at.now)),
                 refresh_token: text(&told, "refresh_token").map(RefreshToken::new),
                 id_token: None,
@@ -125,6 +126,7 @@ impl AuthKit {
         };
         Ok(Tokens {
             access_token,
+            is_bound: false,
             expires_in,
             refresh_token: text(&told, "refresh_token").map(RefreshToken::new),
             id_token: None,

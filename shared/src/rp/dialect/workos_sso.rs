@@ -53,6 +53,7 @@ impl WorkosSso {
             claims,
             tokens: Tokens {
                 access_token: AccessToken::new(text(&told, "access_token").unwrap_or_default()),
+                is_bound: false,
                 expires_in: None,
                 refresh_token: None,
                 id_token: None,
