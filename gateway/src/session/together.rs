@@ -24,8 +24,12 @@ const MOST_ROWS: usize = 64;
 /// How long somebody waits for a place, and for somebody who had one and is gone, in milliseconds.
 const QUEUE: u32 = 10_000;
 const GONE: u32 = 6_000;
-/// The pauses between two looks: the first, and the longest.
+/// The pauses between two looks: the first, and the longest, in milliseconds.
 const LOOKS: (u32, u32) = (5, 80);
+/// A reader of a crowd looks less often: so many of them look in a millisecond, and each of them this
+/// often at the least. Looking costs, and is not to take the time of those who write.
+const LOOKING: usize = 4;
+const SELDOM: u32 = 2_000;
 /// How many sessions something is known of.
 const KNOWN: usize = 1024;
 
@@ -158,13 +162,15 @@ impl<K, P: Pause> Together<K, P> {
         Self { shelf, around, board }
     }
 
+    /// A place to ask, unless what is asked for is known before. `row` is what a reader wants to read;
+    /// without one it is somebody who writes.
     async fn turn<A>(
         &self,
-        most: usize,
         row: Option<Uuid>,
         known: impl Fn(&Inside) -> Option<A>,
     ) -> Result<Turn<'_, A>, Lost> {
         let board = &*self.board;
+        let most = if row.is_some() { MOST_READERS } else { MOST };
         if let Some(began) = board.with(|inside| inside.take(most)) {
             return Ok(Turn::Ask(Place { board, began }));
         }
@@ -173,8 +179,11 @@ impl<K, P: Pause> Together<K, P> {
         let first = board.with(|inside| inside.asking.first().copied());
         let (mut look, mut waited) = (LOOKS.0, 0);
         while waited < QUEUE {
-            self.around.pause(look).await;
-            waited += look;
+            let crowd =
+                if row.is_some() { board.with(|inside| inside.waiting) / LOOKING } else { 0 };
+            let pause = look.max(u32::try_from(crowd).unwrap_or(SELDOM).min(SELDOM));
+            self.around.pause(pause).await;
+            waited += pause;
             look = (2 * look).min(LOOKS.1);
             if let Some(known) = board.with(|inside| known(inside)) {
                 return Ok(Turn::Known(known));
@@ -200,7 +209,7 @@ impl<K: Shelves, P: Pause> Shelf for Together<K, P> {
             let (began, row) = inside.read.get(&id)?;
             (*began > came).then(|| row.clone())
         };
-        let place = match self.turn(MOST_READERS, Some(id), known).await? {
+        let place = match self.turn(Some(id), known).await? {
             Turn::Known(row) => return Ok(row),
             Turn::Ask(place) => place,
         };
@@ -213,7 +222,7 @@ impl<K: Shelves, P: Pause> Shelf for Together<K, P> {
     }
 
     async fn insert(&self, id: Uuid, next: Version, session: &Session) -> Result<bool, Lost> {
-        match self.turn(MOST, None, |_| None::<bool>).await? {
+        match self.turn(None, |_| None::<bool>).await? {
             Turn::Known(done) => Ok(done),
             Turn::Ask(_place) => self.shelf.insert(id, next, session).await,
         }
@@ -227,7 +236,7 @@ impl<K: Shelves, P: Pause> Shelf for Together<K, P> {
         session: &Session,
     ) -> Result<bool, Lost> {
         let known = |inside: &Inside| (inside.replaced.get(&id) == Some(&seen)).then_some(false);
-        let _place = match self.turn(MOST, None, known).await? {
+        let _place = match self.turn(None, known).await? {
             Turn::Known(done) => return Ok(done),
             Turn::Ask(place) => place,
         };
@@ -237,7 +246,7 @@ impl<K: Shelves, P: Pause> Shelf for Together<K, P> {
     }
 
     async fn sweep(&self) -> Result<(), Lost> {
-        match self.turn(MOST_READERS, None, |_| None::<()>).await? {
+        match self.turn(None, |_| None::<()>).await? {
             Turn::Known(()) => Ok(()),
             Turn::Ask(_place) => self.shelf.sweep().await,
         }
