@@ -251,3 +251,33 @@ fn health_is_ready_when_metadata_and_keys_are_at_hand_and_says_what_is_missing()
     world.peer.put("/.well-known/openid-configuration", 500, "");
     assert!(health(&mut world, NOON).1.contains("metadata"));
 }
+
+#[test]
+fn gr_16_a_token_call_that_brought_nothing_puts_no_token_from_before_back_into_a_browser() {
+    let mut world = world("sealed");
+    world.sign_in(NOON);
+    let (late, before) = (NOON.plus(400), world.jar.clone());
+    let hits = world.peer.hits("/token");
+    let works = |world: &World<_>| {
+        let body = json!({
+            "access_token": "a1", "token_type": "Bearer", "expires_in": 300, "refresh_token": "r1",
+        });
+        world.peer.put("/token", 200, &body.to_string());
+    };
+    // It fails, and the cookie stays; for as long as the provider is left alone nobody asks again.
+    world.peer.put("/token", 503, "");
+    for second in 0..2 {
+        let asked = world.authenticate(late.plus(second));
+        let Authentication::Unavailable { cookies, .. } = asked else { panic!("{asked:?}") };
+        assert!(cookies.is_empty());
+        assert_eq!(world.peer.hits("/token") - hits, 1);
+    }
+    assert_eq!(world.jar, before);
+    // Another request of the same moment, elsewhere, brings the next one; what is known of the cookie
+    // from before says nothing about that.
+    works(&world);
+    assert_eq!(world.token(late.plus(2)).as_deref(), Some("a1"));
+    assert_ne!(world.jar, before);
+    assert_eq!(world.token(late.plus(2)).as_deref(), Some("a1"));
+    assert_eq!(world.peer.hits("/token") - hits, 2);
+}

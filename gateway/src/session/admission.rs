@@ -241,14 +241,17 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     /// and an issuer that repeats the successor gives all of them the same.
     async fn sealed(
         &self,
-        before: Session,
+        told: Session,
         secret: Digest,
         headers: &HeaderMap,
         logout_key: LogoutKey,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Authentication {
-        let (mut session, mut visit) = before.clone().visit(secret, now);
+        let before = self.opened.unwritten.since(logout_key.as_str(), &told);
+        // Whether there is anything that the browser is not to be told.
+        let mut quiet = before != told;
+        let (mut session, mut visit) = before.visit(secret, now);
         let mut refresh = None;
         // A second one where another's had to be repeated first.
         for _ in 0..2 {
@@ -256,17 +259,15 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
                 break;
             };
             let brought = self.parties.call(way, live.person(), jitter(rng), now).await;
+            quiet = brought.is_nothing() && (quiet || refresh.is_none());
             refresh = Some(brought.refreshed());
             (session, _) = settle(session, *lease, brought, now);
             (session, visit) = session.visit(secret, now);
         }
-        let mut cookies = HeaderMap::new();
-        if session != before && matches!(session, Session::Live(_)) {
-            let next = Contents::Sealed { session, secret };
-            if next.write(self.config, (&mut cookies, headers), rng).is_err() {
-                return anonymous(headers, refresh);
-            }
-        }
+        let Some(cookies) = self.written((told, session, secret), quiet, headers, &logout_key, rng)
+        else {
+            return anonymous(headers, refresh);
+        };
         match visit {
             Visit::Serve(snapshot) | Visit::Wait(_, Some(snapshot))
                 if !self.vouched_for(&snapshot) =>
@@ -286,6 +287,29 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
             }
             Visit::Gone => anonymous(headers, refresh),
         }
+    }
+
+    /// The `Set-Cookie` lines that tell a browser what has become of the session that it `told` us of,
+    /// unless this isolate keeps that to itself. None when no cookie can hold it.
+    pub(super) fn written(
+        &self,
+        (told, session, secret): (Session, Session, Digest),
+        quiet: bool,
+        headers: &HeaderMap,
+        logout_key: &LogoutKey,
+        rng: &mut impl CryptoRng,
+    ) -> Option<HeaderMap> {
+        let mut cookies = HeaderMap::new();
+        if session == told || !matches!(session, Session::Live(_)) {
+            return Some(cookies);
+        }
+        if quiet {
+            self.opened.unwritten.keep(logout_key.as_str(), told, session);
+            return Some(cookies);
+        }
+        let next = Contents::Sealed { session, secret };
+        next.write(self.config, (&mut cookies, headers), rng).ok()?;
+        Some(cookies)
     }
 
     /// Ends the session of `contents`, wherever it lives.

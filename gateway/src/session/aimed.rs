@@ -113,37 +113,38 @@ impl<S: Sessions, F: Fetch, V: Signer> Seams<'_, S, F, V> {
     async fn sealed_for(
         &self,
         aim: &Aim,
-        (before, secret): (Session, Digest),
+        (told, secret): (Session, Digest),
         headers: &HeaderMap,
         logout_key: LogoutKey,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Authentication {
-        let (mut session, mut supply) = before.clone().visit_for(secret, aim, now);
+        let before = self.opened.unwritten.since(logout_key.as_str(), &told);
+        let (mut quiet, mut calls) = (before != told, 0);
+        let (mut session, mut supply) = before.visit_for(secret, aim, now);
         let (remembered, seconds) = (&self.opened.remembered, self.config.believed_seconds());
         if matches!(supply, Supply::Call(..))
             && let Some(known) = remembered.find(logout_key.as_str(), aim.key(), seconds, now)
         {
             return Visitor::with(known, HeaderMap::new(), logout_key, Look::Isolate);
         }
-        for _ in 0..MOST_CALLS {
+        while calls < MOST_CALLS {
             let (Supply::Call(lease, way, _), Session::Live(live)) = (&supply, &session) else {
                 break;
             };
             let brought = self.parties.call(way, live.person(), jitter(rng), now).await;
+            quiet = brought.is_nothing() && (quiet || calls == 0);
+            calls += 1;
             (session, _) = settle(session, *lease, brought, now);
             (session, supply) = session.visit_for(secret, aim, now);
         }
         if matches!(&session, Session::Live(live) if self.parties.of(live.person()).is_none()) {
             return anonymous(headers, None);
         }
-        let mut cookies = HeaderMap::new();
-        if session != before && matches!(session, Session::Live(_)) {
-            let next = Contents::Sealed { session, secret };
-            if next.write(self.config, (&mut cookies, headers), rng).is_err() {
-                return anonymous(headers, None);
-            }
-        }
+        let Some(cookies) = self.written((told, session, secret), quiet, headers, &logout_key, rng)
+        else {
+            return anonymous(headers, None);
+        };
         match supply {
             Supply::Serve(supplied)
             | Supply::Wait(_, Some(supplied))

@@ -86,6 +86,12 @@ impl Brought {
         }
     }
 
+    /// Whether it brought neither tokens nor a refresh token.
+    #[must_use]
+    pub const fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing(_) | Self::Elsewhere(None))
+    }
+
     /// The refresh token in it, if there is one.
     #[must_use]
     pub fn into_refresh_token(self) -> Option<RefreshToken> {

@@ -19,6 +19,7 @@ pub mod sql;
 pub mod state;
 pub mod together;
 mod turn;
+pub mod unwritten;
 
 #[cfg(test)]
 mod aimed_tests;

@@ -3,6 +3,7 @@
 
 use super::cookie::{Contents, NAME};
 use super::remembered::Remembered;
+use super::unwritten::Unwritten;
 use crate::config::Config;
 use crate::forward::Bearer;
 use http::HeaderMap;
@@ -28,6 +29,8 @@ pub struct Opened {
     cookies: RefCell<Generations>,
     /// What the objects of those sessions said besides.
     pub remembered: Remembered,
+    /// What has become of those without an object that their browsers are not told.
+    pub unwritten: Unwritten,
 }
 
 /// What was used since the young ones filled up last, and what was used before that.
