@@ -4,6 +4,7 @@
 use crate::claims::ClaimsRequest;
 use crate::client::Client;
 use crate::config::Config;
+use crate::dpop::Thumbprint;
 use crate::prompt::Prompts;
 use crate::reply::Reply;
 use crate::resource::{NO_TARGET, RESOURCE, Resources};
@@ -30,6 +31,8 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// Bound into the code.
     pub challenge: Option<Challenge>,
+    /// The key that whoever redeems the code has to prove, RFC 9449 §10.
+    pub key: Option<Thumbprint>,
     /// What is asked for and may be had.
     pub scope: Scope,
     /// What is to be shown.
@@ -97,6 +100,7 @@ pub fn read(
     asked.response().map_err(refuse)?;
     let resources = asked.target().map_err(refuse)?;
     let challenge = asked.challenge().map_err(refuse)?;
+    let key = asked.key().map_err(refuse)?;
     let scope = asked.scope().map_err(refuse)?;
     let nonce = asked.nonce().map_err(refuse)?;
     let prompts = asked.prompts().map_err(refuse)?;
@@ -112,6 +116,7 @@ pub fn read(
         reply,
         nonce,
         challenge,
+        key,
         scope,
         prompts,
         max_age,
@@ -196,6 +201,12 @@ impl Asked<'_> {
         Challenge::parse(challenge)
             .map(Some)
             .ok_or(invalid("code_challenge must be 43 characters of base64url"))
+    }
+
+    fn key(&self) -> Result<Option<Thumbprint>, OAuthError> {
+        let Some(text) = self.form.get("dpop_jkt") else { return Ok(None) };
+        let words = "dpop_jkt must be the SHA-256 thumbprint of a key";
+        Thumbprint::parse(text).map(Some).ok_or(invalid(words))
     }
 
     /// Words that the client may not have, or that nobody knows, are left out of the grant; the

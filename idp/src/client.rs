@@ -38,6 +38,8 @@ pub struct Client {
     pub is_native: bool,
     /// Whether it must send a code challenge. Only three confidential clients may be let off.
     pub requires_pkce: bool,
+    /// Whether it gets no token that is not bound to a key, RFC 9449 §5.2.
+    pub bound_tokens_only: bool,
     /// What its people are called to it.
     pub subject: SubjectType,
     /// The `max_age` of a request that has none, in seconds.
@@ -251,6 +253,7 @@ mod tests {
             introspection_alg: None,
             is_native,
             requires_pkce: true,
+            bound_tokens_only: false,
             subject: SubjectType::Public,
             default_max_age: None,
             back_channel: None,

@@ -20,7 +20,11 @@ pub(crate) fn preflight(endpoint: Endpoint, request: &Request, config: &Config) 
     if response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         let methods = HeaderValue::from_static(endpoint.allow());
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-        respond::put(&mut response, ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type");
+        respond::put(
+            &mut response,
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, dpop",
+        );
         respond::put(&mut response, ACCESS_CONTROL_MAX_AGE, "600");
     }
     response

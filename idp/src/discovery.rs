@@ -61,7 +61,7 @@ pub fn metadata(config: &Config) -> ProviderMetadata {
         revocation_endpoint_auth_signing_alg_values_supported: algs(),
         introspection_endpoint_auth_methods_supported: proving(),
         introspection_endpoint_auth_signing_alg_values_supported: algs(),
-        dpop_signing_alg_values_supported: Vec::new(),
+        dpop_signing_alg_values_supported: algs(),
         code_challenge_methods_supported: vec!["S256".to_owned()],
         prompt_values_supported: prompts.collect(),
         acr_values_supported: acr.map(|acr| acr.as_str().to_owned()).collect(),

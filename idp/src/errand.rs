@@ -287,6 +287,7 @@ impl AuthorizationRequest {
             client_id: self.client.id.clone(),
             redirect_uri: self.reply.redirect().as_str().to_owned(),
             challenge: self.challenge,
+            key: self.key,
             nonce: self.nonce.clone(),
             scope: self.scope.clone(),
             particulars: Particulars {

@@ -4,6 +4,7 @@
 use crate::account::Introspect;
 use crate::client::Client;
 use crate::client_auth::{self, authenticate};
+use crate::dpop::Confirmation;
 use crate::living::Living;
 use crate::platform::{Objects, Platform};
 use crate::resource::Target;
@@ -126,7 +127,10 @@ async fn access_token<P: Platform>(
     now: UnixTime,
 ) -> Result<Option<About>, Unavailable> {
     let found = Living::find(idp, asks, text, now).await?;
-    Ok(found.map(|Living { claims, .. }| About::AccessToken { token_type: "Bearer", claims }))
+    Ok(found.map(|Living { claims, .. }| {
+        let token_type = Confirmation::token_type(claims.cnf);
+        About::AccessToken { token_type, claims }
+    }))
 }
 
 /// Refresh tokens are for their client and for us: nobody else may ask about them.

@@ -21,6 +21,7 @@ pub mod config;
 pub mod consent;
 pub mod directory;
 pub mod discovery;
+pub mod dpop;
 pub mod end_session;
 pub mod enter;
 pub mod errand;

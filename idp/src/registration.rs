@@ -73,6 +73,9 @@ pub struct Registration {
     /// What its introspection answers are signed with, RFC 9701 §6.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introspection_signed_response_alg: Option<Alg>,
+    /// Whether it gets no token that is not bound to a key, RFC 9449 §5.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop_bound_access_tokens: Option<bool>,
     /// OpenID Connect Registration §2.
     pub application_type: ApplicationType,
     /// `public` when absent.
@@ -244,6 +247,7 @@ impl Registration {
             introspection_alg: self.introspection_signed_response_alg,
             is_native: self.application_type == ApplicationType::Native,
             requires_pkce,
+            bound_tokens_only: self.dpop_bound_access_tokens.unwrap_or(false),
             subject,
             default_max_age: self.default_max_age,
             back_channel: self.backchannel_logout_uri.map(|uri| BackChannel { uri }),

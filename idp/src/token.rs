@@ -4,6 +4,7 @@ use crate::account::{Redeem, Rotate};
 use crate::claims::opening;
 use crate::client_auth::{self, Authenticated, authenticate};
 use crate::config::Config;
+use crate::dpop::{self, Confirmation, Proof, Proved};
 use crate::event::{self, Event};
 use crate::grant::{Answer, Begun, Redeemed, Redemption, Refresh, Rotation, Seed};
 use crate::platform::{Keys, Objects, Platform};
@@ -11,7 +12,7 @@ use crate::resource::{NO_TARGET, RESOURCE, Target};
 use crate::rows::Unavailable;
 use crate::token_exchange::{self, Exchanged};
 use crate::tokens::{Subject, TokenId};
-use crate::words::{GrantType, ScopeWord};
+use crate::words::{Endpoint, GrantType, ScopeWord};
 use crate::{Idp, ask, upstream};
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -36,6 +37,8 @@ pub enum Refused {
     Form(ask::NoForm),
     /// The client is not who it says.
     Client(client_auth::Refused),
+    /// What is wrong with its proof of a key.
+    Proof(dpop::Refused),
     /// No `grant_type`.
     NoGrantType,
     /// A grant that nobody may use here.
@@ -73,6 +76,7 @@ pub enum CodeRefused {
     WrongClient,
     WrongRedirect,
     WrongVerifier,
+    WrongKey,
     WrongTarget,
     Expired,
     Revoked,
@@ -85,6 +89,7 @@ pub enum RefreshRefused {
     Reused,
     Unknown,
     WrongClient,
+    WrongKey,
     Expired,
     Revoked,
     WrongScope,
@@ -94,6 +99,12 @@ pub enum RefreshRefused {
 impl From<Unavailable> for Refused {
     fn from(_: Unavailable) -> Self {
         Self::Unavailable
+    }
+}
+
+impl From<dpop::Refused> for Refused {
+    fn from(refused: dpop::Refused) -> Self {
+        Self::Proof(refused)
     }
 }
 
@@ -108,6 +119,7 @@ impl Refused {
                 let (status, error, _) = refused.public();
                 return (status, error);
             }
+            Self::Proof(refused) => return refused.public(),
             Self::NoGrantType => (ErrorCode::InvalidRequest, "grant_type is required"),
             Self::UnknownGrantType => {
                 (ErrorCode::UnsupportedGrantType, "grant_type is not one of this issuer's")
@@ -199,21 +211,29 @@ async fn grant<P: Platform>(
     let form = ask::form_repeating(request, Some(RESOURCE)).map_err(Refused::Form)?;
     let client = authenticate(idp, request.headers(), &form, now).await;
     let client = client.map_err(Refused::Client)?;
+    // Before the grant is looked at: a bad proof uses up no code, and rotates nothing.
+    let proof = Proof::read(idp, Endpoint::Token, request, now).await?;
+    if proof.is_none() && client.client().bound_tokens_only {
+        return Err(Refused::Proof(dpop::Refused::Missing));
+    }
     let kind = form.get("grant_type").ok_or(Refused::NoGrantType)?;
     let kind = GrantType::parse(kind).ok_or(Refused::UnknownGrantType)?;
     if !client.client().may(kind) {
         return Err(Refused::GrantNotAllowed);
     }
     match kind {
-        GrantType::AuthorizationCode => redeem(idp, &form, &client, happened, now, rng).await,
-        GrantType::RefreshToken => refresh(idp, &form, &client, happened, now).await,
+        GrantType::AuthorizationCode => {
+            redeem(idp, &form, &client, proof, happened, now, rng).await
+        }
+        GrantType::RefreshToken => refresh(idp, &form, &client, proof, happened, now).await,
         GrantType::TokenExchange => {
-            let exchanged = token_exchange::exchange(idp, &form, client.client(), now, rng).await?;
-            let Exchanged { access_token, expires_in, scope } = exchanged;
+            let client = client.client();
+            let exchanged = token_exchange::exchange(idp, &form, client, proof, now, rng).await?;
+            let Exchanged { access_token, token_type, expires_in, scope } = exchanged;
             Ok(Granted {
                 access_token,
                 issued_token_type: Some(token_exchange::ACCESS_TOKEN),
-                token_type: "Bearer",
+                token_type,
                 expires_in,
                 scope,
                 refresh_token: None,
@@ -228,6 +248,7 @@ async fn redeem<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     client: &Authenticated,
+    proof: Option<Proof>,
     happened: &mut Option<Event>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
@@ -238,6 +259,7 @@ async fn redeem<P: Platform>(
     let redirect_uri = redirect_uri.ok_or(Refused::Missing("redirect_uri is required"))?;
     let handle = Handle::open(Kind::Code, code, &idp.config.keys).ok_or(Refused::NotAHandle)?;
     let signers = Signers::ready(idp, client, now).await?;
+    let key = dpop::spend(proof, idp, now).await?.map(Proved::thumbprint);
 
     let seed = Bits::new(random(rng));
     let command = Redeem {
@@ -248,6 +270,8 @@ async fn redeem<P: Platform>(
             redirect_uri: redirect_uri.to_owned(),
             verifier: form.get("code_verifier").map(Verifier::new),
             target,
+            is_public: client.client().is_public(),
+            key,
         },
         seed,
     };
@@ -262,6 +286,7 @@ async fn redeem<P: Platform>(
         Redeemed::WrongClient => return Err(Refused::Code(CodeRefused::WrongClient)),
         Redeemed::WrongRedirect => return Err(Refused::Code(CodeRefused::WrongRedirect)),
         Redeemed::WrongVerifier => return Err(Refused::Code(CodeRefused::WrongVerifier)),
+        Redeemed::WrongKey => return Err(Refused::Code(CodeRefused::WrongKey)),
         Redeemed::WrongTarget => return Err(Refused::Code(CodeRefused::WrongTarget)),
         Redeemed::Expired => return Err(Refused::Code(CodeRefused::Expired)),
         Redeemed::Revoked => return Err(Refused::Code(CodeRefused::Revoked)),
@@ -285,6 +310,7 @@ async fn redeem<P: Platform>(
         resources: &resources,
         claims: &claims,
         own: &own,
+        key,
         nonce: nonce.as_deref(),
         issued_at: now,
     };
@@ -296,6 +322,7 @@ async fn refresh<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     client: &Authenticated,
+    proof: Option<Proof>,
     happened: &mut Option<Event>,
     now: UnixTime,
 ) -> Result<Granted, Refused> {
@@ -309,6 +336,7 @@ async fn refresh<P: Platform>(
     let handle = Handle::open(Kind::RefreshToken, token, &idp.config.keys);
     let handle = handle.ok_or(Refused::NotAHandle)?;
     let signers = Signers::ready(idp, client, now).await?;
+    let key = dpop::spend(proof, idp, now).await?.map(Proved::thumbprint);
 
     let command = Rotate {
         grant: handle.item,
@@ -319,6 +347,7 @@ async fn refresh<P: Platform>(
             is_public: client.client().is_public(),
             scope,
             target,
+            key,
         },
         checked: None,
     };
@@ -332,6 +361,7 @@ async fn refresh<P: Platform>(
         }
         Rotation::Unknown => return Err(Refused::RefreshToken(RefreshRefused::Unknown)),
         Rotation::WrongClient => return Err(Refused::RefreshToken(RefreshRefused::WrongClient)),
+        Rotation::WrongKey => return Err(Refused::RefreshToken(RefreshRefused::WrongKey)),
         Rotation::Expired => return Err(Refused::RefreshToken(RefreshRefused::Expired)),
         Rotation::Revoked => return Err(Refused::RefreshToken(RefreshRefused::Revoked)),
         Rotation::WrongTarget => return Err(Refused::RefreshToken(RefreshRefused::WrongTarget)),
@@ -358,6 +388,7 @@ async fn refresh<P: Platform>(
         resources: &resources,
         claims: &Map::new(),
         own: &own,
+        key,
         nonce: None,
         issued_at: now,
     };
@@ -406,7 +437,7 @@ impl<S: crate::platform::Signer> Signers<S> {
         Ok(Granted {
             access_token,
             issued_token_type: None,
-            token_type: "Bearer",
+            token_type: Confirmation::token_type(subject.key.map(|jkt| Confirmation { jkt })),
             expires_in: config.lifetimes.access_token,
             scope: subject.scope.clone(),
             refresh_token,

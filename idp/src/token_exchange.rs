@@ -6,6 +6,7 @@
 
 use crate::Idp;
 use crate::client::Client;
+use crate::dpop::{self, Confirmation, Proof};
 use crate::living::{Living, Part};
 use crate::platform::Platform;
 use crate::resource::{Resources, Target};
@@ -37,6 +38,8 @@ pub enum Refused {
     ActorToken,
     /// No access token of ours, or one that is not good any more, or somebody else's.
     SubjectToken,
+    /// It is bound to a key that was not proved.
+    OtherKey,
     /// It went through too many hands.
     TooManyActors,
     /// More scope than it has, or than the client may have; or nothing is left.
@@ -56,6 +59,9 @@ impl Refused {
             }
             Self::ActorToken => (ErrorCode::InvalidRequest, "actor_token is not supported"),
             Self::SubjectToken => (ErrorCode::InvalidRequest, "the subject_token is not valid"),
+            Self::OtherKey => {
+                (ErrorCode::InvalidRequest, "the key of the subject_token has to be proved")
+            }
             Self::TooManyActors => {
                 (ErrorCode::InvalidRequest, "the subject_token was exchanged too often")
             }
@@ -77,6 +83,8 @@ impl From<Refused> for token::Refused {
 pub(crate) struct Exchanged {
     /// The new token.
     pub access_token: AccessToken,
+    /// What it is called.
+    pub token_type: &'static str,
     /// How long it is good, in seconds.
     pub expires_in: u64,
     /// What for.
@@ -127,6 +135,7 @@ pub(crate) async fn exchange<P: Platform>(
     idp: &Idp<'_, P>,
     form: &Form,
     asks: &Client,
+    proof: Option<Proof>,
     now: UnixTime,
     rng: &mut impl CryptoRng,
 ) -> Result<Exchanged, token::Refused> {
@@ -135,6 +144,12 @@ pub(crate) async fn exchange<P: Platform>(
     let living = Living::find(idp, asks, subject_token, now).await?;
     let Living { claims, account, id, part, grant, grantee } =
         living.ok_or(Refused::SubjectToken)?;
+    // Else whoever has merely seen a bound token could have one in its place that is bound to their
+    // own key, or to none. So a resource that is shown one cannot pass it on.
+    let shown = proof.as_ref().map(Proof::thumbprint);
+    if claims.cnf.is_some_and(|cnf| shown != Some(cnf.jkt)) {
+        return Err(Refused::OtherKey.into());
+    }
 
     let act = acting(asks, part, claims.act)?;
     let left = claims.scope.and(&asks.scope);
@@ -152,6 +167,9 @@ pub(crate) async fn exchange<P: Platform>(
     let before: Resources = claims.aud.into_iter().collect();
     let resources = target.of_another(&before, &granted).ok_or(token::Refused::Target)?;
 
+    // Nothing is left to check.
+    let proved = dpop::spend(proof, idp, now).await?;
+    let cnf = proved.map(|proved| Confirmation { jkt: proved.thumbprint() });
     let ends = now.plus(idp.config.lifetimes.access_token).min(claims.exp).min(grant.until);
     let mut own = claims.own;
     own.retain(|name, _| may_know(name, &scope, idp.config));
@@ -165,6 +183,7 @@ pub(crate) async fn exchange<P: Platform>(
         client_id: asks.id.clone(),
         scope,
         act,
+        cnf,
         own,
         iss: claims.iss,
         sub: claims.sub,
@@ -173,7 +192,8 @@ pub(crate) async fn exchange<P: Platform>(
         amr: claims.amr,
     };
     let access_token = exchanged.sign(&signer).await?;
-    Ok(Exchanged { access_token, expires_in: ends.since(now), scope: exchanged.scope })
+    let (token_type, expires_in) = (Confirmation::token_type(cnf), ends.since(now));
+    Ok(Exchanged { access_token, token_type, expires_in, scope: exchanged.scope })
 }
 
 /// Who acts by the new token, if anybody does.

@@ -3,6 +3,7 @@
 
 use crate::client::Client;
 use crate::config::Config;
+use crate::dpop::{Confirmation, Thumbprint};
 use crate::grant::Facts;
 use crate::platform::Signer;
 use crate::resource::Resources;
@@ -52,6 +53,9 @@ pub struct AccessClaims {
     /// Who acts for the person, RFC 8693 §4.1: the resource that exchanged another token for this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Actor>,
+    /// The key that has to be proved with it; none for a token of whoever bears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
     /// Claims of the operator's own: none of them has a name of those above.
     #[serde(flatten)]
     pub own: Map<String, Value>,
@@ -137,6 +141,8 @@ pub struct Subject<'a> {
     pub claims: &'a Map<String, Value>,
     /// What the access token says about the person besides.
     pub own: &'a Map<String, Value>,
+    /// The key that the access token is bound to.
+    pub key: Option<Thumbprint>,
     /// For the ID token; only the first of a grant has one, OpenID Connect Core §12.2.
     pub nonce: Option<&'a str>,
     /// Now.
@@ -170,6 +176,7 @@ impl Subject<'_> {
             auth_time: self.facts.auth_time,
             amr: self.facts.amr.clone(),
             act: None,
+            cnf: self.key.map(|jkt| Confirmation { jkt }),
             own: self.own.clone(),
         };
         claims.sign(signer).await

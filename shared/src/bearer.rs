@@ -1,4 +1,4 @@
-//! The access token in a request, RFC 6750 §2.1.
+//! The access token in a request, RFC 6750 §2.1, RFC 9449 §7.1.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -17,6 +17,16 @@ pub enum Bearer<'h> {
 /// The bearer token in the header.
 #[must_use]
 pub fn bearer(headers: &HeaderMap) -> Bearer<'_> {
+    token_after("bearer", headers)
+}
+
+/// The token that belongs to a key, which a proof has to be sent with (RFC 9449 §7.1).
+#[must_use]
+pub fn bound(headers: &HeaderMap) -> Bearer<'_> {
+    token_after("dpop", headers)
+}
+
+fn token_after<'h>(wanted: &str, headers: &'h HeaderMap) -> Bearer<'h> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Bearer::Absent };
     if lines.next().is_some() {
@@ -24,7 +34,7 @@ pub fn bearer(headers: &HeaderMap) -> Bearer<'_> {
     }
     let parts = line.to_str().ok().and_then(|line| line.split_once(' '));
     match parts {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(wanted) => {
             let token = token.trim_matches(' ');
             let b64 = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
             if !token.is_empty() && token.bytes().all(b64) {
@@ -59,5 +69,17 @@ mod tests {
             assert_eq!(read(line), None);
         }
         assert_eq!(bearer(&HeaderMap::new()), Bearer::Absent);
+    }
+
+    #[test]
+    fn rfc9449_7_1_a_token_is_told_by_its_scheme_and_is_no_token_of_the_other() {
+        let line = |line| HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static(line))]);
+        for headers in [line("DPoP x"), line("dpop x")] {
+            assert_eq!(bound(&headers), Bearer::Token("x"));
+            assert_eq!(bearer(&headers), Bearer::Malformed);
+        }
+        assert_eq!(bound(&line("Bearer x")), Bearer::Malformed);
+        assert_eq!(bound(&line("DPoP")), Bearer::Malformed);
+        assert_eq!(bound(&HeaderMap::new()), Bearer::Absent);
     }
 }

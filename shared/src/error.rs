@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A registered `error` value: RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 7009 §2.2.1,
-/// RFC 7591 §3.2.2, RFC 8707 §2 and OpenID Connect Core §3.1.2.6.
+/// RFC 7591 §3.2.2, RFC 8707 §2, RFC 9449 §5 and OpenID Connect Core §3.1.2.6.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
@@ -27,6 +27,8 @@ pub enum ErrorCode {
     InvalidScope,
     /// A resource the client may not have a token for.
     InvalidTarget,
+    /// The proof of a key is missing, or proves nothing.
+    InvalidDpopProof,
     /// The access token is missing, expired or revoked.
     InvalidToken,
     /// The access token carries too little scope.
@@ -75,6 +77,7 @@ impl ErrorCode {
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::LoginRequired => "login_required",

@@ -107,7 +107,6 @@ fn dj_06_dj_07_what_is_advertised_is_there_and_nothing_else_is() {
         "pushed_authorization_request_endpoint",
         "check_session_iframe",
         "frontchannel_logout_supported",
-        "dpop_signing_alg_values_supported",
     ] {
         assert!(!said.contains_key(absent), "{absent}");
     }

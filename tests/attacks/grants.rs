@@ -92,6 +92,13 @@ enum Check {
     OldToken,
     /// The key that signed the tokens is not to be trusted.
     KeyDropped,
+    /// It was given to who proves a key, and none is proved.
+    NoKey,
+    /// Or another.
+    OtherKey,
+    /// The same two, and the client is public.
+    NoKeyPublic,
+    OtherKeyPublic,
 }
 
 /// What comes of a use.
@@ -119,9 +126,10 @@ const ASKS: Cell = No("a request of this kind names no scope");
 const AIMS: Cell = No("ending a grant is for no resource");
 const SELF: Cell = No("a client of run time exchanges nothing");
 const RANK: Cell = No("a client of run time may not have the scope");
+const PUBLIC: Cell = No("a client that proves nothing may not do it");
 
 /// The last row.
-const LAST: Check = Check::KeyDropped;
+const LAST: Check = Check::OtherKeyPublic;
 
 const USES: [Use; 11] = [
     Use::Code,
@@ -166,6 +174,10 @@ const TABLE: [(Check, [Cell; USES.len()]); LAST as usize + 1] = [
     (Check::CodeTwice,         [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
     (Check::OldToken,          [Dead,  Dead,   Dead,  Dead,    Dead,    Dead,     Dead,      Dead,        Dead,       Dead,        Dead]),
     (Check::KeyDropped,        [Same,  Same,   Same,  Dead,    Dead,    Dead,     Same,      Dead,        Dead,       Same,        Dead]),
+    (Check::NoKey,             [Dead,  Same,   Same,  Dead,    Dead,    Same,     Same,      Same,        Same,       Same,        Dead]),
+    (Check::OtherKey,          [Dead,  Same,   Same,  Dead,    Dead,    Same,     Same,      Same,        Same,       Same,        Dead]),
+    (Check::NoKeyPublic,       [Dead,  Dead,   Dead,  PUBLIC,  Dead,    PUBLIC,   PUBLIC,    PUBLIC,      Same,       Same,        PUBLIC]),
+    (Check::OtherKeyPublic,    [Dead,  Dead,   Dead,  PUBLIC,  Dead,    PUBLIC,   PUBLIC,    PUBLIC,      Same,       Same,        PUBLIC]),
 ];
 
 /// The columns of an endpoint: one that is new says here what of a grant it takes.
@@ -240,7 +252,12 @@ fn rt_14_tc_11_a_grant_with_offline_access_outlives_its_session_and_its_code_doe
 
 #[test]
 fn rt_01_rt_15_ti_10_a_grant_that_was_ended_is_used_for_nothing() {
-    play(Check::AllEnded, LAST);
+    play(Check::AllEnded, Check::KeyDropped);
+}
+
+#[test]
+fn px_13_px_14_px_16_a_grant_to_a_key_is_used_by_who_proves_it_or_by_who_authenticates() {
+    play(Check::NoKey, LAST);
 }
 
 /// Plays these rows and those between them: several tests have them, to run at the same time.
@@ -294,7 +311,9 @@ fn judge(scene: &Scene<'_>, one: Use, cell: Cell, answer: &Response, what: &str)
         (_, No(reason)) => panic!("{what}: {reason}"),
         (Use::Code | Use::Refresh | Use::Repeat | Use::Exchange, Same | Less) => {
             assert_eq!(answer.status(), StatusCode::OK, "{what}: {:?}", told());
-            assert_eq!(Tokens::of(answer).scope(), wanted, "{what}");
+            let proves = scene.check == Check::OtherKey;
+            let tokens = if proves { Tokens::bound(answer) } else { Tokens::of(answer) };
+            assert_eq!(tokens.scope(), wanted, "{what}");
         }
         (Use::Userinfo, Same | Less) => {
             assert_eq!(answer.status(), StatusCode::OK, "{what}: {:?}", told());

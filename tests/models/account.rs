@@ -205,6 +205,7 @@ impl Pair<'_> {
             redirect_uri: bound.redirect_uri,
             challenge: bound.challenge,
             nonce: bound.nonce,
+            key: bound.key,
             scope: kind.asks.scope(),
             particulars: Particulars::default(),
             refreshable: kind.is_refreshable,

@@ -178,6 +178,7 @@ impl Pair<'_> {
             redirect_uri: bound.redirect_uri,
             challenge: bound.challenge,
             nonce: bound.nonce,
+            key: bound.key,
             scope: scope("openid"),
             refreshable: true,
             offline: false,

@@ -1,11 +1,13 @@
 //! A grant, from the code to the last refresh token, against its [`History`].
 
 use crate::history::{
-    CLIENT, CODE_SECONDS, Flaw, History, Presented, SEED, binding, flaws, presented, redemption,
-    scope,
+    CLIENT, CODE_SECONDS, Flaw, History, Presented, SEED, binding, flaws, key, presented,
+    redemption, scope,
 };
 use crate::run::{Checked, NOON, Tally, any_of, moved, run, waits, weighted};
-use idp::grant::{Facts, Grant, Issued, Particulars, Policy, Redeemed, Refresh, Rotation};
+use idp::grant::{
+    Facts, Grant, Issued, Particulars, Policy, Redeemed, Redemption, Refresh, Rotation,
+};
 use idp::resource::Target;
 use proptest::prelude::*;
 use shared::time::UnixTime;
@@ -17,6 +19,7 @@ struct Setup {
     is_public: bool,
     is_refreshable: bool,
     is_challenged: bool,
+    key: Option<&'static str>,
     access_token: u64,
     absolute: u64,
 }
@@ -31,11 +34,13 @@ enum Command {
 
 fn setups() -> impl Strategy<Value = Setup> {
     let mostly = || weighted(&[(9, true), (1, false)]);
-    (any::<bool>(), mostly(), mostly(), any_of(&[300, 20]), any_of(&[2_500, 301])).prop_map(
-        |(is_public, is_refreshable, is_challenged, access_token, absolute)| Setup {
+    let lives = (any_of(&[300, 20]), any_of(&[2_500, 301]));
+    (any::<bool>(), mostly(), mostly(), any_of(&[None, Some("a")]), lives).prop_map(
+        |(is_public, is_refreshable, is_challenged, key, (access_token, absolute))| Setup {
             is_public,
             is_refreshable,
             is_challenged,
+            key,
             access_token,
             absolute,
         },
@@ -73,6 +78,7 @@ fn named(redeemed: &Redeemed) -> &'static str {
         Redeemed::WrongClient => "code of another client",
         Redeemed::WrongRedirect => "code with another redirect URI",
         Redeemed::WrongVerifier => "code with a wrong verifier",
+        Redeemed::WrongKey => "code with another key",
         Redeemed::WrongTarget => "code for another resource",
         Redeemed::Expired => "code expired",
         Redeemed::Revoked => "code of a revoked grant",
@@ -88,6 +94,7 @@ fn called(rotation: &Rotation, is_public: bool) -> &'static str {
         Rotation::Reused => "reused",
         Rotation::Unknown => "unknown",
         Rotation::WrongClient => "another client's",
+        Rotation::WrongKey => "another key",
         Rotation::WrongScope => "wrong scope",
         Rotation::WrongTarget => "another resource",
         Rotation::Expired => "expired",
@@ -116,6 +123,7 @@ fn rfc9700_4_14_2_a_grant_answers_any_sequence_of_commands_as_its_history_says()
         "reused by a public client",
         "unknown",
         "another client's",
+        "another key",
         "wrong scope",
         "expired",
         "revoked",
@@ -131,7 +139,8 @@ fn sequence(
     commands: impl Iterator<Item = (i64, Command)>,
     tally: &Tally,
 ) -> Checked {
-    let Setup { is_public, is_refreshable, is_challenged, access_token, absolute } = setup;
+    let Setup { is_public, is_refreshable, is_challenged, key: proved, access_token, absolute } =
+        setup;
     let policy = Policy { access_token, idle: 1_000, absolute };
     let facts = Facts {
         client_id: CLIENT.into(),
@@ -146,14 +155,18 @@ fn sequence(
     };
     let (binding, expires_at) = (binding(is_challenged), NOON.plus(CODE_SECONDS));
     let mut grant = Grant::Issued(Issued { facts: facts.clone(), binding, expires_at });
+    let key = proved.and_then(key);
     let mut history = History::new(facts, NOON, is_challenged, is_public, policy);
+    history.key = key;
     let mut now = NOON;
     for (wait, command) in commands {
         now = moved(now, wait);
         let (before, happened) = (grant.clone(), history.len());
         match command {
             Command::Redeem(flaw) => {
-                let (after, redeemed) = grant.redeem(&redemption(flaw, is_challenged), now, policy);
+                let with = redemption(flaw, is_challenged);
+                let with = Redemption { is_public, key, ..with };
+                let (after, redeemed) = grant.redeem(&with, now, policy);
                 prop_assert_eq!(&redeemed, &history.redeem(flaw, now));
                 tally.count(named(&redeemed));
                 grant = after;
@@ -193,6 +206,7 @@ fn at_most_one_leads_on(grant: &Grant, history: &History, now: UnixTime) -> Chec
             is_public,
             scope: None,
             target: Target::default(),
+            key: history.key,
         };
         let (_, rotation) = grant.clone().refresh(&SEED, &with, now, history.policy);
         let leads_on = matches!(rotation, Rotation::Rotated(_));

@@ -4,6 +4,7 @@
 //! which tokens there are, which is the newest, how long ago it came, how often that was repeated.
 
 use crate::run::{any_of, weighted};
+use idp::dpop::Thumbprint;
 use idp::grant::{
     Answer, Begun, Binding, Facts, Policy, Redeemed, Redemption, Refresh, Rotation, Seed,
 };
@@ -41,6 +42,7 @@ pub(crate) enum Flaw {
 pub(crate) struct Presented {
     pub(crate) token: Token,
     pub(crate) is_clients: bool,
+    is_keys: bool,
     asked: Asked,
 }
 
@@ -87,11 +89,15 @@ pub(crate) fn tokens() -> impl Strategy<Value = Token> {
 pub(crate) fn presented() -> impl Strategy<Value = Presented> {
     let is_clients = weighted(&[(20, true), (1, false)]);
     let asked = weighted(&[(14, Asked::Everything), (2, Asked::Narrow), (1, Asked::TooMuch)]);
-    (tokens(), is_clients, asked).prop_map(|(token, is_clients, asked)| Presented {
-        token,
-        is_clients,
-        asked,
+    let is_keys = weighted(&[(20, true), (1, false)]);
+    (tokens(), is_clients, is_keys, asked).prop_map(|(token, is_clients, is_keys, asked)| {
+        Presented { token, is_clients, is_keys, asked }
     })
+}
+
+/// The thumbprint of one of the keys there are.
+pub(crate) fn key(name: &str) -> Option<Thumbprint> {
+    Thumbprint::parse(&Digest::of(name).to_text())
 }
 
 /// A scope of these words.
@@ -110,6 +116,7 @@ pub(crate) fn binding(is_challenged: bool) -> Binding {
         redirect_uri: REDIRECT.into(),
         challenge: is_challenged.then(|| Challenge::of(&verifier("v"))),
         nonce: Some("n".into()),
+        key: None,
     }
 }
 
@@ -122,6 +129,8 @@ pub(crate) fn redemption(flaw: Flaw, is_challenged: bool) -> Redemption {
         redirect_uri: REDIRECT.into(),
         verifier: verifier_if(is_challenged),
         target: Target::default(),
+        is_public: false,
+        key: None,
     };
     match flaw {
         Flaw::None => right,
@@ -154,6 +163,8 @@ pub(crate) struct History {
     pub(crate) is_challenged: bool,
     pub(crate) is_public: bool,
     pub(crate) policy: Policy,
+    /// What was proved when the code was redeemed.
+    pub(crate) key: Option<Thumbprint>,
     events: Vec<(UnixTime, Event)>,
 }
 
@@ -165,7 +176,8 @@ impl History {
         is_public: bool,
         policy: Policy,
     ) -> Self {
-        Self { facts, issued_at, is_challenged, is_public, policy, events: Vec::new() }
+        let (key, events) = (None, Vec::new());
+        Self { facts, issued_at, is_challenged, is_public, policy, key, events }
     }
 
     /// How much happened.
@@ -272,7 +284,8 @@ impl History {
     }
 
     /// The command that presents it.
-    pub(crate) fn command(&self, Presented { token, is_clients, asked }: Presented) -> Refresh {
+    pub(crate) fn command(&self, presented: Presented) -> Refresh {
+        let Presented { token, is_clients, is_keys, asked } = presented;
         let (generation, secret) = self.name(token);
         let client_id = if is_clients { CLIENT } else { "evil" }.into();
         let scope = match asked {
@@ -280,15 +293,18 @@ impl History {
             Asked::Narrow => Some(scope("openid")),
             Asked::TooMuch => Some(scope("openid email")),
         };
-        let target = Target::default();
-        Refresh { generation, secret, client_id, is_public: self.is_public, scope, target }
+        let (is_public, target) = (self.is_public, Target::default());
+        let other = if self.key.is_some() { None } else { key("other") };
+        let key = if is_keys { self.key } else { other };
+        Refresh { generation, secret, client_id, is_public, scope, target, key }
     }
 
     /// Whether a client that authenticates would get tokens for it, in one scope or the other.
     pub(crate) fn is_good(&self, token: Token, now: UnixTime) -> bool {
         [Asked::Everything, Asked::Narrow].into_iter().any(|asked| {
             let mut history = Self { is_public: false, ..self.clone() };
-            let answer = history.refresh(Presented { token, is_clients: true, asked }, now);
+            let answer =
+                history.refresh(Presented { token, is_clients: true, is_keys: true, asked }, now);
             matches!(answer, Rotation::Rotated(_) | Rotation::Repeated(_))
         })
     }
@@ -304,6 +320,9 @@ impl History {
         };
         if !presented.is_clients {
             return Rotation::WrongClient;
+        }
+        if self.is_public && !presented.is_keys {
+            return Rotation::WrongKey;
         }
         let (last, answered) = self.answers().last().expect("redeemed").clone();
         // Any token that came of it keeps it from idling out, also one by a clock that was ahead.

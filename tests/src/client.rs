@@ -3,6 +3,7 @@
 
 use crate::assertion::{self, Assertion, Key};
 use crate::browser::{Browser, Reply, is_consent, request};
+use crate::dpop::Proof;
 use crate::people::{ALICE, Person};
 use crate::world::Issuer;
 use base64::Engine;
@@ -212,14 +213,15 @@ pub struct Draft {
     form: Vec<(String, String)>,
     headers: Vec<(HeaderName, HeaderValue)>,
     assertion: Option<Assertion>,
+    proof: Option<Proof>,
     body: Option<Vec<u8>>,
 }
 
 impl Draft {
     /// A request without anything in it.
     pub fn new(method: Method, path: &str) -> Self {
-        let (form, headers) = (Vec::new(), Vec::new());
-        Self { method, path: path.to_owned(), form, headers, assertion: None, body: None }
+        let (form, headers, path) = (Vec::new(), Vec::new(), path.to_owned());
+        Self { method, path, form, headers, assertion: None, proof: None, body: None }
     }
 
     /// A form to be posted.
@@ -313,6 +315,13 @@ impl Draft {
         self
     }
 
+    /// With this proof of a key, signed anew each time.
+    #[must_use]
+    pub fn proof(mut self, proof: Proof) -> Self {
+        self.proof = Some(proof);
+        self
+    }
+
     /// With the credentials of `client`.
     #[must_use]
     pub fn by_client(self, client: Client) -> Self {
@@ -330,6 +339,11 @@ impl Draft {
         let mut request = request(self.method.clone(), &issuer.at(&self.path));
         for (name, value) in &self.headers {
             request.headers_mut().append(name, value.clone());
+        }
+        if let Some(proof) = &self.proof {
+            let text = proof.text(issuer, request.uri().path());
+            let text = HeaderValue::from_str(&text).expect("a header's value");
+            request.headers_mut().append("dpop", text);
         }
         let mut form = self.form.clone();
         if let Some(assertion) = &self.assertion {
@@ -404,6 +418,12 @@ pub fn userinfo(token: &str) -> Draft {
     Draft::new(Method::GET, "/userinfo").bearer(token)
 }
 
+/// The same with a token that is bound to a key, and the proof that it takes.
+pub fn bound_userinfo(token: &str, proof: Proof) -> Draft {
+    let draft = Draft::new(Method::GET, "/userinfo").proof(proof);
+    draft.header("authorization", &format!("DPoP {token}"))
+}
+
 /// A token answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Tokens {
@@ -420,9 +440,18 @@ pub struct Tokens {
 impl Tokens {
     /// Reads a good answer; any other fails the test.
     pub fn of(answer: &Response) -> Self {
+        Self::of_type(answer, "Bearer")
+    }
+
+    /// Reads a good answer whose access token is bound to a key; any other fails the test.
+    pub fn bound(answer: &Response) -> Self {
+        Self::of_type(answer, "DPoP")
+    }
+
+    fn of_type(answer: &Response, token_type: &str) -> Self {
         let said = json(answer);
         assert_eq!(answer.status(), StatusCode::OK, "{said:?}");
-        assert_eq!(said["token_type"], "Bearer");
+        assert_eq!(said["token_type"], token_type);
         let text = |name: &str| said.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {
             access: text("access_token").expect("an access token"),

@@ -129,9 +129,10 @@ pub fn no_store(answer: &Response) {
     assert_eq!(header(answer, CACHE_CONTROL.as_str()), "no-store");
 }
 
-/// A bearer token was not good enough for userinfo.
+/// An access token was not good enough for userinfo.
 pub fn unauthorized(answer: &Response, what: &str) {
     error(answer, StatusCode::UNAUTHORIZED, "invalid_token", what);
     let challenge = header(answer, WWW_AUTHENTICATE.as_str());
-    assert!(challenge.starts_with("Bearer") && challenge.contains("invalid_token"), "{what}");
+    let schemes = ["Bearer error=\"invalid_token\"", "DPoP error=\"invalid_token\""];
+    assert!(schemes.iter().any(|scheme| challenge.starts_with(scheme)), "{what}: {challenge}");
 }

@@ -19,6 +19,7 @@ pub mod browser;
 pub mod client;
 mod commands;
 pub mod deployment;
+pub mod dpop;
 pub mod elsewhere;
 pub mod expect;
 pub mod fault;

@@ -55,8 +55,11 @@ fn person() -> Person {
 #[derive(Clone, Default)]
 struct Endpoint {
     proofs: Rc<RefCell<Vec<Option<Value>>>>,
-    says: Rc<RefCell<VecDeque<(u16, Value, &'static str)>>>,
+    says: Rc<RefCell<VecDeque<Said>>>,
 }
+
+/// Status, body and nonce.
+type Said = (u16, Value, &'static str);
 
 impl Endpoint {
     fn say(&self, status: u16, body: Value, nonce: &'static str) {

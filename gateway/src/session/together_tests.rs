@@ -42,7 +42,7 @@ fn a_thousand_reads_at_once_are_a_few_and_all_are_answered() {
 fn the_rows_that_many_wait_for_are_asked_for_together_and_each_gets_their_own() {
     for seed in 0..20 {
         let (isolate, shelf, tasks) = isolate(seed);
-        let id = |number: i64| Uuid::from_u128(1000 + number.unsigned_abs() as u128);
+        let id = |number: i64| Uuid::from_u128(1000 + u128::from(number.unsigned_abs()));
         let session = session();
         let insert = async |number| isolate.insert(id(number), Version(number), &session).await;
         poll_all((0..400).map(insert).collect(), &tasks);

@@ -4,6 +4,7 @@
 use super::Way;
 use super::recheck::Checked;
 use crate::directory::Entry;
+use crate::dpop::Thumbprint;
 use crate::grant::{Facts, Particulars, Redemption, Refresh, Rotation};
 use crate::proof::Proof;
 pub use crate::proof::{Identity, LOCAL};
@@ -57,6 +58,9 @@ pub struct NewGrant {
     pub challenge: Option<Challenge>,
     /// For the ID token.
     pub nonce: Option<String>,
+    /// The key that whoever redeems the code has to prove, RFC 9449 §10.
+    #[serde(default)]
+    pub key: Option<Thumbprint>,
     /// What was agreed to.
     pub scope: Scope,
     /// What else was asked for.

@@ -67,7 +67,7 @@ impl<R: Rows> Account<'_, R> {
         now: UnixTime,
     ) -> Result<(), Unavailable> {
         let NewGrant { id, code, client_id, redirect_uri, challenge, nonce, scope, .. } = new;
-        let NewGrant { particulars, refreshable, offline, .. } = new;
+        let NewGrant { particulars, refreshable, offline, key, .. } = new;
         let facts = Facts {
             client_id,
             scope,
@@ -79,7 +79,7 @@ impl<R: Rows> Account<'_, R> {
             refreshable,
             offline,
         };
-        let binding = Binding { code, redirect_uri, challenge, nonce };
+        let binding = Binding { code, redirect_uri, challenge, nonce, key };
         let expires_at = now.plus(self.config.lifetimes.code);
         let grant = Grant::Issued(Issued { facts, binding, expires_at });
         self.save_grant(id, &GrantRow { grant, means, seed: String::new() }, now)

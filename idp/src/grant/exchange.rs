@@ -2,6 +2,7 @@
 
 use super::Facts;
 use crate::account::Check;
+use crate::dpop::Thumbprint;
 use crate::resource::{Resources, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,6 +23,12 @@ pub struct Redemption {
     pub verifier: Option<Verifier>,
     /// Whom the access token is to be for.
     pub target: Target,
+    /// Whether the client proved who it is, or merely said so.
+    #[serde(default)]
+    pub is_public: bool,
+    /// The key that was proved, if one was.
+    #[serde(default)]
+    pub key: Option<Thumbprint>,
 }
 
 /// What the first tokens of a grant are made of.
@@ -55,6 +62,8 @@ pub enum Redeemed {
     WrongRedirect,
     /// The verifier is missing, wrong, or was never asked for.
     WrongVerifier,
+    /// Not the key that was named when the code was asked for.
+    WrongKey,
     /// A resource that was not granted.
     WrongTarget,
     /// Too late.
@@ -78,6 +87,9 @@ pub struct Refresh {
     pub scope: Option<Scope>,
     /// Whom the access token is to be for.
     pub target: Target,
+    /// The key that was proved, if one was.
+    #[serde(default)]
+    pub key: Option<Thumbprint>,
 }
 
 /// What became of a refresh token. Only the first three change anything.
@@ -93,6 +105,9 @@ pub enum Rotation {
     Unknown,
     /// Another client's token.
     WrongClient,
+    /// A public client's, which did not prove the key that its family began with, or proved one where
+    /// it began without.
+    WrongKey,
     /// More scope than was granted, or other than in the answer that would be repeated.
     WrongScope,
     /// A resource that was not granted, or others than in the answer that would be repeated.

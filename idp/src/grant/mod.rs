@@ -10,6 +10,7 @@ mod exchange;
 pub use exchange::*;
 
 use crate::claims::Claims;
+use crate::dpop::Thumbprint;
 use crate::resource::{Resources, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -78,6 +79,9 @@ pub struct Binding {
     pub challenge: Option<Challenge>,
     /// For the ID token.
     pub nonce: Option<String>,
+    /// The key that has to be proved by whoever redeems it, where the request named one, RFC 9449 §10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Thumbprint>,
 }
 
 /// A code that nobody has redeemed.
@@ -109,6 +113,10 @@ pub struct Live {
     /// Whom its access token was for.
     #[serde(default)]
     pub answered_for: Resources,
+    /// The key that a public client proves with every refresh, if it did so when the family began,
+    /// RFC 9449 §5. No step moves it: who steals a token cannot make it theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_to: Option<Thumbprint>,
     /// When silence ends the family.
     pub idle_until: UnixTime,
     /// When the family ends whatever happens. No step moves it.
@@ -154,6 +162,9 @@ impl Grant {
         if !binding.is_proved_by(with.verifier.as_ref()) {
             return (self, Redeemed::WrongVerifier);
         }
+        if binding.key.is_some() && binding.key != with.key {
+            return (self, Redeemed::WrongKey);
+        }
         let Some(resources) = with.target.within(&facts.particulars.resources) else {
             return (self, Redeemed::WrongTarget);
         };
@@ -163,7 +174,9 @@ impl Grant {
             }
             Self::Issued(Issued { facts, binding, .. }) => {
                 let nonce = binding.nonce.clone();
+                let bound_to = with.key.filter(|_| with.is_public);
                 let live = Live::begin(facts.clone(), binding, resources.clone(), now, policy);
+                let live = Live { bound_to, ..live };
                 let begun = Begun { facts, nonce, resources, claims: Map::new(), own: Map::new() };
                 (Self::Live(live), Redeemed::Redeemed(Box::new(begun)))
             }
@@ -191,6 +204,10 @@ impl Grant {
         }
         if live.facts.client_id != with.client_id {
             return (Self::Live(live), Rotation::WrongClient);
+        }
+        // Before anything that could end the family: who has not the key can do nothing to it.
+        if with.is_public && live.bound_to != with.key {
+            return (Self::Live(live), Rotation::WrongKey);
         }
         if !live.is_live(now) {
             return (Self::Live(live), Rotation::Expired);
@@ -269,6 +286,7 @@ impl Live {
             repeats: 0,
             answered,
             answered_for,
+            bound_to: None,
             idle_until: now.plus(policy.idle.min(life)),
             absolute_until: now.plus(life),
         }
@@ -311,7 +329,9 @@ impl Live {
         let scope = Some(self.answered.clone());
         let asked = self.answered_for.clone();
         let target = Target { allowed: asked.clone(), asked, audience: String::new() };
-        let with = Refresh { generation, secret, client_id, is_public: false, scope, target };
+        // Whoever asks does not use it, so that no key is to be proved.
+        let (is_public, key) = (false, None);
+        let with = Refresh { generation, secret, client_id, is_public, scope, target, key };
         let ends = self.idle_until.min(self.absolute_until);
         match Grant::Live(self.clone()).refresh(seed, &with, now, policy).1 {
             Rotation::Rotated(_) => Some((Some(self.rotated_at), ends)),

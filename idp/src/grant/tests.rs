@@ -30,6 +30,7 @@ fn issued() -> Grant {
         redirect_uri: "https://app.test/cb".into(),
         challenge: Some(Challenge::of(&verifier())),
         nonce: Some("n".into()),
+        key: None,
     };
     Grant::Issued(Issued { facts: facts(), binding, expires_at: NOON.plus(60) })
 }
@@ -41,6 +42,8 @@ fn redemption() -> Redemption {
         redirect_uri: "https://app.test/cb".into(),
         verifier: Some(verifier()),
         target: Target::default(),
+        is_public: false,
+        key: None,
     }
 }
 
@@ -58,6 +61,7 @@ fn token(generation: u32) -> Refresh {
         is_public: false,
         scope: None,
         target: Target::default(),
+        key: None,
     }
 }
 
@@ -251,4 +255,79 @@ fn rt_10_an_answer_is_repeated_for_the_same_resources_alone() {
     let (_, repeated) = refresh(rotated, &with(&["urn:b"]), 2);
     let Rotation::Repeated(answer) = repeated else { panic!("{repeated:?}") };
     assert_eq!((answer.resources, answer.generation), (target(&["urn:b"]).asked, 1));
+}
+
+fn named(key: &str) -> Option<Thumbprint> {
+    Thumbprint::parse(&Digest::of(key).to_text())
+}
+
+/// A family of a public client that proved a key when it began, or none.
+fn begun_with(key: Option<Thumbprint>) -> Grant {
+    let redemption = Redemption { is_public: true, key, ..redemption() };
+    issued().redeem(&redemption, NOON, POLICY).0
+}
+
+fn public(generation: u32, key: Option<Thumbprint>) -> Refresh {
+    Refresh { is_public: true, key, ..token(generation) }
+}
+
+#[test]
+fn px_14_rfc9449_5_a_public_client_refreshes_with_the_key_it_began_with_and_without_it_changes_nothing()
+ {
+    for (ours, others) in [(named("a"), [None, named("b")]), (None, [named("a"), named("b")])] {
+        let grant = begun_with(ours);
+        let (rotated, answer) = refresh(grant.clone(), &public(0, ours), 1);
+        assert!(matches!(answer, Rotation::Rotated(_)));
+        for other in others {
+            let answer = refresh(grant.clone(), &public(0, other), 1);
+            assert_eq!(answer, (grant.clone(), Rotation::WrongKey));
+            // RT-05, in the grace; and long after it, where the token itself would end the family.
+            for seconds in [2, 200] {
+                let answer = refresh(rotated.clone(), &public(0, other), seconds);
+                assert_eq!(answer, (rotated.clone(), Rotation::WrongKey));
+            }
+        }
+        assert!(matches!(refresh(rotated.clone(), &public(0, ours), 2).1, Rotation::Repeated(_)));
+        assert_eq!(refresh(rotated, &public(0, ours), 200), (Grant::Revoked, Rotation::Reused));
+    }
+}
+
+#[test]
+fn rfc9449_5_a_client_that_authenticates_may_refresh_with_any_key() {
+    let begun = |key| issued().redeem(&Redemption { key, ..redemption() }, NOON, POLICY).0;
+    assert_eq!(begun(named("a")), begun(None), "nothing is kept of it");
+    let (rotated, answer) = refresh(begun(named("a")), &token(0), 1);
+    assert!(matches!(answer, Rotation::Rotated(_)));
+    let other = Refresh { key: named("b"), ..token(0) };
+    assert!(matches!(refresh(rotated, &other, 2).1, Rotation::Repeated(_)), "RT-05");
+}
+
+#[test]
+fn px_16_rfc9449_10_a_code_is_redeemed_with_the_key_it_was_asked_for_with() {
+    let Grant::Issued(issued) = issued() else { panic!() };
+    let binding = Binding { key: named("a"), ..issued.binding.clone() };
+    let grant = Grant::Issued(Issued { binding, ..issued });
+    for key in [None, named("b")] {
+        let (after, redeemed) =
+            grant.clone().redeem(&Redemption { key, ..redemption() }, NOON, POLICY);
+        assert_eq!((after, redeemed), (grant.clone(), Redeemed::WrongKey));
+    }
+    let with = Redemption { key: named("a"), ..redemption() };
+    let (grant, redeemed) = grant.redeem(&with, NOON, POLICY);
+    assert!(matches!(redeemed, Redeemed::Redeemed(_)));
+    // Nor does it end anything in the wrong hands.
+    let (after, again) = grant.clone().redeem(&redemption(), NOON, POLICY);
+    assert_eq!((after, again), (grant, Redeemed::WrongKey));
+}
+
+#[test]
+fn a_grant_without_a_key_is_written_as_before_there_were_any_and_read_again() {
+    for grant in [issued(), live()] {
+        let written = serde_json::to_string(&grant).unwrap();
+        assert!(!written.contains("key") && !written.contains("bound_to"), "{written}");
+        assert_eq!(serde_json::from_str::<Grant>(&written).unwrap(), grant);
+    }
+    let bound = begun_with(named("a"));
+    let written = serde_json::to_string(&bound).unwrap();
+    assert_eq!(serde_json::from_str::<Grant>(&written).unwrap(), bound);
 }

@@ -113,10 +113,14 @@ async fn admin<P: Platform>(
     let token = read_access_token(token, idp.config, &keys, &idp.verifier, now).await;
     let token = token.ok_or(Stranger::Invalid)?;
     let (account, id) = token.comes_from(idp.config).ok_or(Stranger::Invalid)?;
-    let AccessClaims { aud, scope, client_id, act, .. } = token;
+    let AccessClaims { aud, scope, client_id, act, cnf, .. } = token;
     let client = idp.client(&client_id).await?.ok_or(Stranger::Invalid)?;
     // A resource that acts for an administrator is none, whomever its token is for.
     if act.is_some() {
+        return Err(Stranger::Invalid);
+    }
+    // A token that belongs to a key is nobody's who merely bears it, and no proof is read here.
+    if cnf.is_some() {
         return Err(Stranger::Invalid);
     }
     // A resource that is shown it too could come here with it.

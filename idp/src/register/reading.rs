@@ -12,11 +12,12 @@ use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value};
 use shared::fetch::Request;
 use shared::jose::Alg;
+use shared::jose::jwk::has_private_half;
 use shared::json::strict;
 use url::Url;
 
 /// Members that a client may set. Any other is passed over, RFC 7591 §2.
-const ITS_OWN: [&str; 25] = [
+const ITS_OWN: [&str; 26] = [
     "application_type",
     "backchannel_logout_session_required",
     "backchannel_logout_uri",
@@ -24,6 +25,7 @@ const ITS_OWN: [&str; 25] = [
     "client_uri",
     "contacts",
     "default_max_age",
+    "dpop_bound_access_tokens",
     "grant_types",
     "id_token_signed_response_alg",
     "initiate_login_uri",
@@ -205,7 +207,6 @@ fn check_addresses(read: &Registration, development: bool, mistakes: &mut Mistak
 /// RG-05: no half of a key that only its owner may have, and no RSA key that can be factored. Keys
 /// of kinds that we do not know are somebody else's business.
 fn is_public_key_set(set: &Value) -> bool {
-    const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     let bits = |key: &Value| {
         let modulus = key.get("n").and_then(Value::as_str).unwrap_or_default();
         let bytes = URL_SAFE_NO_PAD.decode(modulus).unwrap_or_default();
@@ -213,10 +214,7 @@ fn is_public_key_set(set: &Value) -> bool {
     };
     let sound = |key: &Value| match key.get("kty").and_then(Value::as_str) {
         None | Some("oct") => false,
-        Some(kind) => {
-            PRIVATE.iter().all(|member| key.get(member).is_none())
-                && (kind != "RSA" || bits(key) >= 2048)
-        }
+        Some(kind) => !has_private_half(key) && (kind != "RSA" || bits(key) >= 2048),
     };
     let keys = set.get("keys").and_then(Value::as_array);
     keys.is_some_and(|keys| keys.len() <= MOST_ENTRIES && keys.iter().all(sound))

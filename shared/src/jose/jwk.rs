@@ -69,6 +69,16 @@ impl Jwk {
         Self { material, kid, purpose: Some("sig".to_owned()), alg: Some(alg) }
     }
 
+    /// Reads a key that came along with what it signed; none when a private half is in it, or when
+    /// we cannot or would not use it (RFC 9449 §4.3).
+    #[must_use]
+    pub fn brought(value: &Value) -> Option<Self> {
+        if has_private_half(value) {
+            return None;
+        }
+        serde_json::from_value(value.clone()).ok().filter(Self::is_usable)
+    }
+
     /// The only algorithm this key takes part in.
     #[must_use]
     pub fn alg(&self) -> Alg {
@@ -128,6 +138,13 @@ impl Material {
         };
         URL_SAFE_NO_PAD.encode(Sha256::digest(canonical))
     }
+}
+
+/// Whether a key has members that only its owner may know, whatever kind it is, RFC 7518 §6.
+#[must_use]
+pub fn has_private_half(key: &Value) -> bool {
+    const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+    PRIVATE.iter().any(|member| key.get(member).is_some())
 }
 
 /// Whether it is one of the encodings, proper or not, of the eight points that some signature of
@@ -270,6 +287,21 @@ mod tests {
         assert!(!rsa(vec![0x81; 64], "AQAB"));
         let x = URL_SAFE_NO_PAD.encode([1; 32]);
         assert!(!Material::Ec { crv: "P-384".into(), x: x.clone(), y: x }.is_sound());
+    }
+
+    #[test]
+    fn px_11_a_key_that_came_along_is_public_and_of_a_kind_that_we_use() {
+        let key = |more: &str| serde_json::from_str(&format!("{{{EC}{more}}}")).unwrap();
+        assert!(Jwk::brought(&key("")).is_some());
+        assert!(Jwk::brought(&key(r#","use":"sig","alg":"ES256","kid":"x""#)).is_some());
+        for more in
+            [r#","d":"AA""#, r#","d":null"#, r#","k":"AA""#, r#","use":"enc""#, r#","alg":"ES384""#]
+        {
+            assert_eq!(Jwk::brought(&key(more)), None, "{more}");
+        }
+        for other in [r#"{"kty":"oct","k":"AA"}"#, r#"{"kty":"oct"}"#, "{}", "7", "null", "[]"] {
+            assert_eq!(Jwk::brought(&serde_json::from_str(other).unwrap()), None, "{other}");
+        }
     }
 
     #[test]

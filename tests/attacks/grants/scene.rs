@@ -4,11 +4,14 @@
 use super::{Cell, Check, Use};
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
+use shared::fetch::Response;
+use tests::assertion::Key;
 use tests::browser::{Browser, Reply, forms, is_consent};
 use tests::client::{
-    API, Ask, Auth, C1, C2, C6, Client, Draft, SERVER, SignedIn, THIRD, Tokens, json as object,
-    userinfo,
+    API, Ask, Auth, C1, C2, C4, C6, Client, Draft, SERVER, SignedIn, THIRD, Tokens, bound_userinfo,
+    json as object, userinfo,
 };
+use tests::dpop::{Proof, thumbprint};
 use tests::expect::invalid_grant;
 use tests::listener::unverified;
 use tests::people::{ALICE, BOB};
@@ -18,6 +21,11 @@ use tests::world::{Issuer, issuer};
 const HOME: &str = "https://api.test";
 const FILES: &str = "https://files.test/v1";
 const MANAGE: &str = "gatelatch:clients";
+
+/// The key that a grant is given to.
+const KEY: Key = Key::Ec(1);
+/// Somebody else's.
+const OTHER: Key = Key::Ec(2);
 
 /// What is left of the scope when the rest is taken.
 pub(super) const LEFT: [&str; 2] = ["offline_access", "openid"];
@@ -51,7 +59,11 @@ pub(super) fn issuer_for(check: Check) -> Option<Issuer> {
         | Check::SignedOverOffline
         | Check::Revoked
         | Check::CodeTwice
-        | Check::OldToken => false,
+        | Check::OldToken
+        | Check::NoKey
+        | Check::OtherKey
+        | Check::NoKeyPublic
+        | Check::OtherKeyPublic => false,
     };
     if !issuer.is_inside() {
         return (!alone).then_some(issuer);
@@ -114,6 +126,7 @@ impl<'i> Scene<'i> {
             (Some(registered), _) => registered.client(),
             (None, Check::Withdrawn) => THIRD,
             (None, Check::OtherResource | Check::ResourceTaken) => API,
+            (None, Check::NoKeyPublic | Check::OtherKeyPublic) => C4,
             // Its tokens are for the issuer alone, so that they do at `/register`.
             (None, _) => C1,
         };
@@ -121,14 +134,15 @@ impl<'i> Scene<'i> {
         match check {
             Check::OtherResource => ask = ask.set("resource", FILES),
             Check::ResourceTaken => ask = ask.set("resource", HOME),
+            _ if is_keyed(check) => ask = ask.set("dpop_jkt", &thumbprint(KEY)),
             _ => {}
         }
         let signed_in = SignedIn::new(issuer, ask);
         let used = signed_in.reply.code();
-        let refresh = |tokens: &Tokens| client.refresh(tokens.refresh()).send(issuer);
-        let oldest = Tokens::of(&signed_in.redeem().send(issuer));
-        let previous = Tokens::of(&refresh(&oldest));
-        let current = Tokens::of(&refresh(&previous));
+        let send = |draft| given(check, draft, issuer);
+        let oldest = send(signed_in.redeem());
+        let previous = send(client.refresh(oldest.refresh()));
+        let current = send(client.refresh(previous.refresh()));
         let SignedIn { browser, ask, .. } = signed_in;
         let answer = browser.get(&ask.url(issuer));
         // In the very second in which a client was registered nothing is remembered.
@@ -151,10 +165,8 @@ impl<'i> Scene<'i> {
             neighbours: Vec::new(),
             before: None,
         };
-        scene.exchanged = (!scene.is_registered()).then(|| {
-            let answer = client.exchange(&scene.current.access).send(issuer);
-            Tokens::of(&answer).access
-        });
+        let exchanges = !scene.is_registered() && client.auth != Auth::Public;
+        scene.exchanged = exchanges.then(|| send(client.exchange(&scene.current.access)).access);
         scene.neighbours = scene.neighbours();
         scene
     }
@@ -204,9 +216,14 @@ impl<'i> Scene<'i> {
         let elsewhere = || SignedIn::new(issuer, Ask::of(C2)).browser;
         let answer = match self.check {
             // It is the request itself that is wrong.
-            Check::OtherClient | Check::NoProof | Check::WiderScope | Check::OtherResource => {
-                return;
-            }
+            Check::OtherClient
+            | Check::NoProof
+            | Check::WiderScope
+            | Check::OtherResource
+            | Check::NoKey
+            | Check::OtherKey
+            | Check::NoKeyPublic
+            | Check::OtherKeyPublic => return,
             Check::AccountGone
             | Check::OtherPassword
             | Check::Disabled
@@ -292,6 +309,10 @@ impl<'i> Scene<'i> {
             Use::Code => client.redeem(code, &self.ask),
             Use::Refresh => client.refresh(self.current.refresh()),
             Use::Repeat => client.refresh(self.previous.refresh()),
+            Use::Userinfo if proves_other(check) => {
+                let token = &self.current.access;
+                bound_userinfo(token, Proof::with(OTHER, token))
+            }
             Use::Userinfo => userinfo(&self.current.access),
             Use::AskAccess => client.introspect(&self.current.access),
             Use::AskRefresh => client.introspect(self.current.refresh()),
@@ -307,6 +328,7 @@ impl<'i> Scene<'i> {
             (Check::NoProof, _) => draft.auth(client.id, Auth::Public),
             (Check::WiderScope, _) if for_tokens => draft.set("scope", "openid profile email"),
             (Check::OtherResource, _) if for_tokens => draft.set("resource", HOME),
+            (check, _) if for_tokens && proves_other(check) => draft.proof(Proof::of(OTHER)),
             // The resource itself asks.
             (Check::OtherResource, Use::AskAccess | Use::AskRefresh | Use::AskExchanged)
             | (Check::ResourceTaken, Use::AskAccess | Use::AskExchanged) => draft.by_client(SERVER),
@@ -324,16 +346,23 @@ impl<'i> Scene<'i> {
         let has_ended = is_good && matches!(one, Use::EndByAccess | Use::EndByRefresh);
         let (code, family) = self.left();
         if code && !(is_good && one == Use::Code) {
-            let answer = self.client.redeem(&self.waiting, &self.ask).send(self.issuer);
+            let draft = prove(self.check, self.client.redeem(&self.waiting, &self.ask));
+            let answer = draft.send(self.issuer);
             assert_eq!(answer.status(), StatusCode::OK, "{what}: the code is as it was");
         }
-        let answer = self.client.refresh(self.current.refresh()).send(self.issuer);
+        let draft = prove(self.check, self.client.refresh(self.current.refresh()));
+        let answer = draft.send(self.issuer);
         if family && !has_ended {
             assert_eq!(answer.status(), StatusCode::OK, "{what}: the family is as it was");
-            let next = Tokens::of(&answer);
+            let next = tokens(self.check, &answer);
             assert_eq!(next.scope(), self.granted(), "{what}: and did not shrink");
             if next.scope().contains(&"openid") {
-                let told = userinfo(&next.access).send(self.issuer);
+                let told = if is_keyed(self.check) {
+                    bound_userinfo(&next.access, Proof::with(KEY, &next.access))
+                } else {
+                    userinfo(&next.access)
+                };
+                let told = told.send(self.issuer);
                 assert_eq!(told.status(), StatusCode::OK, "{what}: its access tokens are good");
             }
         } else {
@@ -358,7 +387,11 @@ impl<'i> Scene<'i> {
             | Check::WiderScope
             | Check::OtherResource
             | Check::ResourceTaken
-            | Check::KeyDropped => (true, true),
+            | Check::KeyDropped
+            | Check::NoKey
+            | Check::OtherKey
+            | Check::NoKeyPublic
+            | Check::OtherKeyPublic => (true, true),
             Check::Revoked | Check::CodeTwice | Check::OldToken => (true, false),
             Check::SignedOutOffline
             | Check::EndedOffline
@@ -375,13 +408,38 @@ impl<'i> Scene<'i> {
     }
 }
 
+/// Whether the grant is given to who proves a key.
+const fn is_keyed(check: Check) -> bool {
+    matches!(check, Check::NoKey | Check::OtherKey | Check::NoKeyPublic | Check::OtherKeyPublic)
+}
+
+const fn proves_other(check: Check) -> bool {
+    matches!(check, Check::OtherKey | Check::OtherKeyPublic)
+}
+
+/// With what the grant wants to see.
+fn prove(check: Check, draft: Draft) -> Draft {
+    if is_keyed(check) { draft.proof(Proof::of(KEY)) } else { draft }
+}
+
+fn tokens(check: Check, answer: &Response) -> Tokens {
+    if is_keyed(check) { Tokens::bound(answer) } else { Tokens::of(answer) }
+}
+
+/// What a good request brings.
+fn given(check: Check, draft: Draft, issuer: &Issuer) -> Tokens {
+    tokens(check, &prove(check, draft).send(issuer))
+}
+
 /// The scope that is asked for: as much as there is.
 fn wish(issuer: &Issuer, check: Check) -> String {
     let words = match check {
         // Without `openid`, so that the token is not for the issuer.
         Check::OtherResource => "profile email offline_access",
         Check::WiderScope => return "profile offline_access".into(),
-        Check::ClientRemoved => return "openid profile email offline_access".into(),
+        Check::ClientRemoved | Check::NoKeyPublic | Check::OtherKeyPublic => {
+            return "openid profile email offline_access".into();
+        }
         Check::SignedOut | Check::Ended | Check::EndedAfar | Check::SignedOver => {
             "openid profile email"
         }
