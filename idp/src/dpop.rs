@@ -183,6 +183,12 @@ impl Proved {
     pub const fn thumbprint(self) -> Thumbprint {
         self.thumbprint
     }
+
+    /// What binds a token to it.
+    #[must_use]
+    pub const fn confirmation(self) -> Confirmation {
+        Confirmation { jkt: self.thumbprint }
+    }
 }
 
 impl Proof {

@@ -259,7 +259,7 @@ async fn redeem<P: Platform>(
     let redirect_uri = redirect_uri.ok_or(Refused::Missing("redirect_uri is required"))?;
     let handle = Handle::open(Kind::Code, code, &idp.config.keys).ok_or(Refused::NotAHandle)?;
     let signers = Signers::ready(idp, client, now).await?;
-    let key = dpop::spend(proof, idp, now).await?.map(Proved::thumbprint);
+    let proved = dpop::spend(proof, idp, now).await?;
 
     let seed = Bits::new(random(rng));
     let command = Redeem {
@@ -271,7 +271,7 @@ async fn redeem<P: Platform>(
             verifier: form.get("code_verifier").map(Verifier::new),
             target,
             is_public: client.client().is_public(),
-            key,
+            key: proved.map(Proved::thumbprint),
         },
         seed,
     };
@@ -310,7 +310,7 @@ async fn redeem<P: Platform>(
         resources: &resources,
         claims: &claims,
         own: &own,
-        key,
+        cnf: proved.map(Proved::confirmation),
         nonce: nonce.as_deref(),
         issued_at: now,
     };
@@ -336,7 +336,7 @@ async fn refresh<P: Platform>(
     let handle = Handle::open(Kind::RefreshToken, token, &idp.config.keys);
     let handle = handle.ok_or(Refused::NotAHandle)?;
     let signers = Signers::ready(idp, client, now).await?;
-    let key = dpop::spend(proof, idp, now).await?.map(Proved::thumbprint);
+    let proved = dpop::spend(proof, idp, now).await?;
 
     let command = Rotate {
         grant: handle.item,
@@ -347,7 +347,7 @@ async fn refresh<P: Platform>(
             is_public: client.client().is_public(),
             scope,
             target,
-            key,
+            key: proved.map(Proved::thumbprint),
         },
         checked: None,
     };
@@ -388,7 +388,7 @@ async fn refresh<P: Platform>(
         resources: &resources,
         claims: &Map::new(),
         own: &own,
-        key,
+        cnf: proved.map(Proved::confirmation),
         nonce: None,
         issued_at: now,
     };
@@ -437,7 +437,7 @@ impl<S: crate::platform::Signer> Signers<S> {
         Ok(Granted {
             access_token,
             issued_token_type: None,
-            token_type: Confirmation::token_type(subject.key.map(|jkt| Confirmation { jkt })),
+            token_type: Confirmation::token_type(subject.cnf),
             expires_in: config.lifetimes.access_token,
             scope: subject.scope.clone(),
             refresh_token,

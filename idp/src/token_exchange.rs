@@ -6,7 +6,7 @@
 
 use crate::Idp;
 use crate::client::Client;
-use crate::dpop::{self, Confirmation, Proof};
+use crate::dpop::{self, Confirmation, Proof, Proved};
 use crate::living::{Living, Part};
 use crate::platform::Platform;
 use crate::resource::{Resources, Target};
@@ -168,8 +168,7 @@ pub(crate) async fn exchange<P: Platform>(
     let resources = target.of_another(&before, &granted).ok_or(token::Refused::Target)?;
 
     // Nothing is left to check.
-    let proved = dpop::spend(proof, idp, now).await?;
-    let cnf = proved.map(|proved| Confirmation { jkt: proved.thumbprint() });
+    let cnf = dpop::spend(proof, idp, now).await?.map(Proved::confirmation);
     let ends = now.plus(idp.config.lifetimes.access_token).min(claims.exp).min(grant.until);
     let mut own = claims.own;
     own.retain(|name, _| may_know(name, &scope, idp.config));

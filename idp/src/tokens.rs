@@ -3,7 +3,7 @@
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::dpop::{Confirmation, Thumbprint};
+use crate::dpop::Confirmation;
 use crate::grant::Facts;
 use crate::platform::Signer;
 use crate::resource::Resources;
@@ -141,8 +141,8 @@ pub struct Subject<'a> {
     pub claims: &'a Map<String, Value>,
     /// What the access token says about the person besides.
     pub own: &'a Map<String, Value>,
-    /// The key that the access token is bound to.
-    pub key: Option<Thumbprint>,
+    /// The key that the access token is bound to, if it is.
+    pub cnf: Option<Confirmation>,
     /// For the ID token; only the first of a grant has one, OpenID Connect Core §12.2.
     pub nonce: Option<&'a str>,
     /// Now.
@@ -176,7 +176,7 @@ impl Subject<'_> {
             auth_time: self.facts.auth_time,
             amr: self.facts.amr.clone(),
             act: None,
-            cnf: self.key.map(|jkt| Confirmation { jkt }),
+            cnf: self.cnf,
             own: self.own.clone(),
         };
         claims.sign(signer).await

@@ -9,7 +9,7 @@ use shared::form::append;
 use std::ops::RangeInclusive;
 use tests::browser::{Browser, is_consent, is_sign_in};
 use tests::client::{
-    Ask, C1, C5, RS256, THIRD, Tokens, json as object, offline_tokens, tokens, userinfo,
+    Ask, C1, C4, C5, RS256, THIRD, Tokens, json as object, offline_tokens, tokens, userinfo,
 };
 use tests::expect::invalid_grant;
 use tests::people::{ALICE, BOB};
@@ -51,7 +51,7 @@ const PLAIN: Flow = Flow {
 };
 
 /// All of them.
-pub(crate) const FLOWS: [Flow; 28] = [
+pub(crate) const FLOWS: [Flow; 30] = [
     Flow {
         name: "signing in, in a browser that was never here",
         storage: 8,
@@ -141,6 +141,13 @@ pub(crate) const FLOWS: [Flow; 28] = [
     },
     Flow { name: "refreshing without a secret", run: |person| refresh(person, PUBLIC), ..REFRESH },
     Flow {
+        name: "refreshing, with a proof of a key",
+        commands: 2,
+        prepare: proving,
+        run: |person| refresh(person, PROVING),
+        ..REFRESH
+    },
+    Flow {
         name: "refreshing three times",
         storage: 6,
         commands: 3,
@@ -183,6 +190,19 @@ pub(crate) const FLOWS: [Flow; 28] = [
         run: |person| {
             let answer = userinfo(&person.families[BOUND].last().access).send(person.issuer);
             if answer.status() == StatusCode::OK { Ok(()) } else { Err(answer) }
+        },
+        ..PLAIN
+    },
+    Flow {
+        name: "userinfo, with a proof of a key",
+        storage: 3,
+        commands: 2,
+        keys: 1,
+        patience: -1..=60,
+        prepare: proving,
+        run: |person| {
+            let answer = person.families[PROVING].userinfo().send(person.issuer);
+            expected(answer, StatusCode::OK).map(drop)
         },
         ..PLAIN
     },
@@ -370,6 +390,13 @@ fn signing(person: &mut Person<'_>) {
     person.families.push(Family::new(C5, offline_tokens(person.issuer, C5)));
 }
 
+/// The family of a public client that proves a key, where there is one.
+const PROVING: usize = 4;
+
+fn proving(person: &mut Person<'_>) {
+    person.families.push(Family::proving(person.issuer, C4));
+}
+
 const REFRESH: Flow = Flow { storage: 4, keys: 3, ..PLAIN };
 
 /// Another browser, which becomes the one of the flow.
@@ -423,7 +450,8 @@ fn refresh(person: &mut Person<'_>, family: usize) -> Result<(), Response> {
     if answer.status() != StatusCode::OK {
         return Err(answer);
     }
-    person.families[family].told.push(Tokens::of(&answer));
+    let tokens = person.families[family].read(&answer);
+    person.families[family].told.push(tokens);
     Ok(())
 }
 

@@ -4,8 +4,12 @@ use crate::{Due, Life, proper};
 use http::StatusCode;
 use shared::fetch::Response;
 use std::iter::repeat;
+use tests::assertion::Key;
 use tests::browser::{Browser, Reply, is_sign_in};
-use tests::client::{Ask, C1, C4, Client, Draft, Tokens, offline_tokens, tokens, userinfo};
+use tests::client::{
+    Ask, C1, C4, Client, Draft, SignedIn, Tokens, bound_userinfo, offline_tokens, tokens, userinfo,
+};
+use tests::dpop::Proof;
 use tests::expect::invalid_grant;
 use tests::people::ALICE;
 use tests::registration::Registered;
@@ -18,6 +22,8 @@ pub(crate) struct Family {
     /// Every answer that arrived; the last one counts.
     pub(crate) told: Vec<Tokens>,
     pub(crate) life: Life,
+    /// The key that it is bound to.
+    key: Option<Key>,
 }
 
 /// Alice, and the browser in which the flow happens.
@@ -47,7 +53,30 @@ pub(crate) const OFFLINE: usize = 2;
 
 impl Family {
     pub(crate) fn new(client: Client, tokens: Tokens) -> Self {
-        Self { client, told: vec![tokens], life: Life::Alive }
+        Self { client, told: vec![tokens], life: Life::Alive, key: None }
+    }
+
+    /// One that is bound to a key, and outlives the session.
+    pub(crate) fn proving(issuer: &Issuer, client: Client) -> Self {
+        let key = Key::Ec(1);
+        let ask = Ask::of(client).set("scope", "openid offline_access");
+        let redeem = SignedIn::new(issuer, ask).redeem().proof(Proof::of(key));
+        let tokens = Tokens::bound(&redeem.send(issuer));
+        Self { key: Some(key), ..Self::new(client, tokens) }
+    }
+
+    /// What is in a good answer.
+    pub(crate) fn read(&self, answer: &Response) -> Tokens {
+        if self.key.is_some() { Tokens::bound(answer) } else { Tokens::of(answer) }
+    }
+
+    /// Asks for the person's claims.
+    pub(crate) fn userinfo(&self) -> Draft {
+        let token = &self.last().access;
+        match self.key {
+            Some(key) => bound_userinfo(token, Proof::with(key, token)),
+            None => userinfo(token),
+        }
     }
 
     pub(crate) fn last(&self) -> &Tokens {
@@ -55,7 +84,12 @@ impl Family {
     }
 
     pub(crate) fn refresh(&self) -> Draft {
-        self.client.refresh(self.last().refresh())
+        self.refresh_with(self.last())
+    }
+
+    fn refresh_with(&self, tokens: &Tokens) -> Draft {
+        let draft = self.client.refresh(tokens.refresh());
+        self.key.map_or(draft.clone(), |key| draft.proof(Proof::of(key)))
     }
 
     /// Tries every refresh token that was ever told, each from the same moment, and the last one
@@ -63,7 +97,7 @@ impl Family {
     fn examine(&self, issuer: &Issuer, what: &str) {
         let memory = &issuer.inside().memory;
         let moment = memory.moment();
-        let answer = |tokens: &Tokens| self.client.refresh(tokens.refresh()).send(issuer);
+        let answer = |tokens: &Tokens| self.refresh_with(tokens).send(issuer);
         let successors: Vec<Option<String>> = self
             .told
             .iter()
@@ -71,7 +105,7 @@ impl Family {
                 let answer = answer(tokens);
                 memory.undo(&moment);
                 let good = answer.status() == StatusCode::OK;
-                good.then(|| Tokens::of(&answer).refresh().to_owned())
+                good.then(|| self.read(&answer).refresh().to_owned())
             })
             .collect();
         if self.life == Life::Over {
@@ -86,7 +120,7 @@ impl Family {
             let current = Some(self.last().refresh().to_owned());
             assert_eq!(successors[last - 1], current, "{what}: two successors");
         }
-        let twice = [Tokens::of(&answer(self.last())), Tokens::of(&answer(self.last()))];
+        let twice = [self.read(&answer(self.last())), self.read(&answer(self.last()))];
         assert_eq!(twice[0].refresh(), twice[1].refresh(), "{what}: two successors");
         memory.undo(&moment);
     }
@@ -173,7 +207,7 @@ impl<'i> Person<'i> {
         let memory = &self.issuer.inside().memory;
         let moment = memory.moment();
         for family in self.families.iter().filter(|family| family.life != Life::Ending) {
-            let answer = userinfo(&family.last().access).send(self.issuer);
+            let answer = family.userinfo().send(self.issuer);
             let alive = answer.status() == StatusCode::OK;
             assert_eq!(alive, family.life == Life::Alive, "{what}: an access token");
         }
