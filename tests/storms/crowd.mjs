@@ -114,8 +114,8 @@ export class Crowd {
 
   // What is gone must have been given up by the issuer, because nobody came back in time.
   #gone(session) {
-    assert.ok(this.#isBeyond(session), `a session is lost: ${JSON.stringify(session.is)}\n${this.#story(session)}`);
-    this.seen.beyond += 1;
+    assert.ok(session.isUnwilling || this.#isBeyond(session), `a session is lost: ${JSON.stringify(session.is)}\n${this.#story(session)}`);
+    if (!session.isUnwilling) this.seen.beyond += 1;
     this.staying = this.staying.filter((other) => other !== session);
   }
 
@@ -163,7 +163,8 @@ export class Crowd {
         assert.ok([200, 401].includes(status), `${status}`);
         session.isOver = status === 401;
         this.seen.either += 1;
-        if (status === 200) this.staying.push({ ...session, visitor: session.kept, leaving: false });
+        // What they wanted may come true all the same: their refresh token may have been revoked.
+        if (status === 200) this.staying.push({ ...session, visitor: session.kept, leaving: false, isUnwilling: true });
       }
       if (session.isOver) this.seen.ended += 1;
     }
