@@ -199,6 +199,9 @@ fn every_mistake_of_a_route_about_providers_is_named() {
         (r#""bearer": {"audience": "x", "opaque": true}"#, "api", &["ROUTES[0].bearer.opaque"]),
         (r#""bearer": {"audience": "x"}, "provider": "hub""#, "api", &["ROUTES[0].bearer"]),
         (r#""bearer": {"audience": "x"}, "provider": "a""#, "api", &none),
+        (r#""token": {"audience": "x"}, "provider": "hub""#, "api", &["ROUTES[0].token"]),
+        (r#""token": "none", "provider": "hub""#, "api", &none),
+        (r#""token": {"audience": "x"}, "provider": "a""#, "api", &none),
         // We have no secret there to ask with.
         (
             r#""bearer": {"audience": "x", "opaque": true}, "provider": "a""#,

@@ -156,6 +156,10 @@ fn of_providers(entry: &Entry, providers: &[Registered], refuse: &mut impl FnMut
         }
         _ => {}
     }
+    let aimed = matches!(entry.token, Some(token::Entry::Aimed(_)));
+    if aimed && whose.is_some_and(|one| !one.preset.is_openid()) {
+        refuse("token", "absent, or \"none\": its provider gives one token for everything");
+    }
     let tells = |claim: &str| entry.headers.values().any(|value| value == claim);
     if whose.is_none() && tells("sub") && !tells("iss") {
         let wanted = "such that iss is told beside sub, or the route has a provider: at another \
