@@ -77,10 +77,10 @@ fn kinds() -> impl Strategy<Value = Kind> {
         weighted(&[(4, Client::Confidential), (5, Client::Public), (1, Client::WithoutChallenge)]);
     let is_refreshable = weighted(&[(4, true), (1, false)]);
     let consent = weighted(&[
-        (10, Agree::NotNeeded),
-        (6, Agree::Remembered),
+        (5, Agree::NotNeeded),
+        (9, Agree::Remembered),
         (1, Agree::Required),
-        (3, Agree::Given { remember: true }),
+        (6, Agree::Given { remember: true }),
         (2, Agree::Given { remember: false }),
         (3, Agree::Again(0)),
         (1, Agree::Again(1)),
