@@ -105,6 +105,11 @@ impl Gate {
     pub fn deploy_again(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         change(&mut self.settings.borrow_mut());
         *self.config.borrow_mut() = deploy(&self.settings.borrow());
+        self.forget_cookies();
+    }
+
+    /// Another isolate answers, which has seen none of the cookies before.
+    pub fn forget_cookies(&self) {
         *self.opened.borrow_mut() = Rc::default();
     }
 

@@ -40,7 +40,7 @@ async function neon(wanted) {
   let made = false;
   const statements = {
     CREATE: () => (made = true, []),
-    SELECT: ([id]) => rows.has(id) ? [rows.get(id)] : [],
+    SELECT: ([ids]) => ids.slice(1, -1).split(",").filter((id) => rows.has(id)).map((id) => [id, ...rows.get(id)]),
     INSERT: ([id, version, sealed]) => rows.has(id) ? [] : (rows.set(id, [version, sealed]), [[id]]),
     UPDATE: ([id, seen, next, sealed]) => rows.get(id)?.[0] === seen ? (rows.set(id, [next, sealed]), [[id]]) : [],
     DELETE: () => [],

@@ -9,7 +9,7 @@ use flows::{FLOWS, Flow, Places};
 use tests::line::{Fault as LineFault, Trouble};
 use tests::memory::Fault;
 use tests::pair::Pair;
-use visitor::{Moment, Visitor, gate, patience};
+use visitor::{Moment, Visitor, excuse, gate, patience};
 
 const MODES: [&str; 5] = ["hybrid", "durable", "sealed", "kv", "postgres"];
 
@@ -50,7 +50,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
     mend(pair);
     if let Err(answer) = &answer {
         assert!(happened, "{what}: nothing was wrong and the answer is {}", answer.status());
-        visitor.excuse(answer, flow.also, &what);
+        excuse(answer, flow.also, &what);
         // Whoever was signed in still is, before they try again.
         let here = Moment::of(pair);
         visitor.copy().examine(&what);
@@ -58,7 +58,7 @@ fn run(flow: &Flow, kind: &Kind, before: &Visitor<'_>, place: u32) -> bool {
     }
     for _ in 0..patience(pair) {
         let Err(refused) = &answer else { break };
-        visitor.excuse(refused, flow.also, &what);
+        excuse(refused, flow.also, &what);
         visitor.wait(refused);
         answer = (flow.run)(&mut visitor);
     }

@@ -70,7 +70,20 @@ impl Moment {
         inside.memory.undo(&self.memory);
         gate.objects.undo(&self.objects);
         gate.line.forget_after(self.calls);
+        // What an isolate knows of a cookie has not happened yet either.
+        gate.forget_cookies();
         set(pair, self.now);
+    }
+}
+
+/// What holds for a refusal because something is broken: whoever was signed in still is, and
+/// whoever was not is not.
+pub(crate) fn excuse(answer: &Response, also: &[u16], what: &str) {
+    proper(answer, also, what);
+    assert!(answer.status().is_server_error(), "{what}: {}", answer.status());
+    for line in answer.headers().get_all("set-cookie") {
+        let line = line.to_str().unwrap();
+        assert!(!line.starts_with(SESSION), "{what}: {line}");
     }
 }
 
@@ -206,18 +219,6 @@ impl<'p> Visitor<'p> {
         Ok(())
     }
 
-    /// What holds for a refusal because something is broken: whoever was signed in still is, and
-    /// whoever was not is not.
-    pub(crate) fn excuse(&self, answer: &Response, also: &[u16], what: &str) {
-        proper(answer, also, what);
-        assert!(answer.status().is_server_error(), "{what}: {}", answer.status());
-        for line in answer.headers().get_all("set-cookie") {
-            let line = line.to_str().unwrap();
-            let theirs = self.pair().mode == "sealed" && !line.ends_with("Max-Age=0");
-            assert!(theirs || !line.starts_with(SESSION), "{what}: {line}");
-        }
-    }
-
     /// Waits as long as `answer` says, or as long as anybody would.
     pub(crate) fn wait(&self, answer: &Response) {
         let wait = answer.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap());
@@ -253,7 +254,7 @@ impl<'p> Visitor<'p> {
         let served = (0..patience(self.pair())).any(|_| match self.fetch() {
             Ok(()) => true,
             Err(answer) => {
-                self.excuse(&answer, &[], what);
+                excuse(&answer, &[], what);
                 self.wait(&answer);
                 false
             }
